@@ -1,0 +1,78 @@
+#include "common/base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec now;
+
+	if (clock_gettime(id, &now) != 0) /* allowed: the one place that reads the clock */
+		die("clock_gettime failed");
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct wall clock_wall(void)
+{
+	return (struct wall){read_clock(CLOCK_REALTIME)};
+}
+
+struct mono clock_mono(void)
+{
+	return (struct mono){read_clock(CLOCK_MONOTONIC)};
+}
+
+char *wall_text_seconds(char text[WALL_TEXT_SIZE], uint64_t seconds)
+{
+	time_t at = (time_t)seconds;
+	struct tm parts;
+
+	if (gmtime_r(&at, &parts) == NULL || strftime(text, WALL_TEXT_SIZE, "%FT%TZ", &parts) == 0)
+		snprintf(text, WALL_TEXT_SIZE, "@%llu", (unsigned long long)seconds);
+	return text;
+}
+
+char *wall_text(char text[WALL_TEXT_SIZE], struct wall at)
+{
+	wall_text_seconds(text, (uint64_t)(at.ms / 1000));
+	size_t len = strlen(text);
+	if (text[len - 1] == 'Z')
+		snprintf(text + len - 1, WALL_TEXT_SIZE - len + 1, ".%03dZ", (int)(at.ms % 1000));
+	return text;
+}
+
+static const struct {
+	const char *unit;
+	int64_t ms;
+} units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+
+int duration_parse(int64_t *ms, const char *text, struct error *error)
+{
+	char *end;
+
+	*ms = 0;
+	if (text[0] >= '0' && text[0] <= '9') {
+		unsigned long long count = strtoull(text, &end, 10);
+		for (size_t i = 0; i < ARRAY_LEN(units); i++)
+			if (strcmp(end, units[i].unit) == 0 &&
+			    count <= (unsigned long long)(INT64_MAX / 4 / units[i].ms)) {
+				*ms = (int64_t)count * units[i].ms;
+				return 0;
+			}
+	}
+	return error_set(error, ERR_INVALID,
+	                 "\"%s\" is not a duration; expected a number and a unit: ms, s, m, h or d",
+	                 text);
+}
+
+char *duration_text(char text[WALL_TEXT_SIZE], int64_t ms)
+{
+	size_t i = 0;
+
+	while (ms == 0 ? strcmp(units[i].unit, "s") != 0 : ms % units[i].ms != 0)
+		i++;
+	snprintf(text, WALL_TEXT_SIZE, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
+	return text;
+}

@@ -1,0 +1,50 @@
+/* What measuring an artifact gives. One struct for every format. */
+#ifndef MEASURE_MEASUREMENT_H
+#define MEASURE_MEASUREMENT_H
+
+#include "common/base/arena.h"
+#include "common/crypto/hash.h"
+#include "common/governance/registry.h"
+
+/* Stored numbers: fixed for ever. Ordered: a higher level is stronger. */
+enum evidence_level { LEVEL_CLAIMED = 1, LEVEL_RECOMPUTED = 2, LEVEL_ATTESTED = 3 };
+
+const char *evidence_level_name(enum evidence_level level); /* "claimed", ... */
+int evidence_level_parse(enum evidence_level *out, const char *name, struct error *error) MUST_USE;
+
+/* Stored numbers: fixed for ever. */
+enum format {
+	FORMAT_UNKNOWN = 0,          /* not one of ours: ignored quietly, counted */
+	FORMAT_EIF = 1,              /* "eif" */
+	FORMAT_MEASUREMENTS = 2,     /* "measurements-json": the template's file, three shapes */
+	FORMAT_NITRO_BUILD = 3,      /* "nitro-build-json": build-enclave / sign-eif output */
+	FORMAT_NITRO_DESCRIBE = 4,   /* "nitro-describe-eif" */
+};
+
+const char *format_name(enum format format);
+
+struct pcrs {
+	uint8_t pcr0[SHA384_SIZE], pcr1[SHA384_SIZE], pcr2[SHA384_SIZE];
+	uint8_t pcr8[SHA384_SIZE];
+	bool has_pcr8;
+};
+
+/* The outcome for one artifact. Text fields live in the arena given to the parser. */
+struct measured {
+	enum format format;
+	bool refused;
+	char *refusal;             /* with refused: file position / field, what was found, what was expected */
+	enum evidence_level level;
+	struct pcrs pcrs;
+	struct hash32 value;       /* SHA256(PCR0 || PCR1 || PCR2): os-image (and compose) on Nitro */
+	struct hash32 sha256;      /* of the artifact's exact bytes */
+	uint64_t size;             /* of the artifact, bytes */
+	char *details;             /* JSON object with what else was found (image name, versions, app_id, ...), or NULL */
+};
+
+/* SHA256(PCR0 || PCR1 || PCR2), raw bytes (144). */
+struct hash32 pcrs_value(const struct pcrs *pcrs);
+/* Debug enclaves have PCR0-2 zero. */
+bool pcrs_any_zero(const struct pcrs *pcrs);
+
+#endif

@@ -1,0 +1,39 @@
+/* What was read from a chain: cursor, recent block hashes, and the logs that matter. */
+#ifndef STORE_CHAIN_H
+#define STORE_CHAIN_H
+
+#include "common/store/store.h"
+#include "common/eth/address.h"
+
+struct seen_log {
+	uint64_t block_number;
+	struct hash32 block_hash, tx_hash;
+	unsigned log_index;
+	struct address address;
+	struct hash32 topic0;
+	struct hash32 key;    /* the indexed or first 32-byte value: safeTxHash, operation id, measurement */
+	struct bytes data;    /* topics 1.. and data, concatenated */
+};
+struct seen_log_list { struct seen_log *items; size_t count; };
+
+/* The last block scanned forward. ERR_NOT_FOUND before the first scan. */
+int store_cursor_get(struct store *store, uint64_t chain_id, uint64_t *number, struct hash32 *hash) MUST_USE;
+/* Moves the cursor forward and remembers (number, hash) among the recent ones (the last 512 kept). */
+void store_cursor_set(struct store *store, uint64_t chain_id, uint64_t number, const struct hash32 *hash);
+/* The newest remembered block below `below`, ERR_NOT_FOUND when none is left. */
+int store_cursor_before(struct store *store, uint64_t chain_id, uint64_t below, uint64_t *number,
+                        struct hash32 *hash) MUST_USE;
+/* A reorganisation: forgets blocks and logs above number. */
+void store_chain_rewind(struct store *store, uint64_t chain_id, uint64_t number);
+
+/* Backfill of history below the first forward scan: [from, next) is still to be scanned downward;
+ * done when next <= from. */
+int store_backfill_get(struct store *store, uint64_t chain_id, uint64_t *from, uint64_t *next) MUST_USE;
+void store_backfill_set(struct store *store, uint64_t chain_id, uint64_t from, uint64_t next);
+
+void store_log_put(struct store *store, uint64_t chain_id, const struct seen_log *log); /* idempotent */
+/* Logs with this address, topic0 and key in chain order. */
+void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id, const struct address *address,
+                    const struct hash32 *topic0, const struct hash32 *key, struct seen_log_list *out);
+
+#endif

@@ -1,0 +1,83 @@
+/* One blockchain: its RPC endpoints (health, failover, quorum) and reads pinned to one block. */
+#ifndef CHAIN_CHAIN_H
+#define CHAIN_CHAIN_H
+
+#include "common/base/arena.h"
+#include "common/config/config.h"
+#include "common/eth/address.h"
+#include "daemon/io/http.h"
+
+struct chain;
+struct chain_op; /* an operation under way; cancel with chain_cancel */
+
+struct block_ref {
+	uint64_t number;
+	struct hash32 hash;
+	uint64_t timestamp; /* seconds */
+};
+
+struct chain *chain_new(struct loop *loop, struct http *http, const struct config_chain *config);
+void chain_free(struct chain *chain);
+const struct config_chain *chain_config(const struct chain *chain);
+
+void chain_cancel(struct chain_op *op); /* NULL is fine; the callback is not called */
+
+/* Every callback below is called exactly once unless cancelled, never from inside the call that
+ * started it. error is NULL on success, else says what happened (ERR_UNAVAILABLE: try again). */
+
+/* The latest block a quorum agrees on and the one that counts as final under the chain's
+ * configured finality (final.number <= head.number). The chain id is verified first, once per
+ * endpoint; an endpoint on another chain is never used. */
+typedef void chain_head_fn(const struct error *error, const struct block_ref *head,
+                           const struct block_ref *final, void *arg);
+struct chain_op *chain_head(struct chain *chain, chain_head_fn *done, void *arg);
+
+/* Several reads in one eth_call to Multicall3 (aggregate3, allowFailure) pinned to a block by
+ * hash; single pinned eth_calls where Multicall3 has no code (probed once, remembered). */
+struct chain_read {
+	struct address to;
+	struct bytes data;
+};
+struct chain_read_result {
+	bool success;          /* false: reverted; returned then holds the revert data */
+	struct bytes returned; /* valid during the callback */
+};
+typedef void chain_read_fn(const struct error *error, const struct chain_read_result *results,
+                           size_t count, void *arg);
+struct chain_op *chain_read_many(struct chain *chain, const struct block_ref *at,
+                                 const struct chain_read *reads, size_t count,
+                                 chain_read_fn *done, void *arg);
+
+/* One eth_call with a sender, at latest: simulation. A revert is a success of the question:
+ * result->success false and the revert data in result->returned. */
+typedef void chain_call_fn(const struct error *error, const struct chain_read_result *result, void *arg);
+struct chain_op *chain_simulate(struct chain *chain, const struct address *from,
+                                const struct address *to, struct bytes data,
+                                chain_call_fn *done, void *arg);
+
+/* Any single JSON-RPC request whose result is handed on as parsed JSON. For what has no wrapper. */
+struct jval;
+typedef void chain_rpc_fn(const struct error *error, const struct jval *result, void *arg);
+struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval *params /* taken */,
+                           chain_rpc_fn *done, void *arg);
+
+struct chain_log {
+	struct address address;
+	struct hash32 topics[4];
+	unsigned topic_count;
+	struct bytes data;
+	uint64_t block_number;
+	struct hash32 block_hash, tx_hash;
+	unsigned log_index;
+};
+/* eth_getLogs over [from, to] for the addresses and topic0s; halves the range by itself when the
+ * endpoint refuses it. Logs come in chain order. */
+typedef void chain_logs_fn(const struct error *error, const struct chain_log *logs, size_t count, void *arg);
+struct chain_op *chain_logs(struct chain *chain, uint64_t from, uint64_t to,
+                            const struct address *addresses, size_t address_count,
+                            const struct hash32 *topic0s, size_t topic_count,
+                            chain_logs_fn *done, void *arg);
+
+uint64_t chain_requests_made(const struct chain *chain);
+
+#endif

@@ -1,0 +1,39 @@
+/* HTTP client on the loop. The only includer of libcurl. */
+#ifndef IO_HTTP_H
+#define IO_HTTP_H
+
+#include "common/base/buf.h"
+#include "daemon/io/loop.h"
+
+struct http;      /* shared connections, limits */
+struct http_call; /* one request under way */
+
+struct http *http_new(struct loop *loop);
+void http_free(struct http *http); /* cancels what is under way without calling back */
+
+struct http_request {
+	const char *method;         /* "GET", "POST", "DELETE" */
+	const char *url;            /* http or https only; redirects are not followed */
+	struct bytes body;          /* copied; sent as application/json when len > 0 */
+	const char *bearer;         /* NULL or a token for Authorization; never logged */
+	int64_t timeout_ms;         /* whole request */
+	size_t max_answer;          /* bytes; more is a failure */
+};
+
+struct http_answer {
+	int status;                 /* 0: no answer, error says why */
+	struct bytes body;          /* valid during the callback */
+	int64_t retry_after_ms;     /* from Retry-After, else -1 */
+	const char *error;          /* with status 0 */
+	int64_t date_seconds;       /* from the Date header, 0 if absent */
+};
+
+/* done is called exactly once, never from inside http_send, unless the call is cancelled first. */
+struct http_call *http_send(struct http *http, const struct http_request *request,
+                            void (*done)(const struct http_answer *answer, void *arg), void *arg);
+void http_cancel(struct http_call *call); /* NULL is fine */
+
+/* Requests made so far, for metrics. */
+uint64_t http_requests_made(const struct http *http);
+
+#endif
