@@ -116,6 +116,15 @@ void store_artifact_gone(struct store *store, const char *target, const char *pa
 void store_artifact_list(struct store *store, struct arena *arena, const char *target, const char *folder,
                          struct artifact_list *out); /* not the gone ones */
 
+/* Paths of artifacts, or of folders; allocated in the arena. */
+struct path_list { const char **items; size_t count; };
+/* Every artifact of the target that is not gone. */
+void store_artifact_paths(struct store *store, struct arena *arena, const char *target, struct path_list *out);
+/* The folders of the target in which an artifact was put or went since store_folder_judged: their
+ * builds wait for a verdict, also after a restart. */
+void store_folder_unjudged(struct store *store, struct arena *arena, const char *target, struct path_list *out);
+void store_folder_judged(struct store *store, const char *target, const char *folder);
+
 /* Creates or updates the build of (target, folder, eif); writes an event when its status changed. */
 struct build_id store_build_put(struct store *store, const struct build *build);
 void store_build_list(struct store *store, struct arena *arena, const char *target /* or NULL */,
