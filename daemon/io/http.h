@@ -1,4 +1,6 @@
-/* HTTP client on the loop. The only includer of libcurl. */
+/* HTTP client on the loop. The only includer of libcurl. Connections are kept and reused; TLS
+ * certificates are always verified; redirects are not followed; the proxy variables of the
+ * environment are ignored (what the daemon talks to stands in its configuration alone). */
 #ifndef IO_HTTP_H
 #define IO_HTTP_H
 
@@ -24,7 +26,7 @@ struct http_answer {
 	int status;                 /* 0: no answer, error says why */
 	struct bytes body;          /* valid during the callback */
 	int64_t retry_after_ms;     /* from Retry-After, else -1 */
-	const char *error;          /* with status 0 */
+	const char *error;          /* with status 0; names the server with http_url_for_log */
 	int64_t date_seconds;       /* from the Date header, 0 if absent */
 };
 
@@ -32,6 +34,11 @@ struct http_answer {
 struct http_call *http_send(struct http *http, const struct http_request *request,
                             void (*done)(const struct http_answer *answer, void *arg), void *arg);
 void http_cancel(struct http_call *call); /* NULL is fine */
+
+/* A URL as logs and errors may show it: scheme, host, port and at most a short first path segment.
+ * User info, query and the rest of the path are left out, since API keys stand there. Returns out. */
+#define HTTP_URL_LOG_SIZE 160
+char *http_url_for_log(char out[HTTP_URL_LOG_SIZE], const char *url);
 
 /* Requests made so far, for metrics. */
 uint64_t http_requests_made(const struct http *http);

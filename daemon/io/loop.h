@@ -13,14 +13,19 @@ struct loop_io;
 struct loop_signal;
 
 struct loop *loop_new(void);
+/* Runs what is still deferred, then frees the handles that are left. */
 void loop_free(struct loop *loop);
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 struct mono loop_now(const struct loop *loop); /* cached per pass */
+/* begin is called before the first callback of every pass (store_set_now belongs there). */
+void loop_on_pass(struct loop *loop, void (*begin)(void *arg), void *arg);
 
 /* Called once after every pass over ready events; frees what was asked to be freed in it. */
 void loop_defer(struct loop *loop, void (*run)(void *arg), void *arg);
+/* Forgets the deferred calls of exactly this run and arg: for who frees arg earlier. */
+void loop_undefer(struct loop *loop, void (*run)(void *arg), void *arg);
 
 /* A timer that is not running until loop_timer_set. */
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fire)(void *arg), void *arg);
