@@ -13,23 +13,30 @@ enum kind {
 	KIND_KMS_DEVICE = 4,
 	KIND_DEVICE = 5,
 };
+#define KIND_LAST KIND_DEVICE
 
 enum action { ACTION_ADD = 1, ACTION_REMOVE = 2 };
 
 enum contract_role { CONTRACT_KMS = 1, CONTRACT_APP = 2 };
 
-const char *kind_name(enum kind kind);                       /* "os-image", ... */
+const char *kind_name(enum kind kind); /* "os-image", ... */
 int kind_parse(enum kind *out, const char *name, struct error *error) MUST_USE;
-const char *action_name(enum action action);                 /* "add" | "remove" */
+const char *action_name(enum action action); /* "add" | "remove" */
 enum contract_role kind_contract(enum kind kind);
 
 /* The selector of the add or remove function, of the mapping getter, and of isAuthorized where the
  * kind has it (os-image, compose). */
 const uint8_t *kind_selector(enum kind kind, enum action action); /* 4 bytes */
 const char *kind_signature(enum kind kind, enum action action);   /* "addOsImageHash(bytes32)" */
+const char *kind_argument(enum kind kind);                        /* "osImageHash", as in the ABI */
 const uint8_t *kind_getter_selector(enum kind kind);
+const char *kind_getter_signature(enum kind kind); /* "allowedOsImages(bytes32)" */
 bool kind_has_is_authorized(enum kind kind);
 extern const uint8_t is_authorized_selector[4];
+#define IS_AUTHORIZED_SIGNATURE "isAuthorized(bytes32)"
+
+/* The name that PolicyChanged hashes for this kind ("os-image", "compose-hash", ...). */
+const char *kind_policy_name(enum kind kind);
 
 #define REGISTRY_CALL_SIZE 36
 /* Writes selector || value. */

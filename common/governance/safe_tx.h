@@ -13,8 +13,8 @@ struct safe_tx {
 	struct address safe;
 	struct address to;
 	struct u256 value;
-	struct bytes data;         /* not owned */
-	uint8_t operation;         /* 0 call, 1 delegatecall */
+	struct bytes data; /* not owned */
+	uint8_t operation; /* 0 call, 1 delegatecall */
 	struct u256 safe_tx_gas, base_gas, gas_price;
 	struct address gas_token, refund_receiver;
 	uint64_t nonce;
