@@ -326,7 +326,7 @@ export class SafeService {
     const now = new Date()
     return {
       safe, safeTxHash, tx, proposer: null, proposedByDelegate: null, origin: '{}', trusted: false,
-      confirmations: [], submissionDate: now, modified: now, executed: null, ...more,
+      confirmations: [], posts: [], submissionDate: now, modified: now, executed: null, ...more,
     }
   }
 
@@ -439,6 +439,7 @@ export class SafeService {
       record.proposedByDelegate = byDelegate
     }
     for (const c of confirmations) this.#addConfirmation(record, c)
+    record.posts.push({ at: new Date(), sender, signature })
     record.modified = new Date()
     this.transactions.set(computed, record)
     say(201, '')

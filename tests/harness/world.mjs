@@ -1,0 +1,159 @@
+// Everything a test stands on, put together: chain, Safe, timelock, registry, service, daemon. Close it in `after`.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { MULTICALL3, people, startChain } from './chain.mjs'
+import { createSafe, deployRegistry, deploySafeRelease, deployTimelock, transferOwnership } from './deploy.mjs'
+import { Daemon, writeSecret } from './daemon.mjs'
+import { dropBuild, makeEif } from './eif.mjs'
+import { Owners } from './owners.mjs'
+import { startRpcProxy } from './rpc-proxy.mjs'
+import { Safe, Timelock } from './safe.mjs'
+import { startSafeService } from './safe-service.mjs'
+import { makeTempDir, seeded, until } from './util.mjs'
+
+/// options:
+///   generation   1 | 2 of the KMS and app contracts;  app: false leaves the app out;  kmsContract: another KMS
+///   safeVersion  '1.3.0' | '1.4.1';  l2: false uses the singleton without SafeMultiSigTransaction events
+///   minDelay     seconds;  open: the executor role is everybody's;  executors: more holders of that role
+///   service      false: no Safe service at all
+///   multicall    false: the chain has no Multicall3;  chainId, slots: see startChain
+///   owned        false: the registry stays with its deployer (a simulation must revert)
+export async function makeWorld(options = {}) {
+  const {
+    generation = 2, app = true, kmsContract, safeVersion = '1.4.1', l2 = true, minDelay = 3600, open = false, executors = [],
+    service: withService = true, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, seed = Math.floor(Math.random() * 2 ** 31),
+  } = options
+  const world = new World()
+  try {
+    world.random = seeded(seed)
+    world.chain = await startChain({ chainId, slots, multicall })
+    const { chain } = world
+    world.release = await deploySafeRelease(chain, safeVersion)
+    world.safe = new Safe(chain, await createSafe(chain, world.release, { l2, threshold }), safeVersion)
+    world.timelock = new Timelock(chain, await deployTimelock(chain, {
+      minDelay, proposers: [world.safe.address], executors: [world.safe.address, ...executors], open,
+    }), world.safe)
+    world.registry = await world.addRegistry({ generation, app, kmsContract, owned })
+    world.rpc = await startRpcProxy(chain)
+    if (withService) {
+      world.service = await startSafeService(chain, { apiKey, releases: [world.release] })
+      world.owners = new Owners(world.service, world.safe)
+      await world.owners.addDelegate(people.proposer.address)
+    }
+    return world
+  } catch (e) {
+    await world.close().catch(() => {})
+    throw e
+  }
+}
+
+let acceptances = 0
+
+export class World {
+  constructor() {
+    this.tmp = makeTempDir()
+    this.daemons = []
+    this.builds = 0
+  }
+
+  /// A registry, handed over to the timelock as its generation asks: the second accepts through the timelock.
+  async addRegistry({ generation, app = true, kmsContract, owned = true }) {
+    const registry = await deployRegistry(this.chain, { generation, app, kmsContract })
+    if (!owned) return registry
+    await transferOwnership(this.chain, registry, this.timelock.address)
+    if (generation === 2) {
+      const salt = `0x${(0xacce00 + ++acceptances).toString(16).padStart(64, '0')}`
+      await this.timelock.runByHand([registry.kms, registry.app].filter(Boolean).map((to) => ({ to, data: '0x79ba5097' })), { salt })
+    }
+    return registry
+  }
+
+  folder(...parts) { return join(this.tmp.path, 'releases', ...parts) }
+
+  /// One target's section of the configuration.
+  target({ registry = this.registry, proposer = people.proposer, executor, service = this.service, ...more } = {}) {
+    return {
+      chain: 'lab',
+      kms: registry.kms,
+      app: registry.app,
+      model: 'safe+timelock',
+      safe: this.safe.address,
+      timelock: { address: this.timelock.address },
+      batch: { quiet: '100ms' },
+      service: service
+        ? { kind: 'tx-service', url: service.url, poll: '300ms', api_key_file: service.apiKey ? writeSecret(join(this.tmp.path, 'api-key'), service.apiKey) : undefined }
+        : { kind: 'none' },
+      proposer_key_file: proposer && service ? writeSecret(join(this.tmp.path, `proposer-${proposer.address}`), proposer.key) : undefined,
+      executor_key_file: executor ? writeSecret(join(this.tmp.path, `executor-${executor.address}`), executor.key) : undefined,
+      ...more,
+    }
+  }
+
+  /// A daemon (not started). chain, target: overrides; targets: several whole sections by name, each watching
+  /// releases/<name>; settings: more top-level options.
+  daemon({ chain = {}, target = {}, targets, watch = {}, settings = {}, name = 'd' } = {}) {
+    const sections = targets ?? { payments: this.target(target) }
+    for (const t of Object.keys(sections)) mkdirSync(this.folder(t), { recursive: true })
+    const config = {
+      chains: {
+        lab: { chain_id: this.chain.chainId, rpc: [this.rpc.url], quorum: 1, confirmations: 2, poll: '200ms', ...chain },
+      },
+      targets: sections,
+      watch: Object.keys(sections).map((t) => ({ path: this.folder(t), target: t, recursive: true, settle: '50ms', build_settle: '200ms', ...watch })),
+      ...settings,
+    }
+    const secrets = [people.proposer.key, people.executor.key, this.service?.apiKey && Buffer.from(this.service.apiKey).toString('hex')].filter(Boolean)
+    const daemon = new Daemon(join(this.tmp.path, name), config, { secrets })
+    this.daemons.push(daemon)
+    return daemon
+  }
+
+  /// A new random image dropped as a build of its own folder; returns the image.
+  drop(target = 'payments', { folder = `release-${++this.builds}`, eif = makeEif(this.random), ...how } = {}) {
+    dropBuild(this.folder(target, folder), eif, how)
+    return eif
+  }
+
+  /// Moves the chain past the ready time of a proposal.
+  async passDelay() {
+    await this.chain.advance((await this.timelock.minDelay()) + 5)
+  }
+
+  async allowed(value, registry = this.registry) {
+    const kms = await this.chain.read(registry.kms, 'function allowedOsImages(bytes32) view returns (bool)', value)
+    const app = registry.app ? await this.chain.read(registry.app, 'function allowedComposeHashes(bytes32) view returns (bool)', value) : undefined
+    return { kms, app }
+  }
+
+  /// Walks a proposal through everything people do, to its end. execute: how the target executes.
+  async carry(daemon, id, { execute = 'safe' } = {}) {
+    let p = await daemon.untilState(id, 'multisig')
+    await this.owners.approve((await daemon.untilQueued(id, 'schedule')).safe_tx_hash)
+    p = await daemon.untilState(id, 'timelock')
+    await this.passDelay()
+    p = await daemon.untilState(id, ['execute', 'executed', 'confirmed'])
+    if (execute === 'safe') await this.owners.approve((await daemon.untilQueued(id, 'execute')).safe_tx_hash)
+    p = await daemon.untilState(id, ['executed', 'confirmed'])
+    await this.chain.mine(3)
+    p = await daemon.untilState(id, 'confirmed')
+    return p
+  }
+
+  /// Ends everything; a daemon that misbehaved fails here.
+  async close() {
+    const problems = []
+    const attempt = async (fn) => { try { await fn() } catch (e) { problems.push(e) } }
+    for (const d of this.daemons) {
+      await attempt(() => d.stop())
+      await attempt(() => d.assertClean())
+    }
+    if (this.service?.violations.length) problems.push(new Error(`a careless client: ${this.service.violations.join('; ')}`))
+    await attempt(() => this.service?.stop())
+    await attempt(() => this.rpc?.down())
+    await attempt(() => this.chain?.stop())
+    if (!process.env.E2E_KEEP) this.tmp.remove()
+    if (problems.length) throw problems.length === 1 ? problems[0] : new AggregateError(problems, problems.map((p) => p.message).join('\n'))
+  }
+}
+
+export { MULTICALL3, people, until }
