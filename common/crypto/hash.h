@@ -15,7 +15,8 @@ struct hash32 keccak256(struct bytes in);
 struct hash32 sha256(struct bytes in);
 void sha384(uint8_t out[SHA384_SIZE], struct bytes in);
 
-/* Incremental hashing. digest_new(...) .. digest_update(...) .. digest_final(...); digest_free at the end. */
+/* Incremental hashing. digest_new(...) .. digest_update(...) .. digest_final(...); digest_free at
+ * the end. */
 enum digest_kind { DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
 struct digest;
 struct digest *digest_new(enum digest_kind kind);
