@@ -56,6 +56,16 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(call obj,$(TEST_LIB_SRC)) 
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
 
+# --- documentation from the option table ---------------------------------------------------------
+
+$(BUILD)/options-doc: $(call obj,tools/options-doc.c) $(BUILD)/libcommon.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+.PHONY: docs
+docs: $(BUILD)/options-doc
+	$< markdown >docs/OPTIONS.md
+	$< man >docs/registrard.yaml.5
+
 # --- what is needed ---------------------------------------------------------------------------
 
 .PHONY: packages-present

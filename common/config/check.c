@@ -1,0 +1,159 @@
+/* What no single option can tell: the checks that span several of them. */
+#include "common/config/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int place_fail(const struct place *place, const char *option, const char *fmt, ...)
+{
+	const struct tree_node *node = tree_get(place->node, option);
+	unsigned line = node != NULL ? node->line : place->node != NULL ? place->node->line : 1;
+	char what[400];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	return error_set(place->error, ERR_INVALID, "%s:%u: %s%s%s: %s", place->file, line,
+	                 place->path, place->path[0] != '\0' ? "." : "", option, what);
+}
+
+static int check_rpc(const struct place *place, const struct config_chain *chain)
+{
+	for (size_t i = 0; i < chain->rpc.count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(chain->rpc.items[i], chain->rpc.items[j]) == 0)
+				return place_fail(place, "rpc",
+				                  "the same endpoint stands twice: %s",
+				                  chain->rpc.items[i]);
+	return 0;
+}
+
+int check_chain(const struct place *place, void *base)
+{
+	struct config_chain *chain = base;
+	int rc = check_rpc(place, chain);
+
+	if (rc != 0)
+		return rc;
+	if (chain->quorum == 0)
+		chain->quorum = (unsigned)chain->rpc.count / 2 + 1;
+	if (chain->quorum > chain->rpc.count)
+		return place_fail(
+		        place, "quorum",
+		        "%u answers must agree, but rpc has %zu endpoints; expected 1 to %zu",
+		        chain->quorum, chain->rpc.count, chain->rpc.count);
+	for (const struct config_chain *other = place->config->chains; other < chain; other++)
+		if (other->chain_id == chain->chain_id)
+			return place_fail(place, "chain_id",
+			                  "chains.%s has the same id; expected one entry per chain",
+			                  other->name);
+	return 0;
+}
+
+static int check_model(const struct place *place, const struct config_target *target)
+{
+	if (lifecycle_has_safe(target->model) && !target->has_safe)
+		return place_fail(place, "safe", "missing; model %s needs the address of the Safe",
+		                  model_name(target->model));
+	if (lifecycle_has_timelock(target->model) && !target->has_timelock)
+		return place_fail(place, "timelock",
+		                  "missing; model %s needs the address of the timelock",
+		                  model_name(target->model));
+	return 0;
+}
+
+static int check_addresses(const struct place *place, const struct config_target *target)
+{
+	const struct {
+		const char *option;
+		const struct address *address;
+		bool there;
+	} roles[] = {
+	        {"kms", &target->kms, true},
+	        {"app", &target->app, target->has_app},
+	        {"safe", &target->safe, target->has_safe},
+	        {"timelock", &target->timelock, target->has_timelock},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+		for (size_t j = 0; j < i; j++)
+			if (roles[i].there && roles[j].there &&
+			    address_equal(roles[i].address, roles[j].address))
+				return place_fail(place, roles[i].option,
+				                  "is the same address as %s", roles[j].option);
+	return 0;
+}
+
+static int check_keys(const struct place *place, const struct config_target *target)
+{
+	if (target->proposer.password_file != NULL && target->proposer.file == NULL)
+		return place_fail(place, "proposer_key_password_file",
+		                  "is of no use without proposer_key_file");
+	if (target->executor.password_file != NULL && target->executor.file == NULL)
+		return place_fail(place, "executor_key_password_file",
+		                  "is of no use without executor_key_file");
+	if (target->execute == EXECUTE_DIRECT && target->executor.file == NULL)
+		return place_fail(place, "execute", "direct needs executor_key_file");
+	return 0;
+}
+
+static int check_service(const struct place *place, const struct config_target *target)
+{
+	const struct config_service *service = &target->service;
+	const struct tree_node *node = tree_get(place->node, "service");
+	char path[256];
+	snprintf(path, sizeof(path), "%s.service", place->path);
+	struct place inside = *place;
+	inside.path = path;
+	if (node != NULL)
+		inside.node = node;
+
+	if (service->kind == SERVICE_TX_SERVICE && service->url == NULL)
+		return place_fail(&inside, "url",
+		                  "missing; kind tx-service needs the service's address");
+	if (service->kind == SERVICE_NONE && service->url != NULL)
+		return place_fail(&inside, "url",
+		                  "is of no use with kind none; expected kind tx-service");
+	if (service->kind == SERVICE_NONE && service->api_key_file != NULL)
+		return place_fail(&inside, "api_key_file",
+		                  "is of no use with kind none; expected kind tx-service");
+	return 0;
+}
+
+int check_target(const struct place *place, void *base)
+{
+	const struct config_target *target = base;
+	int rc = check_model(place, target);
+
+	if (rc == 0)
+		rc = check_addresses(place, target);
+	if (rc == 0)
+		rc = check_service(place, target);
+	if (rc == 0)
+		rc = check_keys(place, target);
+	return rc;
+}
+
+static bool lies_in(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(path, folder, len) == 0 &&
+	       (path[len] == '\0' || path[len] == '/' || folder[len - 1] == '/');
+}
+
+int check_watch(const struct place *place, void *base)
+{
+	const struct config_watch *watch = base;
+	const char *state_dir = place->config->state_dir;
+
+	if (lies_in(watch->path, state_dir) || lies_in(state_dir, watch->path))
+		return place_fail(place, "path",
+		                  "overlaps state_dir (%s), where the daemon itself writes",
+		                  state_dir);
+	for (const struct config_watch *other = place->config->watches; other < watch; other++)
+		if (strcmp(other->path, watch->path) == 0 && other->target == watch->target)
+			return place_fail(place, "path", "is watched for the same target twice");
+	return 0;
+}

@@ -1,0 +1,490 @@
+/* The configuration: what it refuses and on which line, its defaults, and the way back to text. */
+#include "common/config/config.h"
+
+#include "common/config/document.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define KMS "0x1111111111111111111111111111111111111111"
+#define APP "0x2222222222222222222222222222222222222222"
+#define SAFE "0x3333333333333333333333333333333333333333"
+#define TIMELOCK "0x4444444444444444444444444444444444444444"
+
+/* A whole configuration; each refusal below replaces one of its lines. */
+static const char *const good[] = {
+        /* 1 */ "state_dir: /var/lib/lab",
+        /* 2 */ "control_socket: /run/lab/control.sock",
+        /* 3 */ "measurers: 3",
+        /* 4 */ "chains:",
+        /* 5 */ "  base:",
+        /* 6 */ "    chain_id: 8453",
+        /* 7 */ "    rpc: [http://a.example, https://b.example/v1/]",
+        /* 8 */ "    quorum: 2",
+        /* 9 */ "    poll: 100ms",
+        /* 10 */
+        "  other: {chain_id: 1, rpc: [http://c.example], confirmations: 12, start_block: 99}",
+        /* 11 */ "targets:",
+        /* 12 */ "  payments:",
+        /* 13 */ "    chain: base",
+        /* 14 */ "    kms: \"" KMS "\"",
+        /* 15 */ "    app: " APP,
+        /* 16 */ "    model: safe+timelock",
+        /* 17 */ "    safe: " SAFE,
+        /* 18 */ "    timelock: {address: " TIMELOCK "}",
+        /* 19 */ "    batch: {quiet: 0s, max_calls: 5}",
+        /* 20 */ "    service:",
+        /* 21 */ "      kind: tx-service",
+        /* 22 */ "      url: https://service.example/tx-service/base/",
+        /* 23 */ "    proposer_key_file: /etc/keys/proposer",
+        /* 24 */ "watch:",
+        /* 25 */ "  - path: /srv/releases/",
+        /* 26 */ "    target: payments",
+        /* 27 */ "  - {path: /srv/more, target: payments, recursive: no, rescan: 5s}",
+};
+
+static char *text_with(size_t line, const char *replacement)
+{
+	struct buf out = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		buf_printf(&out, "%s\n", i + 1 == line ? replacement : good[i]);
+	return (char *)out.data;
+}
+
+static struct config *parsed(const char *text)
+{
+	struct config *config;
+	struct error error = {0};
+
+	if (config_parse(&config, "lab.yaml", bytes_text(text), &error) != 0)
+		fail_msg("%s", error.text);
+	return config;
+}
+
+struct refusal {
+	size_t line;             /* replaced */
+	const char *replacement; /* may hold several lines */
+	const char *error;       /* all of it up to its end, or a part when it begins with "..." */
+};
+
+static const struct refusal refusals[] = {
+        /* the text itself */
+        {1, "state_dir: [/a", "lab.yaml:2: not valid YAML"},
+        {1, "\tstate_dir: /a", "lab.yaml:1: not valid YAML"},
+        {3, "state_dir: /b",
+         "lab.yaml:3: \"state_dir\" is given a second time; the first is on line 1"},
+        {1, "state_dir: &dir /a", "lab.yaml:1: anchors and tags are not supported"},
+        {1, "state_dir: *dir", "lab.yaml:1: aliases are not supported"},
+        {1, "state_dir: !!str /a", "lab.yaml:1: anchors and tags are not supported"},
+        {1, "[a, b]: c", "lab.yaml:1: a key must be a plain word"},
+        {1, "state_dir: {a: {b: {c: {d: {e: {f: {g: {h: {i: {j: 1}}}}}}}}}}",
+         "lab.yaml:1: nested too deeply"},
+        {27, "...\n---\nstate_dir: /x", "lab.yaml:28: a second document begins"},
+        /* names and shapes */
+        {3, "measurer: 2",
+         "lab.yaml:3: measurer: unknown option; expected one of state_dir, control_socket, "
+         "measurers, "
+         "chains, targets, watch"},
+        {9, "    polls: 1s",
+         "lab.yaml:9: chains.base.polls: unknown option; expected one of chain_id, rpc"},
+        {22, "      uri: http://x.example",
+         "lab.yaml:22: targets.payments.service.uri: unknown option"},
+        {27, "  - {path: /srv/more, target: payments, deep: yes}",
+         "lab.yaml:27: watch[1].deep: unknown option"},
+        {3, "measurers: [2]",
+         "lab.yaml:3: measurers: found a list; expected a number of processes from 1 to 16"},
+        {3, "measurers:", "lab.yaml:3: measurers: found no value; expected a number of processes"},
+        {7, "    rpc: http://a.example",
+         "lab.yaml:7: chains.base.rpc: found a single value; expected a list"},
+        {7, "    rpc: []", "lab.yaml:7: chains.base.rpc: found a list; expected a list of http"},
+        {10, "  other: 1", "lab.yaml:10: chains.other: expected a map of options"},
+        {10, "  \"a b\": {chain_id: 1, rpc: [http://c.example]}",
+         "lab.yaml:10: chains: \"a b\" is no name"},
+        {19, "    batch: 5",
+         "lab.yaml:19: targets.payments.batch: found a single value; expected a map"},
+        {24, "watch: {}\nx:", "lab.yaml:25: x: unknown option"},
+        /* what must be there */
+        {6, "    start_block: 1", "lab.yaml:5: chains.base.chain_id: missing; expected a number"},
+        {14, "    check: auto", "lab.yaml:12: targets.payments.kms: missing; expected an address"},
+        {17, "    check: auto",
+         "lab.yaml:12: targets.payments.safe: missing; model safe+timelock needs"},
+        {18, "    check: auto",
+         "lab.yaml:12: targets.payments.timelock: missing; model safe+timelock needs"},
+        {18, "    timelock: {}", "lab.yaml:18: targets.payments.timelock.address: missing"},
+        {21, "      poll: 1s",
+         "lab.yaml:20: targets.payments.service.kind: missing; expected none or tx-service"},
+        {22, "      poll: 1s",
+         "lab.yaml:20: targets.payments.service.url: missing; kind tx-service needs"},
+        {26, "    settle: 1s",
+         "lab.yaml:25: watch[0].target: missing; expected the name of a target"},
+        /* values */
+        {1, "state_dir: lib/lab",
+         "lab.yaml:1: state_dir: found \"lib/lab\"; expected an absolute path"},
+        {1, "state_dir: /var/../etc",
+         "lab.yaml:1: state_dir: found \"/var/../etc\"; expected an absolute path"},
+        {3, "measurers: 0",
+         "lab.yaml:3: measurers: found \"0\"; expected a number of processes from 1 to 16"},
+        {3, "measurers: -1", "lab.yaml:3: measurers: found \"-1\"; expected"},
+        {3, "measurers: 2x", "lab.yaml:3: measurers: found \"2x\"; expected"},
+        {6, "    chain_id: 99999999999999999999", "lab.yaml:6: chains.base.chain_id: found"},
+        {7, "    rpc: [ftp://a.example, http://b.example]",
+         "lab.yaml:7: chains.base.rpc: found \"ftp://a.example\""},
+        {7, "    rpc: [http://me:pw@a.example, http://b.example]",
+         "lab.yaml:7: chains.base.rpc: found"},
+        {7, "    rpc:\n      - http://a.example\n      - http:///x",
+         "lab.yaml:9: chains.base.rpc: found \"http:///x\""},
+        {7, "    rpc: [http://a.example, http://a.example]",
+         "lab.yaml:7: chains.base.rpc: the same endpoint stands twice"},
+        {8, "    quorum: 3",
+         "lab.yaml:8: chains.base.quorum: 3 answers must agree, but rpc has 2 endpoints; expected "
+         "1 to 2"},
+        {9, "    poll: 12",
+         "lab.yaml:9: chains.base.poll: found \"12\"; expected a duration from 50ms to 1h (ms, s, "
+         "m, h, d)"},
+        {9, "    poll: 12 blocks",
+         "lab.yaml:9: chains.base.poll: found \"12 blocks\"; expected a duration"},
+        {9, "    poll: 2h", "lab.yaml:9: chains.base.poll: found \"2h\"; expected a duration"},
+        {9, "    confirmations: soon",
+         "lab.yaml:9: chains.base.confirmations: found \"soon\"; expected finalized, safe, "
+         "latest or a number of blocks from 1 to 100000"},
+        {9, "    start_block: -5",
+         "lab.yaml:9: chains.base.start_block: found \"-5\"; expected auto or a number"},
+        {10, "  other: {chain_id: 8453, rpc: [http://c.example]}",
+         "lab.yaml:10: chains.other.chain_id: chains.base has the same id"},
+        {13, "    chain: bose",
+         "lab.yaml:13: targets.payments.chain: no chain is called \"bose\"; expected"},
+        {14, "    kms: 0x1234", "lab.yaml:14: targets.payments.kms: "},
+        {14, "    kms: 0x5FbDB2315678afecb367f032d93F642f64180aA3",
+         "lab.yaml:14: targets.payments.kms: "},
+        {14, "    kms: \"0x0000000000000000000000000000000000000000\"",
+         "lab.yaml:14: targets.payments.kms: the zero address"},
+        {15, "    app: " KMS, "lab.yaml:15: targets.payments.app: is the same address as kms"},
+        {16, "    model: multisig",
+         "lab.yaml:16: targets.payments.model: found \"multisig\"; expected safe+timelock"},
+        {18, "    timelock: " SAFE,
+         "lab.yaml:18: targets.payments.timelock: is the same address as safe"},
+        {19, "    batch: {quiet: 1 minute}",
+         "lab.yaml:19: targets.payments.batch.quiet: found \"1 minute\"; expected a duration"},
+        {19, "    batch: {max_calls: 0}",
+         "lab.yaml:19: targets.payments.batch.max_calls: found \"0\"; expected a number of calls"},
+        {19, "    execute: direct",
+         "lab.yaml:19: targets.payments.execute: direct needs executor_key_file"},
+        {19, "    proposer_may_confirm: maybe",
+         "lab.yaml:19: targets.payments.proposer_may_confirm: found \"maybe\"; expected yes or no"},
+        {19, "    executor_key_password_file: /p",
+         "lab.yaml:19: targets.payments.executor_key_password_file: is of no use"},
+        {23, "    proposer_key_password_file: /p",
+         "lab.yaml:23: targets.payments.proposer_key_password_file: is of no use"},
+        {23, "    proposer_key_file: keys/proposer",
+         "lab.yaml:23: targets.payments.proposer_key_file: found \"keys/proposer\"; "
+         "expected an absolute path, or $CREDENTIALS_DIRECTORY/NAME"},
+        {21, "      kind: none",
+         "lab.yaml:22: targets.payments.service.url: is of no use with kind none"},
+        {25, "  - path: /var/lib/lab/drafts", "lab.yaml:25: watch[0].path: overlaps state_dir"},
+        {25, "  - path: /", "lab.yaml:25: watch[0].path: overlaps state_dir"},
+        {25, "  - path: /srv/more",
+         "lab.yaml:27: watch[1].path: is watched for the same target twice"},
+        {26, "    target: payment",
+         "lab.yaml:26: watch[0].target: no target is called \"payment\""},
+        /* known, but not in this version: refused by name */
+        {3, "http: {listen: 127.0.0.1:9464}", "lab.yaml:3: http: is not available in this version"},
+        {3, "endpoints: []", "lab.yaml:3: endpoints: is not available in this version"},
+        {3, "notify: []", "lab.yaml:3: notify: is not available in this version"},
+        {16, "    model: delay",
+         "lab.yaml:16: targets.payments.model: \"delay\" is not available in this version"},
+        {16, "    model: timelock",
+         "lab.yaml:16: targets.payments.model: \"timelock\" is not available in this version"},
+        {16, "    model: direct",
+         "lab.yaml:16: targets.payments.model: \"direct\" is not available in this version"},
+        {19, "    delay: {address: " APP "}",
+         "lab.yaml:19: targets.payments.delay: is not available in this version"},
+        {19, "    scheduler_key_file: /k",
+         "lab.yaml:19: targets.payments.scheduler_key_file: is not available in this version"},
+        {19, "    min_evidence: attested",
+         "lab.yaml:19: targets.payments.min_evidence: \"attested\" is not available in this "
+         "version"},
+        {21, "      kind: queue",
+         "lab.yaml:21: targets.payments.service.kind: \"queue\" is not available in this version"},
+};
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		const struct refusal *refusal = &refusals[i];
+		char *text = text_with(refusal->line, refusal->replacement);
+		struct config *config = (struct config *)-1;
+		struct error error = {0};
+
+		int rc = config_parse(&config, "lab.yaml", bytes_text(text), &error);
+		if (rc != ERR_INVALID)
+			fail_msg("accepted: %s", refusal->replacement);
+		assert_null(config);
+		assert_int_equal(error.code, ERR_INVALID);
+		if (strncmp(error.text, refusal->error, strlen(refusal->error)) != 0)
+			fail_msg("%s\n   found: %s\nexpected: %s", refusal->replacement, error.text,
+			         refusal->error);
+		free(text);
+	}
+}
+
+static void test_empty(void **state)
+{
+	struct config *config;
+	struct error error = {0};
+
+	(void)state;
+	assert_int_equal(config_parse(&config, "lab.yaml", bytes_text(""), &error), ERR_INVALID);
+	assert_string_equal(error.text,
+	                    "lab.yaml:1: expected options, one \"name: value\" per line");
+	assert_int_equal(config_parse(&config, "lab.yaml", bytes_text("- a\n"), &error),
+	                 ERR_INVALID);
+	assert_int_equal(config_parse(&config, "lab.yaml", bytes_text("measurers: 1\n"), &error),
+	                 ERR_INVALID);
+	assert_string_equal(error.text, "lab.yaml:1: chains: missing; expected a map of options");
+	assert_int_equal(config_load(&config, "/nonexistent/lab.yaml", &error), ERR_IO);
+	assert_null(config);
+}
+
+static void test_values(void **state)
+{
+	char *text = text_with(0, NULL);
+	struct config *config = parsed(text);
+
+	(void)state;
+	assert_string_equal(config->state_dir, "/var/lib/lab");
+	assert_int_equal(config->measurers, 3);
+	assert_int_equal(config->chain_count, 2);
+	const struct config_chain *base = config_chain_find(config, 8453),
+	                          *other = config_chain_find(config, 1);
+	assert_string_equal(base->name, "base");
+	assert_int_equal(base->rpc.count, 2);
+	assert_string_equal(base->rpc.items[1], "https://b.example/v1/");
+	assert_int_equal(base->poll_ms, 100);
+	assert_int_equal(base->finality, FINALITY_FINALIZED);
+	assert_true(base->start_auto);
+	assert_int_equal(base->max_fee_gwei, 50);
+	assert_int_equal(base->max_gas, 2000000);
+	assert_int_equal(base->resend_ms, 180000);
+	assert_int_equal(other->quorum, 1);
+	assert_int_equal(other->finality, FINALITY_DEPTH);
+	assert_int_equal(other->depth, 12);
+	assert_false(other->start_auto);
+	assert_int_equal(other->start_block, 99);
+	assert_null(config_chain_find(config, 2));
+
+	const struct config_target *target = config_target_find(config, "payments");
+	assert_ptr_equal(target->chain, base);
+	assert_true(target->has_app && target->has_safe && target->has_timelock);
+	assert_int_equal(target->timelock.b[0], 0x44);
+	assert_int_equal(target->model, MODEL_SAFE_TIMELOCK);
+	assert_int_equal(target->quiet_ms, 0);
+	assert_int_equal(target->max_calls, 5);
+	assert_int_equal(target->expire_ms, 14LL * 86400000);
+	assert_int_equal(target->min_evidence, LEVEL_RECOMPUTED);
+	assert_int_equal(target->service.kind, SERVICE_TX_SERVICE);
+	assert_string_equal(target->service.url, "https://service.example/tx-service/base");
+	assert_int_equal(target->service.poll_ms, 60000);
+	assert_string_equal(target->proposer.file, "/etc/keys/proposer");
+	assert_null(target->executor.file);
+	assert_null(config_target_find(config, "payment"));
+
+	assert_int_equal(config->watch_count, 2);
+	assert_string_equal(config->watches[0].path, "/srv/releases");
+	assert_ptr_equal(config->watches[0].target, target);
+	assert_true(config->watches[0].recursive);
+	assert_int_equal(config->watches[0].settle_ms, 500);
+	assert_int_equal(config->watches[0].build_settle_ms, 10000);
+	assert_int_equal(config->watches[0].rescan, RESCAN_AUTO);
+	assert_false(config->watches[1].recursive);
+	assert_int_equal(config->watches[1].rescan, RESCAN_EVERY);
+	assert_int_equal(config->watches[1].rescan_ms, 5000);
+	config_free(config);
+	free(text);
+}
+
+static void test_service_defaults_to_none(void **state)
+{
+	(void)state;
+	struct config *config = parsed("chains: {c: {chain_id: 1, rpc: [http://a.example]}}\n"
+	                "targets:\n  t: {chain: c, kms: '" KMS
+	                "', model: safe+timelock, safe: " SAFE ", timelock: " TIMELOCK "}\n");
+	assert_int_equal(config->targets[0].service.kind, SERVICE_NONE);
+	assert_null(config->targets[0].service.url);
+	assert_true(config->targets[0].has_timelock);
+	assert_false(config->targets[0].has_app);
+	assert_int_equal(config->watch_count, 0);
+	assert_string_equal(config->state_dir, "/var/lib/registrard");
+	config_free(config);
+}
+
+static void test_quorum_is_a_majority(void **state)
+{
+	static const struct {
+		const char *rpc;
+		unsigned quorum;
+	} cases[] = {{"http://a.example", 1},
+	             {"http://a.example, http://b.example", 2},
+	             {"http://a.example, http://b.example, http://c.example", 2}};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text),
+		         "chains: {c: {chain_id: 1, rpc: [%s]}}\ntargets:\n  t: {chain: c, kms: "
+		         "'" KMS "', model: safe+timelock, safe: " SAFE ", timelock: " TIMELOCK
+		         "}\n",
+		         cases[i].rpc);
+		struct config *config = parsed(text);
+		assert_int_equal(config->chains[0].quorum, cases[i].quorum);
+		config_free(config);
+	}
+}
+
+static void test_credentials(void **state)
+{
+	char *text = text_with(23, "    proposer_key_file: $CREDENTIALS_DIRECTORY/proposer");
+
+	(void)state;
+	unsetenv("CREDENTIALS_DIRECTORY");
+	struct config *config = parsed(text);
+	assert_string_equal(config->targets[0].proposer.file, "$CREDENTIALS_DIRECTORY/proposer");
+	config_free(config);
+
+	setenv("CREDENTIALS_DIRECTORY", "/run/credentials/lab", 1);
+	config = parsed(text);
+	assert_string_equal(config->targets[0].proposer.file, "/run/credentials/lab/proposer");
+	config_free(config);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	free(text);
+}
+
+static void check_round_trip(struct config *config)
+{
+	struct buf first = {0}, second = {0};
+
+	config_dump(&first, config);
+	struct config *again = parsed(buf_text(&first));
+	config_dump(&second, again);
+	assert_string_equal(buf_text(&first), buf_text(&second));
+	config_free(again);
+	buf_free(&first);
+	buf_free(&second);
+}
+
+static void test_round_trip(void **state)
+{
+	char *text = text_with(0, NULL);
+	struct config *config = parsed(text);
+
+	(void)state;
+	check_round_trip(config);
+	config_free(config);
+	free(text);
+}
+
+static void test_dump_holds_defaults(void **state)
+{
+	char *text = text_with(0, NULL);
+	struct config *config = parsed(text);
+	struct buf dump = {0};
+
+	(void)state;
+	config_dump(&dump, config);
+	assert_non_null(strstr(buf_text(&dump), "\n    resend: 3m\n"));
+	assert_non_null(strstr(buf_text(&dump), "\n      quiet: 0s\n"));
+	assert_non_null(strstr(buf_text(&dump), "\n    start_block: 99\n"));
+	assert_non_null(strstr(buf_text(&dump), "\n    kms: \"" KMS "\"\n"));
+	assert_null(strstr(buf_text(&dump), "executor_key_file"));
+	buf_free(&dump);
+	config_free(config);
+	free(text);
+}
+
+static void test_example(void **state)
+{
+	struct config *config;
+	struct error error = {0};
+
+	(void)state;
+	if (config_load(&config, "config/registrard.example.yaml", &error) != 0)
+		fail_msg("%s", error.text);
+	assert_string_equal(config->targets[0].name, "payments");
+	assert_int_equal(config->watch_count, 1);
+	check_round_trip(config);
+	config_free(config);
+}
+
+/* Any single character changed or cut off is either accepted or refused with a place. */
+static void test_damage(void **state)
+{
+	static const char damage[] = {'\0', ':', '[', '}', '"', '\n', '-', '\t', '&', (char)0xff};
+	char *text = text_with(0, NULL);
+	size_t len = strlen(text);
+
+	(void)state;
+	for (size_t at = 0; at < len; at += 3)
+		for (size_t i = 0; i < ARRAY_LEN(damage); i++) {
+			struct config *config;
+			struct error error = {0};
+			char kept = text[at];
+			text[at] = damage[i];
+			size_t used = i == 0 ? at : len;
+			if (config_parse(&config, "lab.yaml", bytes_of(text, used), &error) != 0)
+				assert_int_equal(strncmp(error.text, "lab.yaml:", 9), 0);
+			config_free(config);
+			text[at] = kept;
+		}
+	free(text);
+}
+
+static void check_document(const char *path, void (*write)(struct buf *out))
+{
+	struct buf expected = {0}, found = {0};
+	char chunk[4096];
+	size_t got;
+
+	write(&expected);
+	FILE *file = fopen(path, "r");
+	if (file == NULL)
+		fail_msg("%s is missing; make docs", path);
+	while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
+		buf_append(&found, chunk, got);
+	fclose(file);
+	if (strcmp(buf_text(&expected), buf_text(&found)) != 0)
+		fail_msg("%s is not what the option table says; make docs", path);
+	buf_free(&expected);
+	buf_free(&found);
+}
+
+static void test_documents(void **state)
+{
+	(void)state;
+	check_document("docs/OPTIONS.md", config_options_markdown);
+	check_document("docs/registrard.yaml.5", config_options_man);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_refusals),
+	        cmocka_unit_test(test_empty),
+	        cmocka_unit_test(test_values),
+	        cmocka_unit_test(test_service_defaults_to_none),
+	        cmocka_unit_test(test_quorum_is_a_majority),
+	        cmocka_unit_test(test_credentials),
+	        cmocka_unit_test(test_round_trip),
+	        cmocka_unit_test(test_dump_holds_defaults),
+	        cmocka_unit_test(test_example),
+	        cmocka_unit_test(test_damage),
+	        cmocka_unit_test(test_documents),
+	};
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
