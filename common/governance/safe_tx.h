@@ -4,6 +4,7 @@
 #define GOVERNANCE_SAFE_TX_H
 
 #include "common/base/arena.h"
+#include "common/base/buf.h"
 #include "common/eth/address.h"
 
 /* All that enters the hash. safeTxGas, baseGas, gasPrice, gasToken and refundReceiver are always
@@ -24,10 +25,36 @@ struct hash32 safe_tx_hash(const struct safe_tx *tx);
 struct hash32 safe_domain_separator(uint64_t chain_id, const struct address *safe);
 /* True when every gas and refund field is zero. */
 bool safe_tx_standard_gas(const struct safe_tx *tx);
+/* What takes a nonce without doing anything: an empty call of the Safe to itself. */
+struct safe_tx safe_tx_rejection(uint64_t chain_id, const struct address *safe, uint64_t nonce);
+bool safe_tx_is_rejection(const struct safe_tx *tx);
+
+/* --- signatures ------------------------------------------------------------------------------ */
+
+#define SAFE_SIGNATURE_SIZE 65 /* r, s, v */
 
 /* Who made this 65-byte part over the hash: v 27/28 EIP-712, 31/32 eth_sign. v 0 (contract) and
  * 1 (approved hash) give the owner named in it with *needs_chain set: only the chain can say. */
 int safe_signature_owner(struct address *owner, bool *needs_chain, const struct hash32 *hash,
-                         const uint8_t part[65], struct error *error) MUST_USE;
+                         const uint8_t part[SAFE_SIGNATURE_SIZE], struct error *error) MUST_USE;
+
+struct safe_signature {
+	struct address owner;
+	uint8_t part[SAFE_SIGNATURE_SIZE];
+};
+
+/* Sorts parts by owner, as the contract wants them, and appends them to out. ERR_INVALID for two
+ * parts of one owner and for contract signatures (their tail is not held here). */
+int safe_signatures_join(struct buf *out, struct safe_signature *parts, size_t count,
+                         struct error *error) MUST_USE;
+
+/* --- execTransaction ------------------------------------------------------------------------- */
+
+/* Appends the calldata of execTransaction with these joined signatures. */
+void safe_exec_encode(struct buf *out, const struct safe_tx *tx, struct bytes signatures);
+/* The reverse. chain_id, safe and nonce are not in the calldata and stay zero; data and signatures
+ * point into calldata. ERR_INVALID for any other encoding than the canonical one. */
+int safe_exec_decode(struct safe_tx *tx, struct bytes *signatures, struct bytes calldata,
+                     struct error *error) MUST_USE;
 
 #endif
