@@ -36,4 +36,10 @@ void store_log_put(struct store *store, uint64_t chain_id, const struct seen_log
 void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id, const struct address *address,
                     const struct hash32 *topic0, const struct hash32 *key, struct seen_log_list *out);
 
+/* Logs of these topic0s at or below block upto that nobody has acted on yet, in chain order; and the
+ * mark that somebody has. A log that arrives late (backfill) is unacted, too. */
+void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id, const struct hash32 *topic0s,
+                       size_t topic_count, uint64_t upto, struct seen_log_list *out);
+void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log);
+
 #endif

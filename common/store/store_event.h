@@ -5,7 +5,7 @@
 
 #include "common/store/store.h"
 
-struct event {
+struct event_row {
 	int64_t id;
 	struct wall at;
 	const char *type;     /* "measurement", "build", "proposal", "safe-tx", "chain", "operator", "alarm", "daemon" */
@@ -13,7 +13,7 @@ struct event {
 	const char *text;     /* one line for people */
 	struct hash32 hash;
 };
-struct event_list { struct event *items; size_t count; };
+struct event_list { struct event_row *items; size_t count; };
 
 /* Appends in the current transaction. */
 void store_event_add(struct store *store, const char *type, const char *subject, const char *fmt, ...) PRINTF(4, 5);

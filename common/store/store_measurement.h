@@ -74,7 +74,7 @@ void store_measurement_list(struct store *store, struct arena *arena, const stru
 void store_evidence_list(struct store *store, struct arena *arena, struct measurement_id id,
                          struct evidence_list *out);
 
-/* Each writes an event-log row with the reason. */
+/* Each writes an event-log row with the reason. Wanting it absent takes an earlier approval back. */
 void store_measurement_set_status(struct store *store, struct measurement_id id,
                                   enum measurement_status status, const char *reason);
 void store_measurement_set_wanted(struct store *store, struct measurement_id id, bool wanted, const char *reason);

@@ -32,6 +32,7 @@ struct proposal {
 	struct hash32 salt, operation_id;
 	uint64_t attempt;           /* the number in the salt */
 	uint64_t delay, ready_at;   /* seconds; 0 unknown */
+	uint64_t drafted_after;     /* the final block at drafting: only logs after it can be about it */
 	struct wall created_at, expires_at;
 	struct call *calls;
 	size_t call_count;
@@ -46,6 +47,7 @@ struct new_proposal {
 	struct address safe, timelock;
 	struct hash32 salt, operation_id;
 	uint64_t attempt, delay;
+	uint64_t drafted_after;
 	struct wall expires_at;
 	const struct call *calls;
 	size_t call_count;
