@@ -41,10 +41,16 @@ static inline void one_round(uint64_t e[LANES], const uint64_t a[LANES], uint64_
 {
 	uint64_t c[5], d[5];
 
-	for (unsigned x = 0; x < 5; x++)
-		c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
-	for (unsigned x = 0; x < 5; x++)
-		d[x] = c[(x + 4) % 5] ^ rotate(c[(x + 1) % 5], 1);
+	c[0] = a[0] ^ a[5] ^ a[10] ^ a[15] ^ a[20];
+	c[1] = a[1] ^ a[6] ^ a[11] ^ a[16] ^ a[21];
+	c[2] = a[2] ^ a[7] ^ a[12] ^ a[17] ^ a[22];
+	c[3] = a[3] ^ a[8] ^ a[13] ^ a[18] ^ a[23];
+	c[4] = a[4] ^ a[9] ^ a[14] ^ a[19] ^ a[24];
+	d[0] = c[4] ^ rotate(c[1], 1);
+	d[1] = c[0] ^ rotate(c[2], 1);
+	d[2] = c[1] ^ rotate(c[3], 1);
+	d[3] = c[2] ^ rotate(c[4], 1);
+	d[4] = c[3] ^ rotate(c[0], 1);
 	ROW(0, 0, 0, 6, 44, 12, 43, 18, 21, 24, 14);
 	ROW(1, 3, 28, 9, 20, 10, 3, 16, 45, 22, 61);
 	ROW(2, 1, 1, 7, 6, 13, 25, 19, 8, 20, 18);
