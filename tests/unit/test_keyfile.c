@@ -214,7 +214,8 @@ static void a_secret_is_empty_in_a_child(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(the_keystores_of_the_specification_open),
+	        cmocka_unit_test(the_pbkdf2_keystore_of_the_specification_opens),
+	        cmocka_unit_test(scrypt_outside_its_rfc_is_refused),
 	        cmocka_unit_test(a_keystore_of_another_program_opens),
 	        cmocka_unit_test(a_wrong_or_missing_password_is_denied),
 	        cmocka_unit_test(one_line_of_hex_is_a_key),
