@@ -1,6 +1,6 @@
 /* The database: SQLite in WAL mode, synchronous=FULL, opened by main only. Each room's part of the
- * API is in its own header (store_build.h, store_measurement.h, store_proposal.h, store_chain.h,
- * store_event.h); all SQL lives in this folder.
+ * API is in its own header (store_build.h, store_measurement.h, store_proposal.h, store_safe_tx.h,
+ * store_chain.h, store_event.h); all SQL lives in this folder.
  *
  * One event, one transaction: a caller brackets what belongs together with store_begin and
  * store_commit; writing outside a transaction or nesting one is a bug and aborts with the place. */

@@ -11,15 +11,22 @@ struct seen_log {
 	unsigned log_index;
 	struct address address;
 	struct hash32 topic0;
-	struct hash32 key;    /* the indexed or first 32-byte value: safeTxHash, operation id, measurement */
-	struct bytes data;    /* topics 1.. and data, concatenated */
+	struct hash32
+	        key; /* the indexed or first 32-byte value: safeTxHash, operation id, measurement */
+	struct bytes data; /* topics 1.. and data, concatenated */
 };
-struct seen_log_list { struct seen_log *items; size_t count; };
+struct seen_log_list {
+	struct seen_log *items;
+	size_t count;
+};
 
 /* The last block scanned forward. ERR_NOT_FOUND before the first scan. */
-int store_cursor_get(struct store *store, uint64_t chain_id, uint64_t *number, struct hash32 *hash) MUST_USE;
-/* Moves the cursor forward and remembers (number, hash) among the recent ones (the last 512 kept). */
-void store_cursor_set(struct store *store, uint64_t chain_id, uint64_t number, const struct hash32 *hash);
+int store_cursor_get(struct store *store, uint64_t chain_id, uint64_t *number,
+                     struct hash32 *hash) MUST_USE;
+/* Moves the cursor forward and remembers (number, hash) among the recent ones (the last 512 kept).
+ */
+void store_cursor_set(struct store *store, uint64_t chain_id, uint64_t number,
+                      const struct hash32 *hash);
 /* The newest remembered block below `below`, ERR_NOT_FOUND when none is left. */
 int store_cursor_before(struct store *store, uint64_t chain_id, uint64_t below, uint64_t *number,
                         struct hash32 *hash) MUST_USE;
@@ -28,18 +35,22 @@ void store_chain_rewind(struct store *store, uint64_t chain_id, uint64_t number)
 
 /* Backfill of history below the first forward scan: [from, next) is still to be scanned downward;
  * done when next <= from. */
-int store_backfill_get(struct store *store, uint64_t chain_id, uint64_t *from, uint64_t *next) MUST_USE;
+int store_backfill_get(struct store *store, uint64_t chain_id, uint64_t *from,
+                       uint64_t *next) MUST_USE;
 void store_backfill_set(struct store *store, uint64_t chain_id, uint64_t from, uint64_t next);
 
-void store_log_put(struct store *store, uint64_t chain_id, const struct seen_log *log); /* idempotent */
+void store_log_put(struct store *store, uint64_t chain_id,
+                   const struct seen_log *log); /* idempotent */
 /* Logs with this address, topic0 and key in chain order. */
-void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id, const struct address *address,
-                    const struct hash32 *topic0, const struct hash32 *key, struct seen_log_list *out);
+void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
+                    const struct address *address, const struct hash32 *topic0,
+                    const struct hash32 *key, struct seen_log_list *out);
 
-/* Logs of these topic0s at or below block upto that nobody has acted on yet, in chain order; and the
- * mark that somebody has. A log that arrives late (backfill) is unacted, too. */
-void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id, const struct hash32 *topic0s,
-                       size_t topic_count, uint64_t upto, struct seen_log_list *out);
+/* Logs of these topic0s at or below block upto that nobody has acted on yet, in chain order; and
+ * the mark that somebody has. A log that arrives late (backfill) is unacted, too. */
+void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id,
+                       const struct hash32 *topic0s, size_t topic_count, uint64_t upto,
+                       struct seen_log_list *out);
 void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log);
 
 #endif

@@ -1,5 +1,6 @@
 /* The append-only event log with a hash chain: hash = SHA256(previous hash || id || at || type ||
- * subject || text), so that `registrarctl log --verify` finds any later change. */
+ * subject || text), numbers as 8 bytes big-endian and each text behind its length, so that
+ * `registrarctl log --verify` finds any later change. */
 #ifndef STORE_EVENT_H
 #define STORE_EVENT_H
 
@@ -8,17 +9,23 @@
 struct event_row {
 	int64_t id;
 	struct wall at;
-	const char *type;     /* "measurement", "build", "proposal", "safe-tx", "chain", "operator", "alarm", "daemon" */
-	const char *subject;  /* "m12", "p7", "b3", a chain's or target's name */
-	const char *text;     /* one line for people */
+	const char *type;    /* "measurement", "build", "proposal", "safe-tx", "chain", "operator",
+	                        "alarm", "daemon" */
+	const char *subject; /* "m12", "p7", "b3", a chain's or target's name */
+	const char *text;    /* one line for people */
 	struct hash32 hash;
 };
-struct event_list { struct event_row *items; size_t count; };
+struct event_list {
+	struct event_row *items;
+	size_t count;
+};
 
 /* Appends in the current transaction. */
-void store_event_add(struct store *store, const char *type, const char *subject, const char *fmt, ...) PRINTF(4, 5);
+void store_event_add(struct store *store, const char *type, const char *subject, const char *fmt,
+                     ...) PRINTF(4, 5);
 /* Up to limit events with id > after. */
-void store_event_list(struct store *store, struct arena *arena, int64_t after, size_t limit, struct event_list *out);
+void store_event_list(struct store *store, struct arena *arena, int64_t after, size_t limit,
+                      struct event_list *out);
 /* 0 and the number of events checked, or ERR_INVALID naming the first bad id. */
 int store_event_verify(struct store *store, int64_t *checked, struct error *error) MUST_USE;
 

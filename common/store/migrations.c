@@ -1,0 +1,346 @@
+#include "common/store/migrations.h"
+
+/* Numbers in CHECK constraints are the hand-numbered enums of the headers: they never change.
+ * Columns named *_at and the like are milliseconds since 1970; uint64 values are stored as the
+ * same 64 bits. */
+static const char initial[] =
+        "CREATE TABLE upgrade ("
+        " version INTEGER PRIMARY KEY,"
+        " at INTEGER NOT NULL,"
+        " program TEXT NOT NULL"
+        ") STRICT;"
+
+        "CREATE TABLE target ("
+        " id INTEGER PRIMARY KEY,"
+        " name TEXT NOT NULL UNIQUE CHECK (name <> ''),"
+        " chain_id INTEGER NOT NULL,"
+        " kms BLOB NOT NULL CHECK (length(kms) = 20),"
+        " app BLOB CHECK (length(app) = 20)"
+        ") STRICT;"
+
+        /* --- what was measured --- */
+        "CREATE TABLE measurement ("
+        " id INTEGER PRIMARY KEY,"
+        " target_id INTEGER NOT NULL REFERENCES target (id),"
+        " kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5),"
+        " value BLOB NOT NULL CHECK (length(value) = 32),"
+        " wanted INTEGER NOT NULL CHECK (wanted IN (0, 1)),"
+        " status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 6),"
+        " reason TEXT,"
+        " level INTEGER NOT NULL CHECK (level BETWEEN 1 AND 3),"
+        " is_signed INTEGER NOT NULL CHECK (is_signed IN (0, 1)),"
+        " approved INTEGER NOT NULL CHECK (approved IN (0, 1)),"
+        " first_seen INTEGER NOT NULL,"
+        " status_since INTEGER NOT NULL,"
+        " UNIQUE (target_id, kind, value)"
+        ") STRICT;"
+        "CREATE INDEX measurement_value ON measurement (value);"
+        "CREATE INDEX measurement_status ON measurement (status);"
+
+        "CREATE TABLE evidence ("
+        " id INTEGER PRIMARY KEY,"
+        " measurement_id INTEGER NOT NULL REFERENCES measurement (id),"
+        " level INTEGER NOT NULL CHECK (level BETWEEN 1 AND 3),"
+        " is_signed INTEGER NOT NULL CHECK (is_signed IN (0, 1)),"
+        " source TEXT NOT NULL,"
+        " artifact TEXT NOT NULL,"
+        " artifact_sha256 BLOB NOT NULL CHECK (length(artifact_sha256) = 32),"
+        " details TEXT,"
+        " at INTEGER NOT NULL,"
+        " UNIQUE (measurement_id, source, artifact, artifact_sha256, level, is_signed)"
+        ") STRICT;"
+
+        "CREATE TABLE artifact ("
+        " id INTEGER PRIMARY KEY,"
+        " target_id INTEGER NOT NULL REFERENCES target (id),"
+        " path TEXT NOT NULL,"
+        " folder TEXT NOT NULL,"
+        " device INTEGER NOT NULL,"
+        " inode INTEGER NOT NULL,"
+        " size INTEGER NOT NULL,"
+        " mtime_ns INTEGER NOT NULL,"
+        " ctime_ns INTEGER NOT NULL,"
+        " gone INTEGER NOT NULL CHECK (gone IN (0, 1)),"
+        " format INTEGER NOT NULL CHECK (format >= 0),"
+        " refused INTEGER NOT NULL CHECK (refused IN (0, 1)),"
+        " refusal TEXT,"
+        " level INTEGER NOT NULL CHECK (level BETWEEN 0 AND 3),"
+        " pcr0 BLOB NOT NULL CHECK (length(pcr0) = 48),"
+        " pcr1 BLOB NOT NULL CHECK (length(pcr1) = 48),"
+        " pcr2 BLOB NOT NULL CHECK (length(pcr2) = 48),"
+        " pcr8 BLOB CHECK (length(pcr8) = 48),"
+        " value BLOB NOT NULL CHECK (length(value) = 32),"
+        " sha256 BLOB NOT NULL CHECK (length(sha256) = 32),"
+        " measured_size INTEGER NOT NULL,"
+        " details TEXT,"
+        " UNIQUE (target_id, path)"
+        ") STRICT;"
+        "CREATE INDEX artifact_folder ON artifact (target_id, folder, path) WHERE gone = 0;"
+
+        /* Folders in which something changed since their builds were judged. */
+        "CREATE TABLE unjudged ("
+        " target_id INTEGER NOT NULL REFERENCES target (id),"
+        " folder TEXT NOT NULL,"
+        " PRIMARY KEY (target_id, folder)"
+        ") STRICT, WITHOUT ROWID;"
+
+        "CREATE TABLE build ("
+        " id INTEGER PRIMARY KEY,"
+        " target_id INTEGER NOT NULL REFERENCES target (id),"
+        " folder TEXT NOT NULL,"
+        " eif TEXT NOT NULL,"
+        " status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 3),"
+        " reason TEXT,"
+        " value BLOB CHECK (length(value) = 32),"
+        " first_seen INTEGER NOT NULL,"
+        " last_change INTEGER NOT NULL,"
+        " UNIQUE (target_id, folder, eif)"
+        ") STRICT;"
+
+        /* --- what is proposed --- */
+        "CREATE TABLE proposal ("
+        " id INTEGER PRIMARY KEY,"
+        " target_id INTEGER NOT NULL REFERENCES target (id),"
+        " origin TEXT NOT NULL CHECK (origin IN ('registrard', 'external')),"
+        " chain_id INTEGER NOT NULL,"
+        " model INTEGER NOT NULL CHECK (model BETWEEN 1 AND 5),"
+        " state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 10),"
+        " flags INTEGER NOT NULL CHECK (flags BETWEEN 0 AND 3),"
+        " safe BLOB NOT NULL CHECK (length(safe) = 20),"
+        " timelock BLOB NOT NULL CHECK (length(timelock) = 20),"
+        " salt BLOB NOT NULL CHECK (length(salt) = 32),"
+        " operation_id BLOB NOT NULL CHECK (length(operation_id) = 32),"
+        " attempt INTEGER NOT NULL,"
+        " delay INTEGER NOT NULL,"
+        " ready_at INTEGER NOT NULL,"
+        " drafted_after INTEGER NOT NULL,"
+        " created_at INTEGER NOT NULL,"
+        " expires_at INTEGER NOT NULL"
+        ") STRICT;"
+        "CREATE INDEX proposal_live ON proposal (id) WHERE state < 6;"
+        "CREATE TRIGGER proposal_terminal BEFORE UPDATE OF state ON proposal"
+        " WHEN OLD.state >= 6 AND NEW.state <> OLD.state"
+        " BEGIN SELECT RAISE(ABORT, 'a terminal state is for ever'); END;"
+
+        "CREATE TABLE call ("
+        " id INTEGER PRIMARY KEY,"
+        " proposal_id INTEGER NOT NULL REFERENCES proposal (id),"
+        " position INTEGER NOT NULL CHECK (position >= 0),"
+        " chain_id INTEGER NOT NULL,"
+        " contract BLOB NOT NULL CHECK (length(contract) = 20),"
+        " data BLOB NOT NULL CHECK (length(data) >= 4),"
+        " action INTEGER NOT NULL CHECK (action IN (1, 2)),"
+        " kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5),"
+        " value BLOB NOT NULL CHECK (length(value) = 32),"
+        " live INTEGER NOT NULL CHECK (live IN (0, 1)),"
+        " UNIQUE (proposal_id, position)"
+        ") STRICT;"
+        "CREATE UNIQUE INDEX call_live ON call (chain_id, contract, data) WHERE live = 1;"
+
+        "CREATE TABLE call_measurement ("
+        " call_id INTEGER NOT NULL REFERENCES call (id),"
+        " measurement_id INTEGER NOT NULL REFERENCES measurement (id),"
+        " PRIMARY KEY (call_id, measurement_id)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE INDEX call_measurement_served ON call_measurement (measurement_id, call_id);"
+
+        "CREATE TABLE history ("
+        " id INTEGER PRIMARY KEY,"
+        " proposal_id INTEGER NOT NULL REFERENCES proposal (id),"
+        " at INTEGER NOT NULL,"
+        " from_state INTEGER NOT NULL CHECK (from_state BETWEEN 0 AND 10),"
+        " to_state INTEGER NOT NULL CHECK (to_state BETWEEN 1 AND 10),"
+        " reason TEXT NOT NULL,"
+        " tx BLOB CHECK (length(tx) = 32)"
+        ") STRICT;"
+        "CREATE INDEX history_proposal ON history (proposal_id, id);"
+
+        "CREATE TABLE safe_tx ("
+        " id INTEGER PRIMARY KEY,"
+        " proposal_id INTEGER NOT NULL REFERENCES proposal (id),"
+        " purpose INTEGER NOT NULL CHECK (purpose BETWEEN 1 AND 5),"
+        " attempt INTEGER NOT NULL CHECK (attempt >= 1),"
+        " chain_id INTEGER NOT NULL,"
+        " safe BLOB NOT NULL CHECK (length(safe) = 20),"
+        " contract BLOB NOT NULL CHECK (length(contract) = 20),"
+        " data BLOB NOT NULL,"
+        " operation INTEGER NOT NULL CHECK (operation IN (0, 1)),"
+        " nonce INTEGER,"
+        " safe_tx_hash BLOB CHECK (length(safe_tx_hash) = 32),"
+        " status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 7),"
+        " confirmations INTEGER NOT NULL CHECK (confirmations >= 0),"
+        " threshold INTEGER NOT NULL CHECK (threshold >= 0),"
+        " tx BLOB CHECK (length(tx) = 32),"
+        " tx_block INTEGER NOT NULL,"
+        " posted_at INTEGER NOT NULL,"
+        " CHECK ((nonce IS NULL) = (safe_tx_hash IS NULL)),"
+        " CHECK (nonce IS NOT NULL OR status NOT IN (2, 3)),"
+        " UNIQUE (proposal_id, purpose, attempt)"
+        ") STRICT;"
+        "CREATE INDEX safe_tx_open ON safe_tx (chain_id, id) WHERE status <= 3;"
+        /* A reject (4) takes the nonce of what it rejects. */
+        "CREATE UNIQUE INDEX safe_tx_nonce ON safe_tx (chain_id, safe, nonce)"
+        " WHERE status <= 3 AND nonce IS NOT NULL AND purpose <> 4;"
+        "CREATE UNIQUE INDEX safe_tx_reject_nonce ON safe_tx (chain_id, safe, nonce)"
+        " WHERE status <= 3 AND nonce IS NOT NULL AND purpose = 4;"
+
+        "CREATE TABLE sent_tx ("
+        " id INTEGER PRIMARY KEY,"
+        " proposal_id INTEGER NOT NULL REFERENCES proposal (id),"
+        " chain_id INTEGER NOT NULL,"
+        " sender BLOB NOT NULL CHECK (length(sender) = 20),"
+        " nonce INTEGER NOT NULL,"
+        " attempt INTEGER NOT NULL CHECK (attempt >= 1),"
+        " raw BLOB NOT NULL CHECK (length(raw) > 0),"
+        " tx_hash BLOB NOT NULL CHECK (length(tx_hash) = 32),"
+        " max_fee BLOB NOT NULL CHECK (length(max_fee) = 32),"
+        " max_priority_fee BLOB NOT NULL CHECK (length(max_priority_fee) = 32),"
+        " status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 4),"
+        " sent_at INTEGER NOT NULL,"
+        " UNIQUE (chain_id, tx_hash)"
+        ") STRICT;"
+        "CREATE INDEX sent_tx_proposal ON sent_tx (proposal_id, id);"
+        "CREATE UNIQUE INDEX sent_tx_live ON sent_tx (chain_id, sender, nonce, attempt)"
+        " WHERE status = 1;"
+
+        /* --- what was read from chains --- */
+        "CREATE TABLE cursor ("
+        " chain_id INTEGER PRIMARY KEY,"
+        " number INTEGER NOT NULL,"
+        " hash BLOB NOT NULL CHECK (length(hash) = 32)"
+        ") STRICT;"
+        "CREATE TABLE block ("
+        " chain_id INTEGER NOT NULL,"
+        " number INTEGER NOT NULL,"
+        " hash BLOB NOT NULL CHECK (length(hash) = 32),"
+        " PRIMARY KEY (chain_id, number)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE backfill ("
+        " chain_id INTEGER PRIMARY KEY,"
+        " from_block INTEGER NOT NULL,"
+        " next_block INTEGER NOT NULL"
+        ") STRICT;"
+        "CREATE TABLE seen_log ("
+        " chain_id INTEGER NOT NULL,"
+        " block_hash BLOB NOT NULL CHECK (length(block_hash) = 32),"
+        " log_index INTEGER NOT NULL CHECK (log_index >= 0),"
+        " block_number INTEGER NOT NULL,"
+        " tx_hash BLOB NOT NULL CHECK (length(tx_hash) = 32),"
+        " contract BLOB NOT NULL CHECK (length(contract) = 20),"
+        " topic0 BLOB NOT NULL CHECK (length(topic0) = 32),"
+        " key BLOB NOT NULL CHECK (length(key) = 32),"
+        " data BLOB NOT NULL,"
+        " acted INTEGER NOT NULL CHECK (acted IN (0, 1)),"
+        " PRIMARY KEY (chain_id, block_hash, log_index)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE INDEX seen_log_key ON seen_log"
+        " (chain_id, contract, topic0, key, block_number, log_index);"
+        "CREATE INDEX seen_log_unacted ON seen_log (chain_id, topic0, block_number) WHERE acted = "
+        "0;"
+        "CREATE INDEX seen_log_block ON seen_log (chain_id, block_number);"
+
+        /* --- what happened --- */
+        "CREATE TABLE event ("
+        " id INTEGER PRIMARY KEY,"
+        " at INTEGER NOT NULL,"
+        " type TEXT NOT NULL CHECK (type <> ''),"
+        " subject TEXT NOT NULL,"
+        " text TEXT NOT NULL,"
+        " hash BLOB NOT NULL CHECK (length(hash) = 32)"
+        ") STRICT;"
+        /* Where the log ends: without it, rows cut off the end would leave no trace. */
+        "CREATE TABLE event_head ("
+        " one INTEGER PRIMARY KEY CHECK (one = 1),"
+        " id INTEGER NOT NULL,"
+        " hash BLOB NOT NULL CHECK (length(hash) = 32)"
+        ") STRICT;"
+        "INSERT INTO event_head VALUES (1, 0, zeroblob(32));"
+
+        "CREATE TRIGGER event_no_update BEFORE UPDATE ON event"
+        " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END;"
+        "CREATE TRIGGER event_no_delete BEFORE DELETE ON event"
+        " BEGIN SELECT RAISE(ABORT, 'event is append-only'); END;"
+        "CREATE TRIGGER history_no_update BEFORE UPDATE ON history"
+        " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;"
+        "CREATE TRIGGER history_no_delete BEFORE DELETE ON history"
+        " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;"
+        "CREATE TRIGGER evidence_no_update BEFORE UPDATE ON evidence"
+        " BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END;"
+        "CREATE TRIGGER evidence_no_delete BEFORE DELETE ON evidence"
+        " BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END;";
+
+/* Append only: what stands here has been applied somewhere. */
+static const struct {
+	const char *sql;
+	const char *undo; /* how a person goes back, or why that is impossible */
+} steps[] = {
+        {initial, "nothing before it: remove the file"},
+};
+
+/* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */
+#define APPLICATION_ID 0x72676472
+#define TEXT_OF(x) #x
+#define PRAGMA_TEXT(name, value) "PRAGMA " name " = " TEXT_OF(value)
+
+int64_t migrations_version(void)
+{
+	return ARRAY_LEN(steps);
+}
+
+static int64_t single(struct db *db, const char *sql)
+{
+	struct query *query = db_query(db, sql);
+
+	if (!db_step(query))
+		die("no row: %s", sql);
+	int64_t value = db_int(query);
+	db_done(query);
+	return value;
+}
+
+static void apply(struct db *db, int64_t version, struct wall now)
+{
+	struct arena arena = {0};
+
+	db_exec(db, steps[version].sql);
+	db_exec(db, arena_printf(&arena, "PRAGMA user_version = %lld", (long long)version + 1));
+	arena_free(&arena);
+	struct query *query =
+	        db_query(db, "INSERT INTO upgrade (version, at, program) VALUES (?, ?, ?)");
+	db_bind_int(query, version + 1);
+	db_bind_int(query, now.ms);
+	db_bind_text(query, REGISTRARD_VERSION);
+	db_run(query);
+}
+
+int migrations_apply(struct db *db, const char *path, struct wall now, struct error *error)
+{
+	int64_t version = single(db, "PRAGMA user_version");
+	int64_t application = single(db, "PRAGMA application_id");
+
+	if (application != APPLICATION_ID) {
+		if (version != 0 || single(db, "SELECT count(*) FROM sqlite_schema") != 0)
+			return error_set(error, ERR_INVALID,
+			                 "%s: a database, but not one of registrard", path);
+	} else if (version < 1) {
+		return error_set(error, ERR_INVALID, "%s: the database names no version", path);
+	} else if (version > migrations_version()) {
+		return error_set(
+		        error, ERR_DENIED,
+		        "%s: the database has version %lld, this program (%s) knows up to %lld;"
+		        " use a newer registrard",
+		        path, (long long)version, REGISTRARD_VERSION,
+		        (long long)migrations_version());
+	} else if (version == migrations_version()) {
+		return 0;
+	}
+
+	db_exec(db, "BEGIN IMMEDIATE");
+	db_exec(db, PRAGMA_TEXT("application_id", APPLICATION_ID));
+	while (version < migrations_version())
+		apply(db, version++, now);
+	if (single(db, "SELECT count(*) FROM pragma_foreign_key_check") != 0)
+		die("%s: the migration broke a reference", path);
+	db_exec(db, "COMMIT");
+	return 0;
+}

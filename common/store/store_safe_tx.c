@@ -1,0 +1,249 @@
+/* Safe transactions and the nonces they hold. SQL: status <= 3 is drafted, posting or queued. */
+#include "common/store/store_safe_tx.h"
+
+#include "common/store/store_internal.h"
+
+#include "common/base/log.h"
+
+static void safe_tx_event(struct store *store, const struct safe_tx_row *row, const char *text)
+{
+	char name[STORE_NAME_SIZE];
+
+	store_event_add(store, "safe-tx", store_name(name, 'p', row->proposal.n), "%s %u: %s",
+	                purpose_name(row->purpose), row->attempt, text);
+}
+
+struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id proposal,
+                                    enum purpose purpose, const struct address *safe,
+                                    const struct address *to, struct bytes data, uint8_t operation)
+{
+	struct query *query = db_query(
+	        store->db, "INSERT INTO safe_tx (proposal_id, purpose, attempt, chain_id, safe, "
+	                   "contract, data,"
+	                   " operation, status, confirmations, threshold, tx_block, posted_at)"
+	                   " SELECT p.id, ?2, 1 + coalesce((SELECT max(attempt) FROM safe_tx WHERE "
+	                   "proposal_id = p.id"
+	                   " AND purpose = ?2), 0), p.chain_id, ?3, ?4, ?5, ?6, 1, 0, 0, 0, 0"
+	                   " FROM proposal p WHERE p.id = ?1");
+
+	db_bind_int(query, proposal.n);
+	db_bind_int(query, purpose);
+	db_bind_blob(query, safe->b, sizeof(safe->b));
+	db_bind_blob(query, to->b, sizeof(to->b));
+	db_bind_blob(query, data.data, data.len);
+	db_bind_int(query, operation);
+	db_run(query);
+	if (db_changes(store->db) != 1)
+		die("a Safe transaction for p%lld, which does not exist", (long long)proposal.n);
+	return (struct safe_tx_id){db_last_id(store->db)};
+}
+
+/* --- reading --- */
+
+#define SAFE_TX_COLUMNS                                                                            \
+	" id, proposal_id, purpose, attempt, chain_id, safe, contract, data, operation, nonce,"    \
+	" safe_tx_hash, status, confirmations, threshold, tx, tx_block, posted_at "
+
+static void read_safe_tx(struct query *query, struct arena *arena, struct safe_tx_row *out)
+{
+	out->id.n = db_int(query);
+	out->proposal.n = db_int(query);
+	out->purpose = (enum purpose)db_int(query);
+	out->attempt = (unsigned)db_int(query);
+	out->chain_id = db_u64(query);
+	db_fixed(query, out->safe.b, sizeof(out->safe.b));
+	db_fixed(query, out->to.b, sizeof(out->to.b));
+	out->data = db_blob(query, arena);
+	out->operation = (uint8_t)db_int(query);
+	out->nonce = db_u64(query); /* 0 for NULL */
+	out->has_nonce = db_fixed(query, out->safe_tx_hash.b, sizeof(out->safe_tx_hash.b));
+	out->status = (enum safe_tx_status)db_int(query);
+	out->confirmations = (unsigned)db_int(query);
+	out->threshold = (unsigned)db_int(query);
+	out->has_tx = db_fixed(query, out->tx.b, sizeof(out->tx.b));
+	out->tx_block = db_u64(query);
+	out->posted_at = db_wall(query);
+}
+
+static void read_list(struct query *query, struct arena *arena, struct safe_tx_list *out)
+{
+	*out = (struct safe_tx_list){0};
+	while (db_step(query)) {
+		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
+		read_safe_tx(query, arena, &out->items[out->count++]);
+	}
+}
+
+void store_safe_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
+                        struct safe_tx_list *out)
+{
+	struct query *query = db_query(store->db, "SELECT" SAFE_TX_COLUMNS
+	                                          "FROM safe_tx WHERE proposal_id = ? ORDER BY id");
+
+	db_bind_int(query, proposal.n);
+	read_list(query, arena, out);
+}
+
+void store_safe_tx_open(struct store *store, struct arena *arena, uint64_t chain_id,
+                        struct safe_tx_list *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT" SAFE_TX_COLUMNS
+	                            "FROM safe_tx WHERE chain_id = ? AND status <= 3 ORDER BY id");
+
+	db_bind_u64(query, chain_id);
+	read_list(query, arena, out);
+}
+
+size_t store_safe_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
+                         const struct address *safe, uint64_t **out)
+{
+	size_t count = 0;
+	struct query *query = db_query(
+	        store->db, "SELECT DISTINCT nonce FROM safe_tx WHERE chain_id = ? AND safe = ?"
+	                   " AND status <= 3 AND nonce IS NOT NULL ORDER BY nonce");
+
+	*out = NULL;
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, safe->b, sizeof(safe->b));
+	while (db_step(query)) {
+		*out = db_list_room(arena, *out, count, sizeof(**out));
+		(*out)[count++] = db_u64(query);
+	}
+	return count;
+}
+
+static void must_get(struct store *store, struct arena *arena, struct safe_tx_id id,
+                     struct safe_tx_row *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT" SAFE_TX_COLUMNS "FROM safe_tx WHERE id = ?");
+
+	db_bind_int(query, id.n);
+	if (!db_step(query))
+		die("no Safe transaction with row id %lld", (long long)id.n);
+	read_safe_tx(query, arena, out);
+	db_done(query);
+}
+
+/* --- changing --- */
+
+static int assign(struct store *store, const struct safe_tx_row *row, uint64_t nonce,
+                  const struct hash32 *safe_tx_hash, struct error *error)
+{
+	if (row->status != SAFE_TX_DRAFTED)
+		return error_set(error, ERR_CONFLICT,
+		                 "the %s transaction %u of p%lld is %s, not drafted",
+		                 purpose_name(row->purpose), row->attempt,
+		                 (long long)row->proposal.n, safe_tx_status_name(row->status));
+	struct query *query = db_query(store->db, "UPDATE safe_tx SET nonce = ?, safe_tx_hash = ?,"
+	                                          " status = 2, posted_at = ? WHERE id = ?");
+	db_bind_u64(query, nonce);
+	db_bind_blob(query, safe_tx_hash->b, sizeof(safe_tx_hash->b));
+	db_bind_int(query, store->now.ms);
+	db_bind_int(query, row->id.n);
+	if (db_try_run(query, NULL) != 0)
+		return error_set(error, ERR_CONFLICT,
+		                 "another live transaction of this Safe holds nonce %llu",
+		                 (unsigned long long)nonce);
+	return 0;
+}
+
+int store_safe_tx_assign(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                         const struct hash32 *safe_tx_hash, struct error *error)
+{
+	struct arena arena = {0};
+	struct safe_tx_row row;
+	char text[HASH32_TEXT_SIZE];
+
+	must_get(store, &arena, id, &row);
+	int rc = assign(store, &row, nonce, safe_tx_hash, error);
+	if (rc == 0)
+		safe_tx_event(store, &row,
+		              arena_printf(&arena, "nonce %llu, %s", (unsigned long long)nonce,
+		                           hash32_text(text, safe_tx_hash)));
+	arena_free(&arena);
+	return rc;
+}
+
+void store_safe_tx_unassign(struct store *store, struct safe_tx_id id)
+{
+	struct arena arena = {0};
+	struct safe_tx_row row;
+
+	must_get(store, &arena, id, &row);
+	if (row.status > SAFE_TX_POSTING)
+		die("the %s transaction %u of p%lld is %s: its nonce cannot be taken back",
+		    purpose_name(row.purpose), row.attempt, (long long)row.proposal.n,
+		    safe_tx_status_name(row.status));
+	struct query *query =
+	        db_query(store->db, "UPDATE safe_tx SET nonce = NULL, safe_tx_hash = NULL,"
+	                            " status = 1, posted_at = 0 WHERE id = ?");
+	db_bind_int(query, id.n);
+	db_run(query);
+	if (row.has_nonce)
+		safe_tx_event(
+		        store, &row,
+		        arena_printf(&arena, "gives up nonce %llu", (unsigned long long)row.nonce));
+	arena_free(&arena);
+}
+
+static int write_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
+                        const struct hash32 *tx, uint64_t tx_block)
+{
+	struct query *query = db_query(
+	        store->db, "UPDATE safe_tx SET status = ?, tx = ?, tx_block = ? WHERE id = ?");
+
+	db_bind_int(query, status);
+	if (tx != NULL)
+		db_bind_blob(query, tx->b, sizeof(tx->b));
+	else
+		db_bind_null(query);
+	db_bind_u64(query, tx_block);
+	db_bind_int(query, id.n);
+	return db_try_run(query, NULL);
+}
+
+void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
+                              const struct hash32 *tx, uint64_t tx_block)
+{
+	struct arena arena = {0};
+	struct safe_tx_row row;
+	char text[HASH32_TEXT_SIZE];
+
+	must_get(store, &arena, id, &row);
+	if (write_status(store, id, status, tx, tx_block) != 0)
+		/* Only a reorganisation deeper than what counts as final gets here. */
+		log_broken(NULL,
+		           "p%lld: its %s transaction cannot be %s again: nonce %llu is taken",
+		           (long long)row.proposal.n, purpose_name(row.purpose),
+		           safe_tx_status_name(status), (unsigned long long)row.nonce);
+	else if (row.status != status)
+		safe_tx_event(store, &row,
+		              arena_printf(&arena, "%s -> %s%s%s", safe_tx_status_name(row.status),
+		                           safe_tx_status_name(status), tx != NULL ? " in " : "",
+		                           tx != NULL ? hash32_text(text, tx) : ""));
+	arena_free(&arena);
+}
+
+void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
+                                     unsigned confirmations, unsigned threshold)
+{
+	struct arena arena = {0};
+	struct safe_tx_row row;
+
+	must_get(store, &arena, id, &row);
+	if (row.confirmations != confirmations || row.threshold != threshold) {
+		struct query *query = db_query(
+		        store->db,
+		        "UPDATE safe_tx SET confirmations = ?, threshold = ? WHERE id = ?");
+		db_bind_int(query, confirmations);
+		db_bind_int(query, threshold);
+		db_bind_int(query, id.n);
+		db_run(query);
+		safe_tx_event(
+		        store, &row,
+		        arena_printf(&arena, "%u of %u confirmations", confirmations, threshold));
+	}
+	arena_free(&arena);
+}

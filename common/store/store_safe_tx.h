@@ -1,0 +1,87 @@
+/* Safe transactions with the nonces they hold, and the transactions of the executor key. */
+#ifndef STORE_SAFE_TX_H
+#define STORE_SAFE_TX_H
+
+#include "common/store/store_proposal.h"
+
+struct safe_tx_id {
+	int64_t n;
+};
+
+struct safe_tx_row {
+	struct safe_tx_id id;
+	struct proposal_id proposal;
+	enum purpose purpose;
+	unsigned attempt;
+	uint64_t chain_id;
+	struct address safe, to;
+	struct bytes data;
+	uint8_t operation;
+	bool has_nonce; /* nonce and safe_tx_hash are set together */
+	uint64_t nonce;
+	struct hash32 safe_tx_hash;
+	enum safe_tx_status status;
+	unsigned confirmations, threshold;
+	bool has_tx; /* the transaction on chain that executed (or replaced) it */
+	struct hash32 tx;
+	uint64_t tx_block;
+	struct wall posted_at; /* when its nonce was assigned for the POST; 0: never */
+};
+struct safe_tx_list {
+	struct safe_tx_row *items;
+	size_t count;
+};
+
+/* attempt is 1 + the highest of that purpose; returned row id. */
+struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id proposal,
+                                    enum purpose purpose, const struct address *safe,
+                                    const struct address *to, struct bytes data, uint8_t operation);
+/* drafted -> posting with its nonce, ERR_CONFLICT from any other status; two live rows of one
+ * (chain, Safe) with the same nonce are ERR_CONFLICT (a reject shares the nonce of what it
+ * rejects). */
+int store_safe_tx_assign(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                         const struct hash32 *safe_tx_hash, struct error *error) MUST_USE;
+/* Back to drafted without nonce: only before it was ever accepted by a service. */
+void store_safe_tx_unassign(struct store *store, struct safe_tx_id id);
+void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
+                              const struct hash32 *tx /* or NULL */, uint64_t tx_block);
+void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
+                                     unsigned confirmations, unsigned threshold);
+void store_safe_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
+                        struct safe_tx_list *out);
+/* Drafted, posting or queued ones of a chain, oldest first. */
+void store_safe_tx_open(struct store *store, struct arena *arena, uint64_t chain_id,
+                        struct safe_tx_list *out);
+/* Nonces that live own transactions of this Safe hold, ascending. */
+size_t store_safe_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
+                         const struct address *safe, uint64_t **out);
+
+/* --- executor transactions ------------------------------------------------------------------- */
+
+enum sent_status { SENT_STORED = 1, SENT_MINED = 2, SENT_FAILED = 3, SENT_REPLACED = 4 };
+struct sent_tx {
+	int64_t id;
+	struct proposal_id proposal;
+	uint64_t chain_id, nonce;
+	struct address from;
+	struct bytes raw;
+	struct hash32 tx_hash;
+	struct u256 max_fee, max_priority_fee;
+	unsigned attempt; /* of the same nonce: 1, 2, ... */
+	enum sent_status status;
+	struct wall sent_at;
+};
+struct sent_tx_list {
+	struct sent_tx *items;
+	size_t count;
+};
+/* Persisted before it is sent. */
+int64_t store_sent_tx_add(struct store *store, const struct sent_tx *tx);
+void store_sent_tx_set_status(struct store *store, int64_t id, enum sent_status status);
+void store_sent_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
+                        struct sent_tx_list *out);
+/* The highest nonce of live own transactions of this address, ERR_NOT_FOUND if none. */
+int store_sent_nonce_max(struct store *store, uint64_t chain_id, const struct address *from,
+                         uint64_t *out) MUST_USE;
+
+#endif
