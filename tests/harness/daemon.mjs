@@ -15,6 +15,7 @@ export const registrarctl = () => program('registrarctl', 'REGISTRARCTL')
 // ---- YAML, as a person would write it ------------------------------------------------------------------------------
 
 function scalar(value) {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (typeof value !== 'string') return String(value)
   return /^[A-Za-z0-9_/.][A-Za-z0-9_/.+@:-]*$/.test(value) && !/:$|^(true|false|null|yes|no|on|off|~)$/i.test(value) ? value : JSON.stringify(value)
 }

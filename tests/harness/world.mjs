@@ -126,17 +126,20 @@ export class World {
   }
 
   /// Walks a proposal through everything people do, to its end. execute: how the target executes.
-  async carry(daemon, id, { execute = 'safe' } = {}) {
-    let p = await daemon.untilState(id, 'multisig')
+  async carry(daemon, id, options) {
     await this.owners.approve((await daemon.untilQueued(id, 'schedule')).safe_tx_hash)
-    p = await daemon.untilState(id, 'timelock')
+    await daemon.untilState(id, 'timelock')
     await this.passDelay()
-    p = await daemon.untilState(id, ['execute', 'executed', 'confirmed'])
+    return this.carryOn(daemon, id, options)
+  }
+
+  /// The second half of it: from the ready time on.
+  async carryOn(daemon, id, { execute = 'safe' } = {}) {
+    await daemon.untilState(id, ['execute', 'executed', 'confirmed'])
     if (execute === 'safe') await this.owners.approve((await daemon.untilQueued(id, 'execute')).safe_tx_hash)
-    p = await daemon.untilState(id, ['executed', 'confirmed'])
+    await daemon.untilState(id, ['executed', 'confirmed'])
     await this.chain.mine(3)
-    p = await daemon.untilState(id, 'confirmed')
-    return p
+    return daemon.untilState(id, 'confirmed')
   }
 
   /// Ends everything; a daemon that misbehaved fails here.
@@ -150,6 +153,7 @@ export class World {
     if (this.service?.violations.length) problems.push(new Error(`a careless client: ${this.service.violations.join('; ')}`))
     await attempt(() => this.service?.stop())
     await attempt(() => this.rpc?.down())
+    await attempt(() => this.liar?.down())
     await attempt(() => this.chain?.stop())
     if (!process.env.E2E_KEEP) this.tmp.remove()
     if (problems.length) throw problems.length === 1 ? problems[0] : new AggregateError(problems, problems.map((p) => p.message).join('\n'))
