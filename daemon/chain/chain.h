@@ -16,6 +16,7 @@ struct block_ref {
 	uint64_t timestamp; /* seconds */
 };
 
+/* config must outlive the chain. chain_free cancels what is under way; not from inside a callback. */
 struct chain *chain_new(struct loop *loop, struct http *http, const struct config_chain *config);
 void chain_free(struct chain *chain);
 const struct config_chain *chain_config(const struct chain *chain);
@@ -31,6 +32,10 @@ void chain_cancel(struct chain_op *op); /* NULL is fine; the callback is not cal
 typedef void chain_head_fn(const struct error *error, const struct block_ref *head,
                            const struct block_ref *final, void *arg);
 struct chain_op *chain_head(struct chain *chain, chain_head_fn *done, void *arg);
+
+/* The canonical block of this number, as a quorum sees it. */
+typedef void chain_block_fn(const struct error *error, const struct block_ref *block, void *arg);
+struct chain_op *chain_block(struct chain *chain, uint64_t number, chain_block_fn *done, void *arg);
 
 /* Several reads in one eth_call to Multicall3 (aggregate3, allowFailure) pinned to a block by
  * hash; single pinned eth_calls where Multicall3 has no code (probed once, remembered). */
@@ -55,7 +60,9 @@ struct chain_op *chain_simulate(struct chain *chain, const struct address *from,
                                 const struct address *to, struct bytes data,
                                 chain_call_fn *done, void *arg);
 
-/* Any single JSON-RPC request whose result is handed on as parsed JSON. For what has no wrapper. */
+/* Any single JSON-RPC request whose result is handed on as parsed JSON. For what has no wrapper: one
+ * endpoint answers it. ERR_DENIED: the endpoint understood and refused; the text has its words, or
+ * the decoded revert. */
 struct jval;
 typedef void chain_rpc_fn(const struct error *error, const struct jval *result, void *arg);
 struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval *params /* taken */,
@@ -65,7 +72,7 @@ struct chain_log {
 	struct address address;
 	struct hash32 topics[4];
 	unsigned topic_count;
-	struct bytes data;
+	struct bytes data; /* valid during the callback */
 	uint64_t block_number;
 	struct hash32 block_hash, tx_hash;
 	unsigned log_index;

@@ -175,6 +175,7 @@ static void call_ended(struct http_call *call, CURLcode result)
 	if (call->too_large || result == CURLE_FILESIZE_EXCEEDED) {
 		snprintf(text, sizeof(text), "answer larger than %zu bytes", call->max_answer);
 		call_failed(call, text);
+		answer->too_large = true;
 	} else if (result != CURLE_OK) {
 		call_failed(call, call->curl_error[0] != '\0' ? call->curl_error
 		                                              : curl_easy_strerror(result));

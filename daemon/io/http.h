@@ -27,6 +27,7 @@ struct http_answer {
 	struct bytes body;          /* valid during the callback */
 	int64_t retry_after_ms;     /* from Retry-After, else -1 */
 	const char *error;          /* with status 0; names the server with http_url_for_log */
+	bool too_large;             /* with status 0: it was the answer's size */
 	int64_t date_seconds;       /* from the Date header, 0 if absent */
 };
 

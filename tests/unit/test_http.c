@@ -68,6 +68,7 @@ static void done(const struct http_answer *answer, void *arg)
 	snprintf(world->error, sizeof(world->error), "%s",
 	         answer->error != NULL ? answer->error : "");
 	assert_true((answer->status == 0) == (answer->error != NULL));
+	assert_int_equal(answer->too_large, strcmp(world->script, "large") == 0);
 	loop_stop(world->loop);
 }
 
