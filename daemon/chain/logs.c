@@ -266,11 +266,10 @@ static void learn_from_success(struct chain *chain, uint64_t size)
 static void finish(struct logs_op *op)
 {
 	const uint8_t *at = op->canonical.data;
-	const uint8_t *end = at + op->canonical.len;
 	struct chain_log *logs = NULL;
 	size_t count = 0, room = 0;
 
-	while (at != end) {
+	while (at != NULL && at != op->canonical.data + op->canonical.len) {
 		if (count == room) {
 			room = room > 0 ? 2 * room : 16;
 			logs = xrealloc(logs, room * sizeof(*logs));
