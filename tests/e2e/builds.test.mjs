@@ -176,8 +176,8 @@ describe('builds', { concurrency: 3 }, () => {
     assert.equal(new Set(calls).size, calls.length, 'one call, one proposal')
     assert.equal(calls.length, 120)
     for (const p of proposals) assert.ok(p.calls.length <= 20, 'max_calls')
-    await until(async () => world.service.pending(world.safe.address).length === proposals.length, { what: 'all posted' })
-    const nonces = world.service.pending(world.safe.address).map((t) => Number(t.tx.nonce))
+    await until(async () => (await world.service.pending(world.safe.address)).length === proposals.length, { what: 'all posted' })
+    const nonces = (await world.service.pending(world.safe.address)).map((t) => Number(t.tx.nonce))
     assert.deepEqual(nonces, nonces.map((_, i) => nonces[0] + i), 'no gap and no conflict of nonces')
   }, { target: { batch: { quiet: '300ms', max_calls: 20 } } }))
 

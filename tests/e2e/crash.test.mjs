@@ -78,7 +78,7 @@ describe('kill -9', { concurrency: 2 }, () => {
       const signers = (async () => {
         while (!stop) {
           const nonce = await world.safe.nonce()
-          const next = world.service.pending(world.safe.address).find((t) => t.tx.nonce === nonce)
+          const next = (await world.service.pending(world.safe.address)).find((t) => t.tx.nonce === nonce)
           if (next) await world.owners.approve(next.safeTxHash)
           await tick(40)
         }

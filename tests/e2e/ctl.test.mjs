@@ -180,7 +180,7 @@ describe('several targets', { concurrency: 2 }, () => {
     await world.passDelay()
     const runs = [await daemon.untilQueued(p.id, 'execute'), await daemon.untilQueued(q.id, 'execute')].sort((x, y) => x.nonce - y.nonce)
     assert.equal(new Set([first, second, ...runs].map((r) => r.nonce)).size, 4)
-    await world.owners.approve(world.service.pending(world.safe.address)[0].safeTxHash) // the owner's own
+    await world.owners.approve((await world.service.pending(world.safe.address))[0].safeTxHash) // the owner's own
     for (const r of runs) await world.owners.approve(r.safe_tx_hash)
     for (const x of [p, q]) {
       await daemon.untilState(x.id, ['executed', 'confirmed'])
@@ -205,7 +205,7 @@ describe('several targets', { concurrency: 2 }, () => {
     const q = await daemon.untilProposal(eif.value, { where: (x) => x.target === 'ledger' })
     assert.notEqual(p.id, q.id)
     assert.equal((await daemon.measurements(eif.value)).length, 4)
-    await until(async () => world.service.pending(world.safe.address).length === 2, { what: 'both in the queue' })
+    await until(async () => (await world.service.pending(world.safe.address)).length === 2, { what: 'both in the queue' })
   }, async (world) => {
     world.second = await world.addRegistry({ generation: 1 })
     return { targets: { payments: world.target(), ledger: world.target({ registry: world.second }) } }

@@ -126,7 +126,7 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     assert.equal(world.service.transactions.size, 1)
     await world.service.down()
     // The chain goes on without the service: what it says counts.
-    const [t] = world.service.pending(world.safe.address)
+    const [t] = await world.service.pending(world.safe.address)
     const signatures = await Promise.all(people.owners.slice(0, 2).map((o) => world.safe.sign(o, t.tx)))
     await world.safe.execute(t.tx, signatures)
     await daemon.untilState(p.id, 'timelock')
@@ -195,5 +195,5 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
 })
 
 async function firstPending(world) {
-  return until(() => world.service.pending(world.safe.address)[0], { what: 'a transaction in the queue' })
+  return until(async () => (await world.service.pending(world.safe.address))[0], { what: 'a transaction in the queue' })
 }

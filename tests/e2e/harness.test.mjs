@@ -8,12 +8,14 @@ import { encodeFunctionData, keccak256, parseAbi, toFunctionSelector, toHex } fr
 import { MULTICALL3, explainRevert, people, startChain } from '../harness/chain.mjs'
 import { createSafe, deployRegistry, deploySafeRelease, deployTimelock, safeVersions, transferOwnership } from '../harness/deploy.mjs'
 import { makeEif } from '../harness/eif.mjs'
+import { batchOf, callsFor, checkOperationOnChain, checkProposal, checkSafeTx } from '../harness/opinion.mjs'
 import { Owners } from '../harness/owners.mjs'
 import { startRpcProxy } from '../harness/rpc-proxy.mjs'
 import { Safe, Timelock, safeTx } from '../harness/safe.mjs'
 import { deleteRequest, startSafeService } from '../harness/safe-service.mjs'
 import { txBuilderChecksum } from '../harness/txbuilder.mjs'
 import { seeded, testsDir } from '../harness/util.mjs'
+import { makeWorld } from '../harness/world.mjs'
 
 const fixture = (path) => JSON.parse(readFileSync(join(testsDir, 'fixtures', path), 'utf8'))
 
@@ -300,6 +302,54 @@ describe('the contracts', () => {
     await proxy.down()
     await assert.rejects(ask())
   })
+})
+
+describe('the people', () => {
+  // What the daemon is to do, done by hand: shows that the people's half works and that the second opinion holds.
+  for (const safeVersion of safeVersions)
+    test(`propose as the delegate, sign, execute, reject, cancel (Safe ${safeVersion})`, async () => {
+      const world = await makeWorld({ safeVersion, generation: safeVersion === '1.3.0' ? 1 : 2 })
+      try {
+        const { safe, timelock, service, owners } = world
+        const value = `0x${'ab'.repeat(32)}`
+        const post = async (to, data) => {
+          const tx = safeTx({ to, data, nonce: await safe.nonce() })
+          const hash = await safe.hash(tx)
+          const answer = await owners.post(`/v2/safes/${safe.address}/multisig-transactions/`, {
+            ...JSON.parse(JSON.stringify(tx, (k, v) => (typeof v === 'bigint' ? v.toString() : v))), contractTransactionHash: hash,
+            sender: people.proposer.address, signature: await safe.sign(people.proposer, tx), origin: 'by hand',
+          })
+          assert.equal(answer.status, 201, JSON.stringify(answer.body))
+          return { safe_tx_hash: hash, nonce: Number(tx.nonce), attempt: 1 }
+        }
+        const round = async (attempt) => {
+          const calls = callsFor(world.registry, value)
+          const { batch, id } = batchOf(world.chain.chainId, timelock.address, calls, attempt)
+          await checkOperationOnChain(world, batch, id)
+          const p = { origin: 'registrard', safe: safe.address.toLowerCase(), operation_id: id, calls, safe_txs: [] }
+          p.safe_txs.push({ purpose: 'schedule', ...(await post(timelock.address, timelock.encode('scheduleBatch', [...batch, 3600n]))) })
+          checkProposal(world, p, { values: [value], attempt })
+          await checkSafeTx(world, p, 'schedule', { batch, id, signer: people.proposer, delay: 3600 })
+          return { p, batch, id, hash: p.safe_txs[0].safe_tx_hash }
+        }
+        const first = await round(0)
+        await owners.reject(first.hash)
+        assert.equal(await timelock.timestamp(first.id), 0)
+        const second = await round(0)
+        assert.equal(second.id, first.id)
+        await owners.approve(second.hash)
+        assert.ok((await timelock.timestamp(second.id)) > 1)
+        await timelock.cancel(second.id)
+        assert.equal(await timelock.timestamp(second.id), 0)
+        const third = await round(1)
+        await owners.approve(third.hash)
+        await world.passDelay()
+        await owners.approve((await post(timelock.address, timelock.encode('executeBatch', third.batch))).safe_tx_hash)
+        assert.equal(await timelock.timestamp(third.id), 1)
+        assert.deepEqual(await world.allowed(value), { kms: true, app: true })
+        assert.deepEqual(await service.pending(safe.address), [])
+      } finally { await world.close() }
+    })
 })
 
 describe('files', () => {

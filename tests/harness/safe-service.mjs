@@ -111,9 +111,11 @@ export class SafeService {
   seen(re) { return this.requests.filter((r) => re.test(`${r.method} ${r.path}`)) }
   posts() { return this.seen(/^POST .*\/v2\/safes\/.*\/multisig-transactions\/$/) }
 
-  /// Transactions in the queue of a Safe that are not executed, by nonce.
-  pending(safe) {
-    return [...this.transactions.values()].filter((t) => t.safe === safe && !t.executed && t.trusted).sort((a, b) => Number(a.tx.nonce - b.tx.nonce))
+  /// The queue of a Safe: trusted, not executed, nonce not used up; by nonce.
+  async pending(safe) {
+    await this.#index(safe)
+    const nonce = await this.chain.read(safe, 'function nonce() view returns (uint256)')
+    return [...this.transactions.values()].filter((t) => t.safe === safe && !t.executed && t.trusted && t.tx.nonce >= nonce).sort((a, b) => Number(a.tx.nonce - b.tx.nonce))
   }
 
   /// A delegate without the ceremony.
