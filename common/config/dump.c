@@ -114,6 +114,19 @@ static void section_path(struct buf *out, const char *path, const struct option 
 	                                          : ".");
 }
 
+static void absent_choices(struct buf *out, const struct option *option)
+{
+	const char *separator = " Not available in this version: ";
+
+	for (size_t i = 0; i < option->choice_count; i++)
+		if (option->choices[i].absent) {
+			buf_printf(out, "%s%s", separator, option->choices[i].name);
+			separator = ", ";
+		}
+	if (separator[0] == ',')
+		buf_append_text(out, ".");
+}
+
 static void option_facts(struct buf *out, const struct option *option)
 {
 	struct buf expected = {0};
@@ -125,10 +138,7 @@ static void option_facts(struct buf *out, const struct option *option)
 		           option->fallback_doc != NULL ? option->fallback_doc : option->fallback);
 	else if (option->flags & OPTION_REQUIRED)
 		buf_append_text(out, " Required.");
-	for (size_t i = 0; i < option->choice_count; i++)
-		if (option->choices[i].absent)
-			buf_printf(out, " Not available in this version: %s.",
-			           option->choices[i].name);
+	absent_choices(out, option);
 	if (option->flags & OPTION_SECRET)
 		buf_append_text(out, " The file holds a secret.");
 	buf_free(&expected);
