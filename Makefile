@@ -29,17 +29,22 @@ COMMON_SRC := $(wildcard common/*/*.c)
 DAEMON_SRC := $(filter-out daemon/registrard/main.c daemon/ctl/main.c,$(wildcard daemon/*/*.c))
 TEST_SRC := $(wildcard tests/unit/test_*.c)
 TEST_LIB_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/unit/*.c))
+TEST_SCRIPTS := $(wildcard tests/unit/test_*.sh)
+E2E := $(sort $(wildcard tests/e2e/*.test.mjs))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 PROGRAMS := $(if $(wildcard daemon/registrard/main.c),$(BUILD)/registrard) \
             $(if $(wildcard daemon/ctl/main.c),$(BUILD)/registrarctl)
 
+# --- build ------------------------------------------------------------------------------------
+
 .PHONY: all
-all: packages-present $(PROGRAMS)
+all: $(PROGRAMS) ## build build/registrard and build/registrarctl (the default)
 
 $(BUILD)/registrard: $(call obj,daemon/registrard/main.c) $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 $(BUILD)/registrarctl: $(call obj,daemon/ctl/main.c) $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
-$(BUILD)/registrard $(BUILD)/registrarctl:
+$(BUILD)/options-doc: $(call obj,tools/options-doc.c) $(BUILD)/libcommon.a
+$(BUILD)/registrard $(BUILD)/registrarctl $(BUILD)/options-doc:
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/libcommon.a: $(call obj,$(COMMON_SRC))
@@ -48,7 +53,7 @@ $(BUILD)/libcommon.a $(BUILD)/libdaemon.a:
 	@rm -f $@
 	ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c | packages-present
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
@@ -56,33 +61,86 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(call obj,$(TEST_LIB_SRC)) 
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
 
-# --- documentation from the option table ---------------------------------------------------------
-
-$(BUILD)/options-doc: $(call obj,tools/options-doc.c) $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
-
-.PHONY: docs
-docs: $(BUILD)/options-doc
-	$< markdown >docs/OPTIONS.md
-	$< man >docs/registrard.yaml.5
-
-# --- what is needed ---------------------------------------------------------------------------
-
 .PHONY: packages-present
 packages-present:
 	@tools/packages present
 
+.PHONY: compile
+compile: $(PROGRAMS) $(TESTS) ## build the programs and every unit test, run nothing
+
+.PHONY: docs
+docs: $(BUILD)/options-doc ## write docs/OPTIONS.md and registrard.yaml.5 from the option table
+	$< markdown >docs/OPTIONS.md
+	$< man >docs/registrard.yaml.5
+
 # --- tests ------------------------------------------------------------------------------------
 
-.PHONY: unit check-source
-unit: $(TESTS)
-	@tests/unit/run $(TESTS)
+.PHONY: check
+check: ## install what is missing and run every test
+	@tools/packages test
+	+@MAKE="$(MAKE)" tools/check
 
-check-source:
+.PHONY: check-source
+check-source: ## layers, banned calls, sizes, hidden state: what a compiler does not check
 	@tools/check-source
 
+.PHONY: unit
+unit: $(TESTS) ## unit tests; SAN=1: under AddressSanitizer and UBSan
+	@tests/unit/run $(TESTS) $(TEST_SCRIPTS)
+
+.PHONY: valgrind
+valgrind: $(PROGRAMS) ## the daemon's start and stop under valgrind
+	@tests/valgrind/run $(BUILD)
+
+.PHONY: e2e
+e2e: $(PROGRAMS) node-modules ## the whole product against a real EVM; E2E=tests/e2e/x.test.mjs for one file
+	@node --test $(E2E)
+
+.PHONY: bench
+bench: $(PROGRAMS) node-modules ## ratios against other tools, measured in one run
+	@node tests/bench/bench.mjs
+
+.PHONY: demo
+demo: ## install what is missing and show the main job, from a dropped build to confirmed
+	@tools/packages demo
+	@$(MAKE) --no-print-directory -s all node-modules
+	@node tests/demo/demo.mjs
+
+# npm leaves its own list behind; it is older than the lock file when the lock file changed.
+.PHONY: node-modules
+node-modules: tests/node_modules/.package-lock.json
+tests/node_modules/.package-lock.json: tests/package-lock.json
+	cd tests && npm ci --no-audit --no-fund
+	@touch $@
+
+# --- install ----------------------------------------------------------------------------------
+
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/registrard
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+
+.PHONY: install
+install: $(PROGRAMS) ## install below DESTDIR: programs, unit file, example, documentation
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/registrard \
+		$(DOCDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8
+	install -m 755 $(BUILD)/registrard $(DESTDIR)$(PREFIX)/sbin/registrard
+	install -m 755 $(BUILD)/registrarctl $(DESTDIR)$(PREFIX)/bin/registrarctl
+	sed 's|/usr/sbin/registrard|$(PREFIX)/sbin/registrard|; s|/etc/registrard/|$(SYSCONFDIR)/registrard/|' \
+		systemd/registrard.service >$(DESTDIR)$(UNITDIR)/registrard.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/registrard.service
+	install -m 644 config/registrard.example.yaml $(DESTDIR)$(SYSCONFDIR)/registrard/registrard.example.yaml
+	install -m 644 LICENSE README.md $(wildcard docs/*.md) $(DOCDIR)
+	install -m 644 docs/registrarctl.1 $(MANDIR)/man1
+	install -m 644 docs/registrard.yaml.5 $(MANDIR)/man5
+	install -m 644 docs/registrard.8 $(MANDIR)/man8
+
+# --- the rest ---------------------------------------------------------------------------------
+
 .PHONY: clean
-clean:
+clean: ## remove what was built
 	rm -rf build
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

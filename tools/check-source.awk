@@ -222,7 +222,7 @@ function listed(name,    i) {
 }
 
 # The first directives of a header are its guard: ROOM_FILE_H, or FILE_H when the file is already
-# called after its room.
+# called after its room (store/store_event.h).
 function check_guard(    wanted, file, parts, n) {
 	if (guard_state == 2 || code !~ /^#/)
 		return
@@ -231,7 +231,10 @@ function check_guard(    wanted, file, parts, n) {
 	gsub(/[^A-Z0-9]/, "_", file)
 	wanted = toupper(parts[n - 1])
 	gsub(/[^A-Z0-9]/, "_", wanted)
-	wanted = starts_with(file, wanted "_") && file != wanted "_H" ? file : wanted "_" file
+	if (!starts_with(file, wanted "_") || file == wanted "_H" || $2 != file)
+		wanted = wanted "_" file
+	else
+		wanted = file
 	if (room == "" && $2 ~ file "$")
 		wanted = $2
 	if (guard_state == 0 && $1 == "#ifndef" && $2 == wanted)
