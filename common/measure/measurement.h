@@ -3,6 +3,7 @@
 #define MEASURE_MEASUREMENT_H
 
 #include "common/base/arena.h"
+#include "common/base/jval.h"
 #include "common/crypto/hash.h"
 #include "common/governance/registry.h"
 
@@ -21,7 +22,7 @@ enum format {
 	FORMAT_NITRO_DESCRIBE = 4,   /* "nitro-describe-eif" */
 };
 
-const char *format_name(enum format format);
+const char *format_name(enum format format); /* "unknown" for FORMAT_UNKNOWN */
 
 struct pcrs {
 	uint8_t pcr0[SHA384_SIZE], pcr1[SHA384_SIZE], pcr2[SHA384_SIZE];
@@ -35,16 +36,20 @@ struct measured {
 	bool refused;
 	char *refusal;             /* with refused: file position / field, what was found, what was expected */
 	enum evidence_level level;
-	struct pcrs pcrs;
-	struct hash32 value;       /* SHA256(PCR0 || PCR1 || PCR2): os-image (and compose) on Nitro */
-	struct hash32 sha256;      /* of the artifact's exact bytes */
+	bool is_signed;            /* the bytes carry a signature over the value, and it verifies */
+	struct pcrs pcrs;          /* zero when they could not be found out */
+	struct hash32 value;       /* SHA256(PCR0 || PCR1 || PCR2): os-image (and compose) on Nitro;
+	                            * zero when the PCRs could not be found out */
+	struct hash32 sha256;      /* of the artifact's exact bytes; zero when not read to the end */
 	uint64_t size;             /* of the artifact, bytes */
-	char *details;             /* JSON object with what else was found (image name, versions, app_id, ...), or NULL */
+	char *details;             /* JSON object: pcr0.. (hex without 0x) and what else was found; or NULL */
 };
 
 /* SHA256(PCR0 || PCR1 || PCR2), raw bytes (144). */
 struct hash32 pcrs_value(const struct pcrs *pcrs);
 /* Debug enclaves have PCR0-2 zero. */
 bool pcrs_any_zero(const struct pcrs *pcrs);
+/* Adds pcr0, pcr1, pcr2 and, if there, pcr8 as hex without prefix. */
+void pcrs_add(struct jval *object, const struct pcrs *pcrs);
 
 #endif

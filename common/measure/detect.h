@@ -1,0 +1,18 @@
+/* One entry for every format: looks at an artifact's first bytes and its name, and measures it. */
+#ifndef MEASURE_DETECT_H
+#define MEASURE_DETECT_H
+
+#include "common/measure/hasher.h"
+#include "common/measure/measurement.h"
+#include "common/measure/source.h"
+
+/* Reads the artifact once. name (without folders) only helps to tell formats apart. Of a file that
+ * is none of ours no more than 64 bytes (or, if it looks like text, NITRO_MAX_TEXT) are read.
+ * 0 with *out filled, refused or not; ERR_IO when reading fails. */
+int measure_source(struct arena *arena, struct source *source, const char *name,
+                   struct hasher *hasher, struct measured *out, struct error *error) MUST_USE;
+/* The same for a descriptor, which stays the caller's; its position is neither used nor moved. */
+int measure_fd(struct arena *arena, int fd, const char *name, struct hasher *hasher,
+               struct measured *out, struct error *error) MUST_USE;
+
+#endif
