@@ -102,6 +102,7 @@ void store_chain_rewind(struct store *store, uint64_t chain_id, uint64_t number)
 	 * gap stays unread. */
 	run_on_chain(db_query(db, "DELETE FROM cursor WHERE chain_id = ?"), chain_id);
 	run_on_chain(db_query(db, "DELETE FROM backfill WHERE chain_id = ?"), chain_id);
+	run_on_chain(db_query(db, "DELETE FROM follow WHERE chain_id = ?"), chain_id);
 }
 
 /* --- backfill --- */
@@ -135,9 +136,34 @@ void store_backfill_set(struct store *store, uint64_t chain_id, uint64_t from, u
 	db_run(query);
 }
 
+/* --- contracts --- */
+
+bool store_follow_known(struct store *store, uint64_t chain_id, const struct address *contract)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT 1 FROM follow WHERE chain_id = ? AND contract = ?");
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, contract->b, sizeof(contract->b));
+	bool known = db_step(query);
+	if (known)
+		db_done(query);
+	return known;
+}
+
+void store_follow_add(struct store *store, uint64_t chain_id, const struct address *contract)
+{
+	struct query *query = db_query(store->db, "INSERT INTO follow (chain_id, contract)"
+	                                          " VALUES (?, ?) ON CONFLICT DO NOTHING");
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, contract->b, sizeof(contract->b));
+	db_run(query);
+}
+
 /* --- logs --- */
 
-void store_log_put(struct store *store, uint64_t chain_id, const struct seen_log *log)
+bool store_log_put(struct store *store, uint64_t chain_id, const struct seen_log *log)
 {
 	struct query *query = db_query(
 	        store->db,
@@ -155,6 +181,7 @@ void store_log_put(struct store *store, uint64_t chain_id, const struct seen_log
 	db_bind_blob(query, log->key.b, sizeof(log->key.b));
 	db_bind_blob(query, log->data.data, log->data.len);
 	db_run(query);
+	return db_changes(store->db) > 0;
 }
 
 #define LOG_COLUMNS " block_hash, log_index, block_number, tx_hash, contract, topic0, key, data "

@@ -39,8 +39,13 @@ int store_backfill_get(struct store *store, uint64_t chain_id, uint64_t *from,
                        uint64_t *next) MUST_USE;
 void store_backfill_set(struct store *store, uint64_t chain_id, uint64_t from, uint64_t next);
 
-void store_log_put(struct store *store, uint64_t chain_id,
-                   const struct seen_log *log); /* idempotent */
+/* The contracts whose history is read or being read: one that is not among them yet needs a
+ * backfill. */
+bool store_follow_known(struct store *store, uint64_t chain_id, const struct address *contract);
+void store_follow_add(struct store *store, uint64_t chain_id, const struct address *contract);
+
+/* Idempotent; true when the log was not there yet. */
+bool store_log_put(struct store *store, uint64_t chain_id, const struct seen_log *log);
 /* Logs with this address, topic0 and key in chain order. */
 void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
                     const struct address *address, const struct hash32 *topic0,
