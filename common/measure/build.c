@@ -1,0 +1,180 @@
+#include "common/measure/build.h"
+
+#include <string.h>
+
+struct judge {
+	struct arena *arena;
+	const struct build_artifact *artifacts;
+	size_t count;
+	struct build_verdicts *out;
+};
+
+static bool is_image(const struct measured *measured)
+{
+	return measured->format == FORMAT_EIF;
+}
+
+static bool is_claim(const struct measured *measured)
+{
+	return measured->format != FORMAT_UNKNOWN && !is_image(measured);
+}
+
+static bool has_value(const struct measured *measured)
+{
+	return !hash32_is_zero(&measured->value);
+}
+
+/* The first reason stays; it is made only when it is needed. */
+#define REFUSE(judge, build, ...)                                                                  \
+	do {                                                                                       \
+		if (!(build)->refused)                                                             \
+			(build)->reason = arena_printf((judge)->arena, __VA_ARGS__);               \
+		(build)->refused = true;                                                           \
+	} while (0)
+
+/* Refused by itself, or accepted by its parser with a debug enclave's zeros: never a good one. */
+static void refuse_if_bad(struct judge *judge, struct build_verdict *build, size_t index)
+{
+	const struct build_artifact *artifact = &judge->artifacts[index];
+
+	if (artifact->measured->refused)
+		REFUSE(judge, build, "%s: %s", artifact->name,
+		       artifact->measured->refusal != NULL ? artifact->measured->refusal
+		                                           : "refused");
+	else if (pcrs_any_zero(&artifact->measured->pcrs))
+		REFUSE(judge, build, "%s: PCR0, PCR1 or PCR2 is zero: a debug enclave",
+		       artifact->name);
+}
+
+static void add_artifact(struct judge *judge, struct build_verdict *build, size_t index)
+{
+	const struct measured *measured = judge->artifacts[index].measured;
+
+	build->artifacts[build->artifact_count++] = index;
+	build->is_signed = build->is_signed || (measured->is_signed && !measured->refused);
+	if (!build->has_value && has_value(measured)) {
+		build->has_value = true;
+		build->value = measured->value;
+	}
+	refuse_if_bad(judge, build, index);
+}
+
+static struct build_verdict *add_build(struct judge *judge, const char *eif,
+                                       enum evidence_level level)
+{
+	struct build_verdict *build = &judge->out->items[judge->out->count++];
+
+	*build = (struct build_verdict){
+	        .eif = eif,
+	        .level = level,
+	        .artifacts = arena_array(judge->arena, judge->count, sizeof(*build->artifacts)),
+	};
+	return build;
+}
+
+/* Same value and, where both state one, the same signer register. */
+static bool agrees(const struct measured *image, const struct measured *claim)
+{
+	if (!has_value(image) || !hash32_equal(&image->value, &claim->value))
+		return false;
+	return !image->pcrs.has_pcr8 || !claim->pcrs.has_pcr8 ||
+	       memcmp(image->pcrs.pcr8, claim->pcrs.pcr8, SHA384_SIZE) == 0;
+}
+
+static void refuse_contradiction(struct judge *judge, struct build_verdict *build, size_t claim,
+                                 size_t other)
+{
+	const struct build_artifact *a = &judge->artifacts[claim], *b = &judge->artifacts[other];
+	char text_a[HASH32_TEXT_SIZE], text_b[HASH32_TEXT_SIZE];
+
+	if (hash32_equal(&a->measured->value, &b->measured->value))
+		REFUSE(judge, build, "%s and %s have the same value but another PCR8", a->name,
+		       b->name);
+	else
+		REFUSE(judge, build, "%s says %s, but %s %s %s", a->name,
+		       hash32_text(text_a, &a->measured->value), b->name,
+		       is_image(b->measured) ? "gives" : "says",
+		       hash32_text(text_b, &b->measured->value));
+}
+
+/* A claim that fits no image belongs to an image that could not be measured, if there is one;
+ * otherwise it may be about any of them. */
+static void add_stray(struct judge *judge, size_t claim, bool some_unmeasured)
+{
+	for (size_t i = 0; i < judge->out->count; i++) {
+		struct build_verdict *build = &judge->out->items[i];
+		size_t image = build->artifacts[0];
+		bool unmeasured = !has_value(judge->artifacts[image].measured);
+		if (some_unmeasured && !unmeasured)
+			continue;
+		add_artifact(judge, build, claim);
+		if (!unmeasured && has_value(judge->artifacts[claim].measured))
+			refuse_contradiction(judge, build, claim, image);
+	}
+}
+
+static void judge_claim_beside_images(struct judge *judge, size_t claim, bool some_unmeasured)
+{
+	bool placed = false;
+
+	for (size_t i = 0; i < judge->out->count; i++) {
+		struct build_verdict *build = &judge->out->items[i];
+		const struct measured *image = judge->artifacts[build->artifacts[0]].measured;
+		if (agrees(image, judge->artifacts[claim].measured)) {
+			add_artifact(judge, build, claim);
+			placed = true;
+		}
+	}
+	if (!placed)
+		add_stray(judge, claim, some_unmeasured);
+}
+
+static void judge_images(struct judge *judge)
+{
+	bool some_unmeasured = false;
+
+	for (size_t i = 0; i < judge->count; i++) {
+		const struct build_artifact *artifact = &judge->artifacts[i];
+		if (!is_image(artifact->measured))
+			continue;
+		add_artifact(judge, add_build(judge, artifact->name, LEVEL_RECOMPUTED), i);
+		some_unmeasured = some_unmeasured || !has_value(artifact->measured);
+	}
+	for (size_t i = 0; i < judge->count && judge->out->count > 0; i++)
+		if (is_claim(judge->artifacts[i].measured))
+			judge_claim_beside_images(judge, i, some_unmeasured);
+}
+
+static void judge_claims_alone(struct judge *judge)
+{
+	struct build_verdict *build = NULL;
+	size_t first = 0; /* the first claim with a value */
+	bool any = false;
+
+	for (size_t i = 0; i < judge->count; i++) {
+		const struct measured *claim = judge->artifacts[i].measured;
+		if (!is_claim(claim))
+			continue;
+		if (build == NULL)
+			build = add_build(judge, "", LEVEL_CLAIMED);
+		add_artifact(judge, build, i);
+		if (!has_value(claim))
+			continue;
+		if (any && !agrees(judge->artifacts[first].measured, claim))
+			refuse_contradiction(judge, build, i, first);
+		if (!any)
+			first = i;
+		any = true;
+	}
+}
+
+void build_judge(struct arena *arena, const struct build_artifact *artifacts, size_t count,
+                 struct build_verdicts *out)
+{
+	struct judge judge = {.arena = arena, .artifacts = artifacts, .count = count, .out = out};
+
+	*out = (struct build_verdicts){.items = arena_array(arena, count, sizeof(*out->items))};
+	judge_images(&judge);
+	if (out->count == 0)
+		judge_claims_alone(&judge);
+}
