@@ -1,0 +1,32 @@
+/* What the signer signs: the whole table, as pure functions over the configuration. Whatever is not
+ * in it is ERR_DENIED with the reason. A "registry call" is a call of value 0 that adds or removes
+ * one value in a KMS or app contract of the target or of another target of the same chain and the
+ * same way of governance (Safe, timelock), since one proposal may serve several targets. */
+#ifndef SIGNER_POLICY_H
+#define SIGNER_POLICY_H
+
+#include "common/base/clock.h"
+#include "common/config/config.h"
+#include "common/eth/transaction.h"
+#include "common/governance/safe_tx.h"
+
+/*  schedule  safe+timelock  scheduleBatch of registry calls, predecessor 0, to the timelock
+ *  execute   safe+timelock  executeBatch of the same, to the timelock
+ *  apply     safe           one registry call, or a MultiSendCallOnly batch of them
+ *  cancel    safe+timelock  cancel(id), to the timelock
+ *  reject    either         an empty call of the Safe to itself
+ *
+ * always of the target's own Safe and chain, value 0, every gas and refund field 0. */
+int policy_safe_tx(const struct config *config, const char *target, enum purpose purpose,
+                   const struct safe_tx *tx, struct error *error) MUST_USE;
+
+/* Taking a proposal back from the Safe service: totp = unix seconds / 3600, now or one hour off. */
+int policy_delete(const struct config *config, const char *target, uint64_t totp, struct wall now,
+                  struct error *error) MUST_USE;
+
+/* executeBatch of registry calls to the timelock of a target with execute: direct, value 0, within
+ * max_fee_gwei and max_gas of its chain. */
+int policy_execution(const struct config *config, const char *target,
+                     const struct eth_transaction *tx, struct error *error) MUST_USE;
+
+#endif
