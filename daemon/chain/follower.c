@@ -1,0 +1,432 @@
+#include "daemon/chain/follower.h"
+
+#include "common/base/log.h"
+#include "common/governance/events.h"
+#include "common/store/store_chain.h"
+#include "common/store/store_event.h"
+#include "daemon/chain/backfill.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	STEP_BLOCKS = 2000,
+	/* Blocks below the cursor that every tick reads again: the backend that answered
+	 * eth_getLogs may have been some blocks behind the one that told the head. */
+	OVERLAP_BLOCKS = 16,
+	/* A head below the cursor is a slow backend, until it stays there this many ticks. */
+	LOW_HEAD_TICKS = 5,
+};
+
+struct follower {
+	struct loop *loop;
+	struct chain *chain;
+	struct store *store;
+	struct follower_callbacks callbacks;
+	void *arg;
+	struct address *addresses;
+	size_t address_count;
+	struct backfill *backfill;
+	struct loop_timer *timer;
+	bool started, running, again; /* again: tick once more as soon as this one is over */
+	bool forced;                  /* the next good tick is told even if the head stands still */
+	bool failing;
+	unsigned low_heads;
+	size_t new_logs; /* since the last ticked */
+	/* The tick under way. */
+	struct mono tick_began;
+	struct chain_op *op;
+	struct block_ref head, final;
+	uint64_t cursor;
+	struct hash32 cursor_hash;
+	uint64_t rewind_from; /* walking back: the cursor at its start */
+	struct block_ref step_end;
+};
+
+static uint64_t chain_id(const struct follower *follower)
+{
+	return chain_config(follower->chain)->chain_id;
+}
+
+static const char *chain_name(const struct follower *follower)
+{
+	return chain_config(follower->chain)->name;
+}
+
+/* --- the end of a tick -------------------------------------------------------------------------
+ */
+
+static void schedule(struct follower *follower)
+{
+	int64_t poll = chain_config(follower->chain)->poll_ms;
+	int64_t spent = loop_now(follower->loop).ms - follower->tick_began.ms;
+
+	follower->running = false;
+	if (follower->again)
+		loop_timer_set(follower->timer, 0);
+	else
+		loop_timer_set(follower->timer, spent < poll ? poll - spent : 0);
+	follower->again = false;
+}
+
+static void tick_failed(struct follower *follower, const struct error *error)
+{
+	if (!follower->failing)
+		log_unusual(chain_name(follower), "cannot follow the chain: %s", error->text);
+	follower->failing = true;
+	schedule(follower);
+	if (follower->callbacks.failed != NULL)
+		follower->callbacks.failed(error, follower->arg);
+}
+
+static void tick_succeeded(struct follower *follower, bool moved)
+{
+	struct block_ref head = follower->head, final = follower->final;
+	size_t new_logs = follower->new_logs;
+	bool tell = moved || follower->forced || new_logs > 0;
+
+	if (follower->failing)
+		log_info(chain_name(follower), "following the chain again, at block %" PRIu64,
+		         head.number);
+	follower->failing = false;
+	if (!follower->again) /* a tick asked for meanwhile is still to come */
+		follower->forced = false;
+	schedule(follower);
+	if (tell) {
+		follower->new_logs = 0;
+		if (follower->callbacks.ticked != NULL)
+			follower->callbacks.ticked(&head, &final, new_logs, follower->arg);
+	} else if (follower->callbacks.unmoved != NULL) {
+		follower->callbacks.unmoved(&head, &final, follower->arg);
+	}
+}
+
+static void resume_backfill(struct follower *follower)
+{
+	if (!backfill_running(follower->backfill))
+		backfill_run(follower->backfill, follower->addresses, follower->address_count);
+}
+
+static void backfill_found(size_t new_logs, void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->new_logs += new_logs;
+}
+
+/* --- reading forward ---------------------------------------------------------------------------
+ */
+
+static void step(struct follower *follower);
+
+static void record_step(struct follower *follower, const struct chain_log *logs, size_t count)
+{
+	store_begin(follower->store);
+	follower->new_logs += backfill_record(follower->store, chain_id(follower), logs, count);
+	store_cursor_set(follower->store, chain_id(follower), follower->step_end.number,
+	                 &follower->step_end.hash);
+	store_commit(follower->store);
+	follower->cursor = follower->step_end.number;
+	follower->cursor_hash = follower->step_end.hash;
+}
+
+static void step_read(const struct error *error, const struct chain_log *logs, size_t count,
+                      void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->op = NULL;
+	if (error != NULL) {
+		tick_failed(follower, error);
+		return;
+	}
+	record_step(follower, logs, count);
+	step(follower);
+}
+
+static void read_step(struct follower *follower)
+{
+	size_t topic_count;
+	const struct hash32 *topics = event_topics(&topic_count);
+	uint64_t from = follower->cursor + 1;
+
+	if (follower->address_count == 0) {
+		record_step(follower, NULL, 0);
+		step(follower);
+		return;
+	}
+	from = from > OVERLAP_BLOCKS ? from - OVERLAP_BLOCKS : 0;
+	follower->op =
+	        chain_logs(follower->chain, from, follower->step_end.number, follower->addresses,
+	                   follower->address_count, topics, topic_count, step_read, follower);
+}
+
+static void step_end_known(const struct error *error, const struct block_ref *block, void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->op = NULL;
+	if (error != NULL) {
+		tick_failed(follower, error);
+		return;
+	}
+	follower->step_end = *block;
+	read_step(follower);
+}
+
+/* From the cursor on, in bounded steps, each in the store before the next one begins. */
+static void step(struct follower *follower)
+{
+	if (follower->cursor >= follower->head.number) {
+		resume_backfill(follower);
+		tick_succeeded(follower, true);
+	} else if (follower->head.number - follower->cursor <= STEP_BLOCKS) {
+		follower->step_end = follower->head;
+		read_step(follower);
+	} else {
+		follower->op = chain_block(follower->chain, follower->cursor + STEP_BLOCKS,
+		                           step_end_known, follower);
+	}
+}
+
+/* --- reorganisations ---------------------------------------------------------------------------
+ */
+
+static void rewind_to(struct follower *follower, uint64_t number)
+{
+	struct store *store = follower->store;
+	uint64_t depth = follower->rewind_from - number;
+
+	backfill_stop(follower->backfill); /* it may be reading blocks that are gone */
+	log_unusual(chain_name(follower),
+	            "reorganisation of %" PRIu64 " blocks: back to block %" PRIu64, depth, number);
+	store_begin(store);
+	store_chain_rewind(store, chain_id(follower), number);
+	store_event_add(store, "chain", chain_name(follower),
+	                "reorganisation of %" PRIu64 " blocks: what was read above block %" PRIu64
+	                " is read again",
+	                depth, number);
+	store_commit(store);
+	follower->forced = true;
+	if (follower->callbacks.reorganised != NULL)
+		follower->callbacks.reorganised(number, depth, follower->arg);
+}
+
+static void begin_cursor(struct follower *follower);
+static void walk_back(struct follower *follower, uint64_t below);
+
+static void candidate_known(const struct error *error, const struct block_ref *block, void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->op = NULL;
+	if (error != NULL) {
+		tick_failed(follower, error);
+	} else if (!hash32_equal(&block->hash, &follower->cursor_hash)) {
+		walk_back(follower, follower->cursor);
+	} else {
+		rewind_to(follower, follower->cursor);
+		step(follower);
+	}
+}
+
+/* The next older remembered block; the cursor fields hold the candidate meanwhile. */
+static void walk_back(struct follower *follower, uint64_t below)
+{
+	if (store_cursor_before(follower->store, chain_id(follower), below, &follower->cursor,
+	                        &follower->cursor_hash) == 0) {
+		follower->op =
+		        chain_block(follower->chain, follower->cursor, candidate_known, follower);
+		return;
+	}
+	/* Nothing that is remembered is on the chain any more: as on the first day, but for what
+	 * is final and therefore stays. */
+	uint64_t safe = follower->final.number < below ? follower->final.number
+	                                               : (below > 0 ? below - 1 : 0);
+	rewind_to(follower, safe);
+	begin_cursor(follower);
+}
+
+static void reorganised(struct follower *follower)
+{
+	follower->rewind_from = follower->cursor;
+	walk_back(follower, follower->cursor);
+}
+
+static void cursor_checked(const struct error *error, const struct block_ref *block, void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->op = NULL;
+	if (error != NULL)
+		tick_failed(follower, error);
+	else if (hash32_equal(&block->hash, &follower->cursor_hash))
+		step(follower);
+	else
+		reorganised(follower);
+}
+
+/* The head is below the cursor: a slow backend, or a shorter chain. Another hash at a remembered
+ * height decides at once, patience otherwise. */
+static void low_head(struct follower *follower)
+{
+	struct hash32 hash;
+	uint64_t number;
+	bool known = store_cursor_before(follower->store, chain_id(follower),
+	                                 follower->head.number + 1, &number, &hash) == 0;
+
+	if ((known && number == follower->head.number &&
+	     !hash32_equal(&hash, &follower->head.hash)) ||
+	    ++follower->low_heads >= LOW_HEAD_TICKS) {
+		follower->low_heads = 0;
+		follower->rewind_from = follower->cursor;
+		walk_back(follower, follower->head.number + 1);
+		return;
+	}
+	struct error error;
+	error_set(&error, ERR_UNAVAILABLE,
+	          "the endpoints are at block %" PRIu64 ", below block %" PRIu64 " that was read",
+	          follower->head.number, follower->cursor);
+	tick_failed(follower, &error);
+}
+
+/* --- a tick ------------------------------------------------------------------------------------
+ */
+
+/* The first block ever seen here: reading starts behind it, history is the backfill's. */
+static void begin_cursor(struct follower *follower)
+{
+	log_info(chain_name(follower), "following from block %" PRIu64 " on",
+	         follower->head.number);
+	store_begin(follower->store);
+	store_cursor_set(follower->store, chain_id(follower), follower->head.number,
+	                 &follower->head.hash);
+	store_commit(follower->store);
+	follower->cursor = follower->head.number;
+	follower->cursor_hash = follower->head.hash;
+	step(follower);
+}
+
+static void head_known(const struct error *error, const struct block_ref *head,
+                       const struct block_ref *final, void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->op = NULL;
+	if (error != NULL) {
+		tick_failed(follower, error);
+		return;
+	}
+	follower->head = *head;
+	follower->final = *final;
+	if (store_cursor_get(follower->store, chain_id(follower), &follower->cursor,
+	                     &follower->cursor_hash) != 0) {
+		begin_cursor(follower);
+		return;
+	}
+	if (head->number < follower->cursor) {
+		low_head(follower);
+		return;
+	}
+	follower->low_heads = 0;
+	if (head->number > follower->cursor) {
+		follower->op =
+		        chain_block(follower->chain, follower->cursor, cursor_checked, follower);
+	} else if (hash32_equal(&head->hash, &follower->cursor_hash)) {
+		resume_backfill(follower);
+		tick_succeeded(follower, false);
+	} else {
+		reorganised(follower);
+	}
+}
+
+static void tick(void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->running = true;
+	follower->tick_began = loop_now(follower->loop);
+	follower->op = chain_head(follower->chain, head_known, follower);
+}
+
+/* --- the rest of the interface -----------------------------------------------------------------
+ */
+
+struct follower *follower_new(struct loop *loop, struct chain *chain, struct store *store,
+                              const struct follower_callbacks *callbacks, void *arg)
+{
+	struct follower *follower = xcalloc(1, sizeof(*follower));
+
+	follower->loop = loop;
+	follower->chain = chain;
+	follower->store = store;
+	follower->callbacks = *callbacks;
+	follower->arg = arg;
+	follower->forced = true;
+	follower->backfill = backfill_new(loop, chain, store, backfill_found, follower);
+	follower->timer = loop_timer_new(loop, tick, follower);
+	return follower;
+}
+
+void follower_free(struct follower *follower)
+{
+	if (follower == NULL)
+		return;
+	chain_cancel(follower->op);
+	backfill_free(follower->backfill);
+	loop_timer_free(follower->timer);
+	free(follower->addresses);
+	free(follower);
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return address_compare(a, b);
+}
+
+void follower_set_addresses(struct follower *follower, const struct address *addresses,
+                            size_t count)
+{
+	struct address *sorted = xcalloc(count + 1, sizeof(*sorted));
+	size_t unique = 0;
+
+	if (count > 0) {
+		memcpy(sorted, addresses, count * sizeof(*sorted));
+		qsort(sorted, count, sizeof(*sorted), compare_addresses);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (unique == 0 || !address_equal(&sorted[unique - 1], &sorted[i]))
+			sorted[unique++] = sorted[i];
+	backfill_stop(follower->backfill);
+	free(follower->addresses);
+	follower->addresses = sorted;
+	follower->address_count = unique;
+	if (!follower->started)
+		return;
+	/* What is under way was asked with the old list. */
+	chain_cancel(follower->op);
+	follower->op = NULL;
+	follower->running = false;
+	follower_tick_now(follower);
+}
+
+void follower_start(struct follower *follower)
+{
+	follower->started = true;
+	loop_timer_set(follower->timer, 0);
+}
+
+void follower_tick_now(struct follower *follower)
+{
+	follower->forced = true;
+	if (follower->running)
+		follower->again = true;
+	else if (follower->started)
+		loop_timer_set(follower->timer, 0);
+}
+
+bool follower_backfilling(const struct follower *follower)
+{
+	return backfill_running(follower->backfill);
+}
