@@ -95,3 +95,8 @@ void digest_final(struct digest *digest, uint8_t *out)
 	if (EVP_DigestFinal_ex(digest->context, out, NULL) != 1)
 		die("OpenSSL cannot finish a digest");
 }
+
+const char *crypto_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}

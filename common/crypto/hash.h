@@ -9,6 +9,9 @@
  * so that a sandboxed process never opens a file later. Safe to call more than once. */
 void crypto_init(void);
 
+/* "OpenSSL 3.0.x ..." */
+const char *crypto_version(void);
+
 #define SHA384_SIZE 48
 
 struct hash32 keccak256(struct bytes in);

@@ -1,5 +1,7 @@
 #include "common/store/db.h"
 
+#include "common/store/store.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -349,4 +351,9 @@ void *db_list_room(struct arena *arena, void *items, size_t count, size_t item_s
 	if (count < 8 || (count & (count - 1)) != 0)
 		return items;
 	return memcpy(arena_array(arena, 2 * count, item_size), items, count * item_size);
+}
+
+const char *store_version(void)
+{
+	return "SQLite " SQLITE_VERSION;
 }

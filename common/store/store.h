@@ -24,6 +24,9 @@ void store_rollback(struct store *store);
 #define store_begin(store) store_begin_at(store, __FILE__, __LINE__)
 #define store_commit(store) store_commit_at(store, __FILE__, __LINE__)
 
+/* "SQLite 3.40.1" */
+const char *store_version(void);
+
 /* A consistent copy into a new file (VACUUM INTO); ERR_CONFLICT when it exists. */
 int store_backup(struct store *store, const char *path, struct error *error) MUST_USE;
 

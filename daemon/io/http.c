@@ -482,3 +482,8 @@ uint64_t http_requests_made(const struct http *http)
 {
 	return http->requests_made;
 }
+
+const char *http_version(void)
+{
+	return curl_version();
+}

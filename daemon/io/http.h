@@ -10,6 +10,9 @@
 struct http;      /* shared connections, limits */
 struct http_call; /* one request under way */
 
+/* libcurl's and its libraries' versions, as it names them. */
+const char *http_version(void);
+
 struct http *http_new(struct loop *loop);
 void http_free(struct http *http); /* cancels what is under way without calling back */
 

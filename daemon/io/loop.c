@@ -341,3 +341,8 @@ void loop_signal_free(struct loop_signal *signal)
 	if (signal != NULL)
 		release(&signal->handle);
 }
+
+const char *loop_version(void)
+{
+	return "libevent " LIBEVENT_VERSION;
+}

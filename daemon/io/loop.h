@@ -12,6 +12,9 @@ struct loop_timer;
 struct loop_io;
 struct loop_signal;
 
+/* "libevent 2.1.12-stable" */
+const char *loop_version(void);
+
 struct loop *loop_new(void);
 /* Runs what is still deferred, then frees the handles that are left. */
 void loop_free(struct loop *loop);
