@@ -65,6 +65,7 @@ static const char initial[] =
         " refused INTEGER NOT NULL CHECK (refused IN (0, 1)),"
         " refusal TEXT,"
         " level INTEGER NOT NULL CHECK (level BETWEEN 0 AND 3),"
+        " is_signed INTEGER NOT NULL CHECK (is_signed IN (0, 1)),"
         " pcr0 BLOB NOT NULL CHECK (length(pcr0) = 48),"
         " pcr1 BLOB NOT NULL CHECK (length(pcr1) = 48),"
         " pcr2 BLOB NOT NULL CHECK (length(pcr2) = 48),"

@@ -26,6 +26,7 @@ static void bind_measured(struct query *query, const struct measured *measured)
 	db_bind_int(query, measured->refused);
 	db_bind_text(query, measured->refusal);
 	db_bind_int(query, measured->level);
+	db_bind_int(query, measured->is_signed);
 	db_bind_blob(query, measured->pcrs.pcr0, SHA384_SIZE);
 	db_bind_blob(query, measured->pcrs.pcr1, SHA384_SIZE);
 	db_bind_blob(query, measured->pcrs.pcr2, SHA384_SIZE);
@@ -56,14 +57,16 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 	        store->db,
 	        "INSERT INTO artifact (target_id, path, folder, device, inode, size, mtime_ns, "
 	        "ctime_ns,"
-	        " gone, format, refused, refusal, level, pcr0, pcr1, pcr2, pcr8, value, sha256,"
+	        " gone, format, refused, refusal, level, is_signed, pcr0, pcr1, pcr2, pcr8, value, "
+	        "sha256,"
 	        " measured_size, details)"
-	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	        " ON CONFLICT (target_id, path) DO UPDATE SET folder = excluded.folder,"
 	        " device = excluded.device, inode = excluded.inode, size = excluded.size,"
 	        " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, gone = excluded.gone,"
 	        " format = excluded.format, refused = excluded.refused, refusal = excluded.refusal,"
-	        " level = excluded.level, pcr0 = excluded.pcr0, pcr1 = excluded.pcr1,"
+	        " level = excluded.level, is_signed = excluded.is_signed, pcr0 = excluded.pcr0, "
+	        "pcr1 = excluded.pcr1,"
 	        " pcr2 = excluded.pcr2, pcr8 = excluded.pcr8, value = excluded.value,"
 	        " sha256 = excluded.sha256, measured_size = excluded.measured_size,"
 	        " details = excluded.details");
@@ -84,7 +87,8 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 
 #define ARTIFACT_COLUMNS                                                                           \
 	" t.name, a.path, a.folder, a.device, a.inode, a.size, a.mtime_ns, a.ctime_ns, a.gone,"    \
-	" a.format, a.refused, a.refusal, a.level, a.pcr0, a.pcr1, a.pcr2, a.pcr8, a.value, "      \
+	" a.format, a.refused, a.refusal, a.level, a.is_signed, a.pcr0, a.pcr1, a.pcr2, a.pcr8, "  \
+	"a.value, "                                                                                \
 	"a.sha256,"                                                                                \
 	" a.measured_size, a.details "
 
@@ -100,6 +104,7 @@ static void read_measured(struct query *query, struct arena *arena, struct measu
 	out->refused = db_int(query) != 0;
 	out->refusal = text_own(query, arena);
 	out->level = (enum evidence_level)db_int(query);
+	out->is_signed = db_int(query) != 0;
 	db_fixed(query, out->pcrs.pcr0, SHA384_SIZE);
 	db_fixed(query, out->pcrs.pcr1, SHA384_SIZE);
 	db_fixed(query, out->pcrs.pcr2, SHA384_SIZE);
@@ -287,6 +292,15 @@ static int64_t write_build(struct store *store, const struct build *build)
 	return id;
 }
 
+static bool same_verdict(const struct build *a, const struct build *b)
+{
+	if (a->status != b->status || a->has_value != b->has_value ||
+	    (a->has_value && !hash32_equal(&a->value, &b->value)))
+		return false;
+	return a->reason == b->reason ||
+	       (a->reason != NULL && b->reason != NULL && strcmp(a->reason, b->reason) == 0);
+}
+
 struct build_id store_build_put(struct store *store, const struct build *build)
 {
 	struct arena arena = {0};
@@ -295,7 +309,7 @@ struct build_id store_build_put(struct store *store, const struct build *build)
 	bool known = build_find(store, &arena, build, &before);
 	struct build_id id = {write_build(store, build)};
 
-	if (!known || before.status != build->status)
+	if (!known || !same_verdict(&before, build))
 		store_event_add(store, "build", store_name(name, 'b', id.n), "%s%s%s%s: %s%s%s",
 		                build->target, ": ", build->folder,
 		                build->eif[0] != '\0' ? arena_printf(&arena, "/%s", build->eif)
@@ -306,6 +320,27 @@ struct build_id store_build_put(struct store *store, const struct build *build)
 	return id;
 }
 
+static void read_builds(struct query *query, struct arena *arena, struct build_list *out)
+{
+	*out = (struct build_list){0};
+	while (db_step(query)) {
+		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
+		read_build(query, arena, &out->items[out->count++]);
+	}
+}
+
+void store_build_folder(struct store *store, struct arena *arena, const char *target,
+                        const char *folder, struct build_list *out)
+{
+	struct query *query = db_query(
+	        store->db, "SELECT" BUILD_COLUMNS "FROM target t JOIN build b ON b.target_id = t.id"
+	                   " WHERE t.name = ? AND b.folder = ? ORDER BY b.id");
+
+	db_bind_text(query, target);
+	db_bind_text(query, folder);
+	read_builds(query, arena, out);
+}
+
 void store_build_list(struct store *store, struct arena *arena, const char *target,
                       struct build_list *out)
 {
@@ -314,10 +349,6 @@ void store_build_list(struct store *store, struct arena *arena, const char *targ
 	                            " WHERE t.id = b.target_id"
 	                            " AND (?1 IS NULL OR t.name = ?1) ORDER BY b.id");
 
-	*out = (struct build_list){0};
 	db_bind_text(query, target);
-	while (db_step(query)) {
-		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
-		read_build(query, arena, &out->items[out->count++]);
-	}
+	read_builds(query, arena, out);
 }

@@ -64,9 +64,12 @@ void store_folder_unjudged(struct store *store, struct arena *arena, const char 
                            struct path_list *out);
 void store_folder_judged(struct store *store, const char *target, const char *folder);
 
-/* Creates or updates the build of (target, folder, eif); writes an event when its status changed.
- */
+/* Creates or updates the build of (target, folder, eif); writes an event when its status, reason
+ * or value changed. */
 struct build_id store_build_put(struct store *store, const struct build *build);
+/* The builds that were ever found in this folder. */
+void store_build_folder(struct store *store, struct arena *arena, const char *target,
+                        const char *folder, struct build_list *out);
 void store_build_list(struct store *store, struct arena *arena, const char *target /* or NULL */,
                       struct build_list *out);
 

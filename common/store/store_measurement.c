@@ -374,6 +374,23 @@ void store_measurement_set_status(struct store *store, struct measurement_id id,
 	arena_free(&arena);
 }
 
+bool store_measurement_lift(struct store *store, struct measurement_id id, const char *held_for,
+                            const char *reason)
+{
+	struct arena arena = {0};
+	struct measurement measurement;
+	bool lifts;
+
+	measurement_must_get(store, &arena, id, &measurement);
+	lifts = measurement.status == MEASUREMENT_HELD && measurement.wanted &&
+	        measurement.reason != NULL &&
+	        strncmp(measurement.reason, held_for, strlen(held_for)) == 0;
+	if (lifts)
+		store_measurement_change(store, &measurement, MEASUREMENT_NEW, true, reason);
+	arena_free(&arena);
+	return lifts;
+}
+
 void store_measurement_set_wanted(struct store *store, struct measurement_id id, bool wanted,
                                   const char *reason)
 {

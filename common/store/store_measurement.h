@@ -90,6 +90,10 @@ void store_measurement_set_status(struct store *store, struct measurement_id id,
                                   enum measurement_status status, const char *reason);
 void store_measurement_set_wanted(struct store *store, struct measurement_id id, bool wanted,
                                   const char *reason);
+/* The one way back without a person, for a hold that was only about our evidence: makes it new again
+ * if it is held, wanted, and its reason begins with held_for. False, and nothing done, otherwise. */
+bool store_measurement_lift(struct store *store, struct measurement_id id, const char *held_for,
+                            const char *reason);
 /* A person's word: wanted present, approved; held and revoked become new (proposed where a live add
  * call serves it). What failed verification stays refused. */
 void store_measurement_approve(struct store *store, struct measurement_id id, const char *who);
