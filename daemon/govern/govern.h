@@ -14,10 +14,11 @@ struct govern_parts {
 	struct loop *loop;
 	struct http *http;
 	struct store *store;
-	struct signer *signer;      /* NULL: no target has a key */
+	struct signer *signer; /* NULL: no target has a key */
 	const struct config *config;
 };
 struct govern *govern_new(const struct govern_parts *parts);
+/* After signer_free: answers of the signer would find nobody. */
 void govern_free(struct govern *govern);
 
 /* Something new is in the store (a measurement, an approval): look at it soon. */
@@ -30,15 +31,16 @@ struct chain *govern_chain(struct govern *govern, uint64_t chain_id); /* NULL if
 struct govern_check {
 	enum kind kind;
 	struct address contract;
-	const char *getter;         /* "isAuthorized(bytes32)" or the mapping's signature */
+	const char *getter; /* "isAuthorized(bytes32)" or the mapping's signature */
 	enum check_answer latest, final;
 };
-typedef void govern_check_fn(const struct error *error, const struct govern_check *checks, size_t count,
-                             const struct block_ref *head, const struct block_ref *final, void *arg);
+typedef void govern_check_fn(const struct error *error, const struct govern_check *checks,
+                             size_t count, const struct block_ref *head,
+                             const struct block_ref *final, void *arg);
 /* kinds: the ones recorded for the value, or by default those a Nitro value is registered as. */
 struct govern_op *govern_check(struct govern *govern, const struct config_target *target,
-                               const struct hash32 *value, const enum kind *kinds, size_t kind_count,
-                               govern_check_fn *done, void *arg);
+                               const struct hash32 *value, const enum kind *kinds,
+                               size_t kind_count, govern_check_fn *done, void *arg);
 void govern_cancel(struct govern_op *op); /* NULL is fine */
 
 /* doctor: an array of {target, check, result: ok|warning|failure|unknown, found, fix}. The report

@@ -1,0 +1,17 @@
+/* How many owners have confirmed what is pending: the one thing only the service knows, asked as
+ * rarely as its request budget wants and checked signature by signature. */
+#ifndef GOVERN_CONFIRMATIONS_H
+#define GOVERN_CONFIRMATIONS_H
+
+#include "common/store/store_safe_tx.h"
+#include "daemon/govern/lane.h"
+#include "daemon/govern/service.h"
+
+struct confirmations *confirmations_new(struct lane *lane);
+void confirmations_free(struct confirmations *confirmations);
+/* Asks about this queued transaction if it is due. Returns the milliseconds until the next
+ * question. */
+int64_t confirmations_poll(struct confirmations *confirmations, struct service *service,
+                           const struct config_target *target, const struct safe_tx_row *row);
+
+#endif

@@ -1,0 +1,191 @@
+#include "daemon/govern/executor.h"
+
+#include "common/base/log.h"
+#include "common/governance/timelock.h"
+#include "daemon/govern/draft_file.h"
+#include "daemon/govern/send.h"
+
+#include <stdlib.h>
+
+struct executor {
+	struct lane *lane;
+	struct loop_timer *timer;
+	struct send *send; /* under way, else NULL */
+	struct proposal_id sending;
+	struct backoff backoff; /* of the sending */
+	bool resent; /* what an earlier run of the daemon had stored was handed on again */
+};
+
+static void timer_fired(void *arg)
+{
+	executor_run(arg);
+}
+
+struct executor *executor_new(struct lane *lane)
+{
+	struct executor *executor = xcalloc(1, sizeof(*executor));
+
+	executor->lane = lane;
+	executor->timer = loop_timer_new(lane->parts->loop, timer_fired, executor);
+	return executor;
+}
+
+void executor_free(struct executor *executor)
+{
+	if (executor == NULL)
+		return;
+	send_cancel(executor->send);
+	loop_timer_free(executor->timer);
+	free(executor);
+}
+
+static void encode_execute(struct buf *out, struct arena *arena, const struct proposal *proposal)
+{
+	struct timelock_batch batch = proposal_batch(arena, proposal);
+
+	timelock_encode_execute(out, &batch);
+}
+
+/* --- through the Safe ---------------------------------------------------------------------------
+ */
+
+static bool safe_tx_alive(enum safe_tx_status status)
+{
+	return status == SAFE_TX_DRAFTED || status == SAFE_TX_POSTING || status == SAFE_TX_QUEUED;
+}
+
+/* A second Safe transaction; a further attempt when the last one lost its nonce or failed. */
+static void execute_by_safe(struct executor *executor, struct arena *arena,
+                            const struct proposal *proposal)
+{
+	struct lane *lane = executor->lane;
+	struct store *store = lane->parts->store;
+	struct safe_tx_list txs;
+	struct buf data = {0};
+
+	store_safe_tx_list(store, arena, proposal->id, &txs);
+	for (size_t i = 0; i < txs.count; i++)
+		if (txs.items[i].purpose == PURPOSE_EXECUTE && safe_tx_alive(txs.items[i].status))
+			return;
+	encode_execute(&data, arena, proposal);
+	store_begin(store);
+	store_safe_tx_add(store, proposal->id, PURPOSE_EXECUTE, &proposal->safe,
+	                  &proposal->timelock, buf_bytes(&data), 0);
+	store_commit(store);
+	buf_free(&data);
+	draft_file_write(lane, proposal->id);
+	lane_wake(lane);
+}
+
+/* --- with the executor key ----------------------------------------------------------------------
+ */
+
+static void sent(const struct error *error, void *arg)
+{
+	struct executor *executor = arg;
+	struct mono now = clock_mono();
+	char subject[SUBJECT_SIZE];
+
+	executor->send = NULL;
+	proposal_subject(subject, executor->sending);
+	if (error == NULL) {
+		backoff_worked(&executor->backoff);
+		lane_alarm_clear(executor->lane, subject);
+	} else {
+		if (error->code == ERR_DENIED)
+			lane_alarm(executor->lane, subject, "cannot be executed: %s", error->text);
+		else
+			log_unusual(subject, "executing it waits: %s", error->text);
+		backoff_failed(&executor->backoff, now, CHAIN_RETRY_MAX_MS);
+		loop_timer_set(executor->timer, backoff_wait_ms(&executor->backoff, now));
+	}
+	lane_changed(executor->lane);
+}
+
+static const struct sent_tx *latest_stored(const struct sent_tx_list *list)
+{
+	const struct sent_tx *latest = NULL;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].status == SENT_STORED)
+			latest = &list->items[i];
+	return latest;
+}
+
+static void execute_by_key(struct executor *executor, struct arena *arena,
+                           const struct proposal *proposal, const struct config_target *target)
+{
+	struct lane *lane = executor->lane;
+	struct send_request request = {
+	        .proposal = proposal->id, .target = target->name, .to = proposal->timelock};
+	struct sent_tx_list list;
+	struct buf data = {0};
+
+	if (executor->send != NULL || !backoff_ready(&executor->backoff, clock_mono()) ||
+	    !signer_address(lane->parts->signer, target->name, SIGNER_EXECUTOR, &request.from))
+		return;
+	store_sent_tx_list(lane->parts->store, arena, proposal->id, &list);
+	const struct sent_tx *previous = latest_stored(&list);
+	if (previous != NULL) {
+		int64_t age = clock_wall().ms - previous->sent_at.ms;
+		if (age >= 0 && age < lane->config->resend_ms)
+			return;
+		request.has_previous = true;
+		request.previous_nonce = previous->nonce;
+		request.previous_attempt = previous->attempt;
+		request.previous_max_fee = previous->max_fee;
+		request.previous_priority_fee = previous->max_priority_fee;
+	}
+	encode_execute(&data, arena, proposal);
+	request.data = buf_bytes(&data);
+	executor->sending = proposal->id;
+	executor->send = send_start(lane, &request, sent, executor);
+	buf_free(&data);
+}
+
+/* A crash between storing and sending: handing it on once more does no harm. */
+static void hand_on_again(struct executor *executor, struct arena *arena,
+                          const struct proposal *proposal)
+{
+	struct sent_tx_list list;
+
+	store_sent_tx_list(executor->lane->parts->store, arena, proposal->id, &list);
+	const struct sent_tx *previous = latest_stored(&list);
+	if (previous != NULL)
+		send_again(executor->lane, previous->raw);
+}
+
+void executor_run(struct executor *executor)
+{
+	struct lane *lane = executor->lane;
+	struct arena arena = {0};
+	struct proposal_list list;
+
+	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
+	                    &list);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct proposal *proposal = &list.items[i];
+		const struct config_target *target = lane_target(lane, proposal->target);
+		if (proposal->state != STATE_EXECUTE || target == NULL)
+			continue;
+		switch (target->execute) {
+		case EXECUTE_SAFE:
+			execute_by_safe(executor, &arena, proposal);
+			break;
+		case EXECUTE_DIRECT:
+			if (target->executor.file == NULL) {
+				draft_file_write_execute(lane, proposal);
+				break;
+			}
+			if (!executor->resent)
+				hand_on_again(executor, &arena, proposal);
+			execute_by_key(executor, &arena, proposal, target);
+			break;
+		case EXECUTE_MANUAL:
+			draft_file_write_execute(lane, proposal);
+			break;
+		}
+	}
+	executor->resent = true;
+	arena_free(&arena);
+}

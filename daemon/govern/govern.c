@@ -1,0 +1,246 @@
+#include "daemon/govern/govern.h"
+
+#include "common/base/log.h"
+#include "common/governance/events.h"
+#include "common/store/store_event.h"
+#include "daemon/chain/follower.h"
+#include "daemon/govern/draft_file.h"
+#include "daemon/govern/lane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct govern {
+	struct govern_parts parts;
+	struct lane **lanes; /* one per configured chain */
+	size_t lane_count;
+	void (*changed)(void *arg);
+	void *changed_arg;
+};
+
+static void add_unique(struct address *list, size_t *count, const struct address *address)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (address_equal(&list[i], address))
+			return;
+	list[(*count)++] = *address;
+}
+
+/* Every contract that may say something about the targets of a lane, and about proposals whose
+ * target was pointed elsewhere since. */
+static void follow(struct lane *lane)
+{
+	const struct config *config = lane->parts->config;
+	struct arena arena = {0};
+	struct proposal_list live;
+	size_t count = 0;
+
+	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
+	                    &live);
+	struct address *list =
+	        arena_array(&arena, 4 * config->target_count + 2 * live.count, sizeof(*list));
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct config_target *target = &config->targets[i];
+		if (target->chain != lane->config)
+			continue;
+		add_unique(list, &count, &target->kms);
+		if (target->has_app)
+			add_unique(list, &count, &target->app);
+		if (target->has_safe)
+			add_unique(list, &count, &target->safe);
+		if (target->has_timelock)
+			add_unique(list, &count, &target->timelock);
+	}
+	for (size_t i = 0; i < live.count; i++) {
+		if (lifecycle_has_safe(live.items[i].model))
+			add_unique(list, &count, &live.items[i].safe);
+		if (lifecycle_has_timelock(live.items[i].model))
+			add_unique(list, &count, &live.items[i].timelock);
+	}
+	follower_set_addresses(lane->follower, list, count);
+	arena_free(&arena);
+}
+
+static void remember_targets(struct govern *govern)
+{
+	const struct config *config = govern->parts.config;
+
+	store_begin(govern->parts.store);
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct config_target *target = &config->targets[i];
+		store_target_put(govern->parts.store, target->name, target->chain->chain_id,
+		                 &target->kms, target->has_app ? &target->app : NULL);
+	}
+	store_commit(govern->parts.store);
+}
+
+/* Files are made after the commit: a crash between the two leaves a draft without them. */
+static void write_missing_files(struct lane *lane)
+{
+	struct arena arena = {0};
+	struct proposal_list live;
+
+	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
+	                    &live);
+	for (size_t i = 0; i < live.count; i++)
+		draft_file_write(lane, live.items[i].id);
+	arena_free(&arena);
+}
+
+struct govern *govern_new(const struct govern_parts *parts)
+{
+	struct govern *govern = xcalloc(1, sizeof(*govern));
+
+	govern->parts = *parts;
+	remember_targets(govern);
+	govern->lane_count = parts->config->chain_count;
+	govern->lanes = xcalloc(govern->lane_count, sizeof(*govern->lanes));
+	for (size_t i = 0; i < govern->lane_count; i++) {
+		struct lane *lane = lane_new(govern, &govern->parts, &parts->config->chains[i]);
+		govern->lanes[i] = lane;
+		follow(lane);
+		write_missing_files(lane);
+		follower_start(lane->follower);
+		lane_wake(lane);
+	}
+	return govern;
+}
+
+void govern_free(struct govern *govern)
+{
+	if (govern == NULL)
+		return;
+	for (size_t i = 0; i < govern->lane_count; i++)
+		lane_free(govern->lanes[i]);
+	free(govern->lanes);
+	free(govern);
+}
+
+void govern_wake(struct govern *govern)
+{
+	for (size_t i = 0; i < govern->lane_count; i++)
+		lane_wake(govern->lanes[i]);
+}
+
+void govern_on_change(struct govern *govern, void (*changed)(void *arg), void *arg)
+{
+	govern->changed = changed;
+	govern->changed_arg = arg;
+}
+
+void lane_changed(struct lane *lane)
+{
+	if (lane->govern->changed != NULL)
+		lane->govern->changed(lane->govern->changed_arg);
+}
+
+struct lane *govern_lane(struct govern *govern, uint64_t chain_id)
+{
+	for (size_t i = 0; i < govern->lane_count; i++)
+		if (govern->lanes[i]->config->chain_id == chain_id)
+			return govern->lanes[i];
+	return NULL;
+}
+
+struct chain *govern_chain(struct govern *govern, uint64_t chain_id)
+{
+	struct lane *lane = govern_lane(govern, chain_id);
+
+	return lane != NULL ? lane->chain : NULL;
+}
+
+/* --- operator
+ * ------------------------------------------------------------------------------------- */
+
+static bool was_posted(struct store *store, struct arena *arena, struct proposal_id id)
+{
+	struct safe_tx_list txs;
+
+	store_safe_tx_list(store, arena, id, &txs);
+	for (size_t i = 0; i < txs.count; i++)
+		if (txs.items[i].status != SAFE_TX_DRAFTED)
+			return true;
+	return false;
+}
+
+int govern_withdraw(struct govern *govern, struct proposal_id id, struct error *error)
+{
+	struct store *store = govern->parts.store;
+	struct arena arena = {0};
+	struct proposal proposal;
+	char subject[SUBJECT_SIZE];
+	int rc = 0;
+
+	proposal_subject(subject, id);
+	if (store_proposal_get(store, &arena, id, &proposal) != 0)
+		rc = error_set(error, ERR_NOT_FOUND, "no proposal %s", subject);
+	else if (lifecycle_is_terminal(proposal.state))
+		rc = error_set(error, ERR_CONFLICT, "%s is %s already", subject,
+		               proposal_state_name(proposal.state));
+	else if (proposal.state != STATE_DRAFTED || was_posted(store, &arena, id))
+		rc = error_set(error, ERR_CONFLICT,
+		               "%s was posted: withdrawing what signers can see is not available "
+		               "in this version; "
+		               "reject it in the Safe or cancel operation on the timelock",
+		               subject);
+	if (rc == 0) {
+		store_begin(store);
+		store_proposal_set_flags(store, id, proposal.flags | FLAG_WITHDRAWING,
+		                         "withdrawn by the operator");
+		store_commit(store);
+		govern_wake(govern);
+	}
+	arena_free(&arena);
+	return rc;
+}
+
+int govern_export(struct govern *govern, struct proposal_id id, const char *format, struct buf *out,
+                  struct error *error)
+{
+	struct store *store = govern->parts.store;
+	struct arena arena = {0};
+	struct proposal proposal;
+	struct draft_call draft;
+	int rc;
+
+	if (store_proposal_get(store, &arena, id, &proposal) != 0)
+		rc = error_set(error, ERR_NOT_FOUND, "no proposal p%lld", (long long)id.n);
+	else if (draft_current(&draft, &arena, store, &proposal) != 0)
+		rc = error_set(error, ERR_NOT_FOUND, "p%lld has no draft", (long long)id.n);
+	else
+		rc = draft_render(out, &draft, format, error);
+	arena_free(&arena);
+	return rc;
+}
+
+static struct jval *lane_status(const struct lane *lane)
+{
+	struct jval *status = jval_object();
+	char at[WALL_TEXT_SIZE];
+
+	jval_add_string(status, "chain", lane->config->name);
+	jval_add_int(status, "chain_id", (int64_t)lane->config->chain_id);
+	if (lane->have_head) {
+		jval_add_int(status, "head", (int64_t)lane->head.number);
+		jval_add_int(status, "final", (int64_t)lane->final.number);
+		jval_add_string(status, "block_time", wall_text_seconds(at, lane->head.timestamp));
+		jval_add_string(status, "last_answer", wall_text(at, lane->head_seen));
+	} else {
+		jval_add_string(status, "head", NULL);
+		jval_add_string(status, "final", NULL);
+		jval_add_string(status, "block_time", NULL);
+		jval_add_string(status, "last_answer", NULL);
+	}
+	jval_add_string(status, "error", lane->last_error[0] != '\0' ? lane->last_error : NULL);
+	jval_add_int(status, "requests", (int64_t)chain_requests_made(lane->chain));
+	return status;
+}
+
+struct jval *govern_status(struct govern *govern)
+{
+	struct jval *list = jval_array();
+
+	for (size_t i = 0; i < govern->lane_count; i++)
+		jval_push(list, lane_status(govern->lanes[i]));
+	return list;
+}

@@ -1,0 +1,199 @@
+#include "daemon/govern/lane.h"
+
+#include "common/base/log.h"
+#include "common/store/store_event.h"
+#include "daemon/chain/follower.h"
+#include "daemon/govern/drafter.h"
+#include "daemon/govern/executor.h"
+#include "daemon/govern/proposer.h"
+#include "daemon/govern/registry_watch.h"
+#include "daemon/govern/tracker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct alarm_memory {
+	struct alarm_memory *next;
+	char *subject, *text;
+};
+
+static void run_stages(void *arg)
+{
+	struct lane *lane = arg;
+
+	tracker_run(lane->tracker);
+	drafter_run(lane->drafter);
+	proposer_run(lane->proposer);
+	executor_run(lane->executor);
+}
+
+static void ticked(const struct block_ref *head, const struct block_ref *final, size_t new_logs,
+                   void *arg)
+{
+	struct lane *lane = arg;
+
+	(void)new_logs;
+	lane->have_head = true;
+	lane->head = *head;
+	lane->final = *final;
+	lane->head_seen = clock_wall();
+	lane->last_error[0] = '\0';
+	registry_watch_run(lane);
+	run_stages(lane);
+}
+
+static void tick_failed(const struct error *error, void *arg)
+{
+	struct lane *lane = arg;
+
+	memcpy(lane->last_error, error->text, sizeof(lane->last_error) - 1);
+}
+
+struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
+                      const struct config_chain *config)
+{
+	struct lane *lane = xcalloc(1, sizeof(*lane));
+
+	lane->govern = govern;
+	lane->parts = parts;
+	lane->config = config;
+	lane->chain = chain_new(parts->loop, parts->http, config);
+	lane->wake = loop_timer_new(parts->loop, run_stages, lane);
+	lane->drafter = drafter_new(lane);
+	lane->proposer = proposer_new(lane);
+	lane->tracker = tracker_new(lane);
+	lane->executor = executor_new(lane);
+	lane->follower = follower_new(
+	        parts->loop, lane->chain, parts->store,
+	        &(struct follower_callbacks){.ticked = ticked, .failed = tick_failed}, lane);
+	return lane;
+}
+
+void lane_free(struct lane *lane)
+{
+	if (lane == NULL)
+		return;
+	follower_free(lane->follower);
+	executor_free(lane->executor);
+	tracker_free(lane->tracker);
+	proposer_free(lane->proposer);
+	drafter_free(lane->drafter);
+	loop_timer_free(lane->wake);
+	chain_free(lane->chain);
+	while (lane->alarms != NULL) {
+		struct alarm_memory *next = lane->alarms->next;
+		free(lane->alarms->subject);
+		free(lane->alarms->text);
+		free(lane->alarms);
+		lane->alarms = next;
+	}
+	free(lane);
+}
+
+void lane_wake(struct lane *lane)
+{
+	loop_timer_set(lane->wake, 0);
+}
+
+const struct config_target *lane_target(const struct lane *lane, const char *name)
+{
+	return config_target_find(lane->parts->config, name);
+}
+
+/* --- alarms ----------------------------------------------------------------------------------- */
+
+static struct alarm_memory *alarm_find(struct lane *lane, const char *subject)
+{
+	for (struct alarm_memory *alarm = lane->alarms; alarm != NULL; alarm = alarm->next)
+		if (strcmp(alarm->subject, subject) == 0)
+			return alarm;
+	return NULL;
+}
+
+void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...)
+{
+	struct alarm_memory *alarm = alarm_find(lane, subject);
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (alarm != NULL && strcmp(alarm->text, text) == 0)
+		return;
+	if (alarm == NULL) {
+		alarm = xcalloc(1, sizeof(*alarm));
+		alarm->subject = xstrdup(subject);
+		alarm->next = lane->alarms;
+		lane->alarms = alarm;
+	}
+	free(alarm->text);
+	alarm->text = xstrdup(text);
+	log_unusual(subject, "alarm: %s", text);
+	store_begin(lane->parts->store);
+	store_event_add(lane->parts->store, "alarm", subject, "%s", text);
+	store_commit(lane->parts->store);
+}
+
+void lane_alarm_clear(struct lane *lane, const char *subject)
+{
+	struct alarm_memory *alarm = alarm_find(lane, subject);
+
+	if (alarm != NULL)
+		alarm->text[0] = '\0';
+}
+
+/* --- small things every stage needs -------------------------------------------------------------
+ */
+
+char *proposal_subject(char text[SUBJECT_SIZE], struct proposal_id id)
+{
+	snprintf(text, SUBJECT_SIZE, "p%lld", (long long)id.n);
+	return text;
+}
+
+char *measurement_subject(char text[SUBJECT_SIZE], struct measurement_id id)
+{
+	snprintf(text, SUBJECT_SIZE, "m%lld", (long long)id.n);
+	return text;
+}
+
+struct timelock_batch proposal_batch(struct arena *arena, const struct proposal *proposal)
+{
+	struct contract_call *calls = arena_array(arena, proposal->call_count, sizeof(*calls));
+
+	for (size_t i = 0; i < proposal->call_count; i++)
+		calls[i] = (struct contract_call){.to = proposal->calls[i].to,
+		                                  .data = proposal->calls[i].data};
+	calls_order(calls, proposal->call_count);
+	return (struct timelock_batch){
+	        .calls = calls, .count = proposal->call_count, .salt = proposal->salt};
+}
+
+enum { BACKOFF_FIRST_MS = 1000, BACKOFF_DOUBLINGS = 16 };
+
+void backoff_failed(struct backoff *backoff, struct mono now, int64_t max_ms)
+{
+	unsigned doublings =
+	        backoff->failures < BACKOFF_DOUBLINGS ? backoff->failures : BACKOFF_DOUBLINGS;
+	int64_t wait = (int64_t)BACKOFF_FIRST_MS << doublings;
+
+	backoff->failures++;
+	backoff->next.ms = now.ms + (wait < max_ms ? wait : max_ms);
+}
+
+void backoff_worked(struct backoff *backoff)
+{
+	*backoff = (struct backoff){0};
+}
+
+bool backoff_ready(const struct backoff *backoff, struct mono now)
+{
+	return backoff->failures == 0 || now.ms >= backoff->next.ms;
+}
+
+int64_t backoff_wait_ms(const struct backoff *backoff, struct mono now)
+{
+	return backoff_ready(backoff, now) ? 0 : backoff->next.ms - now.ms;
+}

@@ -1,0 +1,75 @@
+/* Everything that governs one chain: its follower and the stages that take their work from the
+ * store. Stages do not call each other with data; they change the store and wake the lane. */
+#ifndef GOVERN_LANE_H
+#define GOVERN_LANE_H
+
+#include "common/governance/timelock.h"
+#include "common/store/store_safe_tx.h"
+#include "daemon/govern/govern.h"
+#include "daemon/govern/reads.h"
+#include "daemon/govern/safe_view.h"
+
+struct follower;
+struct drafter;
+struct proposer;
+struct tracker;
+struct executor;
+
+struct lane {
+	struct govern *govern;
+	const struct govern_parts *parts;
+	const struct config_chain *config;
+	struct chain *chain;
+	struct follower *follower;
+	struct drafter *drafter;
+	struct proposer *proposer;
+	struct tracker *tracker;
+	struct executor *executor;
+	bool have_head;
+	struct block_ref head, final; /* of the last tick */
+	struct wall head_seen;        /* when it was answered */
+	char last_error[160];         /* of the chain; "" while it answers */
+	struct loop_timer *wake;
+	struct alarm_memory *alarms; /* what was alarmed about and is not over */
+};
+
+/* NULL when no such chain is configured. */
+struct lane *govern_lane(struct govern *govern, uint64_t chain_id);
+
+struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
+                      const struct config_chain *config);
+void lane_free(struct lane *lane);
+
+/* Something changed in the store: every stage of the lane looks at it in the next loop pass. */
+void lane_wake(struct lane *lane);
+/* The same for one target or the target of a proposal; NULL when it left the configuration. */
+const struct config_target *lane_target(const struct lane *lane, const char *name);
+/* A waiting client may care. */
+void lane_changed(struct lane *lane);
+
+/* An alarm: journal and event log, once for the same text about the same subject. Opens its own
+ * transaction. */
+void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...) PRINTF(3, 4);
+/* The trouble with the subject is over: the same text alarms again next time. */
+void lane_alarm_clear(struct lane *lane, const char *subject);
+
+/* p7 */
+#define SUBJECT_SIZE 24
+char *proposal_subject(char text[SUBJECT_SIZE], struct proposal_id id);
+char *measurement_subject(char text[SUBJECT_SIZE], struct measurement_id id);
+
+/* The proposal's calls as the timelock's batch, with its salt. */
+struct timelock_batch proposal_batch(struct arena *arena, const struct proposal *proposal);
+
+/* A failure that is worth another try after a while: 1 s, 2 s, 4 s, ... up to max_ms. */
+enum { CHAIN_RETRY_MAX_MS = 60 * 1000, SERVICE_RETRY_MAX_MS = 300 * 1000 };
+struct backoff {
+	unsigned failures;
+	struct mono next; /* not before */
+};
+void backoff_failed(struct backoff *backoff, struct mono now, int64_t max_ms);
+void backoff_worked(struct backoff *backoff);
+bool backoff_ready(const struct backoff *backoff, struct mono now);
+int64_t backoff_wait_ms(const struct backoff *backoff, struct mono now);
+
+#endif

@@ -1,0 +1,342 @@
+#include "daemon/govern/observe.h"
+
+#include "common/governance/events.h"
+#include "common/governance/timelock.h"
+
+/* --- logs ----------------------------------------------------------------------------------- */
+
+/* The last log of this event about key that is not older than the proposal itself: an operation
+ * id is not unique over time, and an earlier life of it must not end this one. */
+static bool last_log(const struct observe_context *context, const struct proposal *proposal,
+                     const struct address *address, const struct hash32 *topic0,
+                     const struct hash32 *key, struct seen_log *out)
+{
+	struct seen_log_list logs;
+
+	store_log_find(context->store, context->arena, proposal->chain_id, address, topic0, key,
+	               &logs);
+	if (logs.count == 0)
+		return false;
+	*out = logs.items[logs.count - 1];
+	return out->block_number > proposal->drafted_after;
+}
+
+static bool log_is_later(const struct seen_log *a, const struct seen_log *b)
+{
+	return a->block_number > b->block_number ||
+	       (a->block_number == b->block_number && a->log_index > b->log_index);
+}
+
+static void observe_operation_logs(struct observed *observed, const struct observe_context *context)
+{
+	const struct proposal *proposal = observed->proposal;
+	struct seen_log scheduled, executed, cancelled;
+
+	observed->has_scheduled_tx =
+	        last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CALL_SCHEDULED),
+	                 &proposal->operation_id, &scheduled);
+	if (observed->has_scheduled_tx)
+		observed->scheduled_tx = scheduled.tx_hash;
+	observed->has_executed_tx =
+	        last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CALL_EXECUTED),
+	                 &proposal->operation_id, &executed);
+	if (observed->has_executed_tx)
+		observed->executed_tx = executed.tx_hash;
+	if (observed->seen.operation == OPERATION_UNSET &&
+	    last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CANCELLED),
+	             &proposal->operation_id, &cancelled) &&
+	    !(observed->has_scheduled_tx && log_is_later(&scheduled, &cancelled))) {
+		observed->seen.cancelled_latest = true;
+		observed->seen.cancelled_final = cancelled.block_number <= context->final.number;
+		observed->has_ended_tx = true;
+		observed->ended_tx = cancelled.tx_hash;
+	}
+}
+
+/* --- Safe transactions ------------------------------------------------------------------------ */
+
+static void set_status(const struct observe_context *context, struct safe_tx_row *row,
+                       enum safe_tx_status status, const struct seen_log *log)
+{
+	if (row->status == status)
+		return;
+	row->status = status;
+	store_safe_tx_set_status(context->store, row->id, status,
+	                         log != NULL ? &log->tx_hash : NULL,
+	                         log != NULL ? log->block_number : 0);
+}
+
+/* A row whose hash we know: the Safe's own events decide. */
+static void sync_hashed(const struct observed *observed, const struct observe_context *context,
+                        struct safe_tx_row *row)
+{
+	const struct proposal *proposal = observed->proposal;
+	struct seen_log log;
+
+	if (last_log(context, proposal, &row->safe, event_topic0(EVENT_SAFE_SUCCESS),
+	             &row->safe_tx_hash, &log))
+		set_status(context, row, SAFE_TX_EXECUTED, &log);
+	else if (last_log(context, proposal, &row->safe, event_topic0(EVENT_SAFE_FAILURE),
+	                  &row->safe_tx_hash, &log))
+		set_status(context, row, SAFE_TX_FAILED, &log);
+	else if (row->status == SAFE_TX_EXECUTED || row->status == SAFE_TX_FAILED)
+		set_status(context, row, SAFE_TX_QUEUED, NULL); /* a reorganisation took it back */
+	else if (row->purpose == PURPOSE_EXECUTE && observed->seen.operation == OPERATION_DONE &&
+	         (row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED))
+		set_status(context, row, SAFE_TX_WITHDRAWN, NULL); /* executed another way */
+}
+
+/* A row that people imported from a file: only the operation tells what became of it. */
+static void sync_unhashed(const struct observed *observed, const struct observe_context *context,
+                          struct safe_tx_row *row)
+{
+	bool schedules = row->purpose == PURPOSE_SCHEDULE;
+	enum operation_seen operation = observed->seen.operation;
+	struct seen_log log = {.tx_hash =
+	                               schedules ? observed->scheduled_tx : observed->executed_tx};
+	bool known = schedules ? observed->has_scheduled_tx : observed->has_executed_tx;
+
+	if (operation == OPERATION_UNKNOWN || (!schedules && row->purpose != PURPOSE_EXECUTE))
+		return;
+	bool done = schedules ? operation != OPERATION_UNSET : operation == OPERATION_DONE;
+	if (done && row->status == SAFE_TX_DRAFTED)
+		set_status(context, row, SAFE_TX_EXECUTED, known ? &log : NULL);
+	else if (!done && row->status == SAFE_TX_EXECUTED && !observed->seen.cancelled_latest)
+		set_status(context, row, SAFE_TX_DRAFTED, NULL);
+}
+
+static bool nonce_passed(const struct safe_tx_row *row, uint64_t chain_nonce)
+{
+	return row->has_nonce &&
+	       (row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED) &&
+	       row->nonce < chain_nonce;
+}
+
+/* The latest attempt of the transaction that brings the proposal forward first. */
+static struct safe_tx_row *first_tx(const struct observed *observed)
+{
+	struct safe_tx_row *latest = NULL;
+
+	for (size_t i = 0; i < observed->txs.count; i++) {
+		struct safe_tx_row *row = &observed->txs.items[i];
+		if ((row->purpose == PURPOSE_SCHEDULE || row->purpose == PURPOSE_APPLY) &&
+		    (latest == NULL || row->attempt > latest->attempt))
+			latest = row;
+	}
+	return latest;
+}
+
+static void observe_first_tx(struct observed *observed, const struct observe_context *context)
+{
+	const struct safe_tx_row *row = first_tx(observed);
+
+	observed->seen.safe_tx = SAFE_SEEN_NOTHING;
+	if (row == NULL)
+		return;
+	switch (row->status) {
+	case SAFE_TX_DRAFTED:
+	case SAFE_TX_POSTING:
+	case SAFE_TX_WITHDRAWN:
+		break;
+	case SAFE_TX_QUEUED:
+		observed->seen.safe_tx = SAFE_SEEN_QUEUED;
+		break;
+	case SAFE_TX_EXECUTED:
+		observed->seen.safe_tx = SAFE_SEEN_EXECUTED;
+		break;
+	case SAFE_TX_FAILED:
+		/* Only finality makes the end of it certain; until then it is still in the queue.
+		 */
+		observed->seen.safe_tx = row->tx_block <= context->final.number ? SAFE_SEEN_FAILED
+		                                                                : SAFE_SEEN_QUEUED;
+		if (row->has_tx) {
+			observed->has_ended_tx = true;
+			observed->ended_tx = row->tx;
+		}
+		break;
+	case SAFE_TX_REPLACED:
+		observed->seen.safe_tx = SAFE_SEEN_REPLACED;
+		break;
+	}
+	observed->seen.ever_posted |=
+	        row->status != SAFE_TX_DRAFTED && row->status != SAFE_TX_WITHDRAWN;
+}
+
+/* --- checks ----------------------------------------------------------------------------------- */
+
+static struct check_slot *ask_checks(const struct observed *observed, struct reads *reads)
+{
+	const struct proposal *proposal = observed->proposal;
+	struct check_slot *slots = arena_array(reads->arena, proposal->call_count, sizeof(*slots));
+	enum check_mode mode = observed->target != NULL ? observed->target->check : CHECK_MODE_AUTO;
+
+	for (size_t i = 0; i < proposal->call_count; i++) {
+		const struct call *call = &proposal->calls[i];
+		struct registry_call registry = {.contract = call->to, .as = call->kind};
+		check_add(&slots[i], reads, mode, &registry, &call->value);
+	}
+	return slots;
+}
+
+static enum checks_seen take_checks(struct observed *observed, const struct check_slot *slots,
+                                    const struct chain_read_result *results)
+{
+	const struct proposal *proposal = observed->proposal;
+	enum checks_seen together = CHECKS_AS_WANTED;
+
+	for (size_t i = 0; i < proposal->call_count; i++) {
+		bool disagree;
+		enum check_answer answer = check_answer_of(&slots[i], results, NULL, &disagree);
+		enum check_answer wanted =
+		        proposal->calls[i].action == ACTION_ADD ? CHECK_YES : CHECK_NO;
+
+		observed->getters_disagree |= disagree;
+		if (answer == CHECK_UNKNOWN)
+			return CHECKS_UNKNOWN;
+		if (answer != wanted)
+			together = CHECKS_CONTRADICT;
+	}
+	return together;
+}
+
+/* A call that does not read as wanted although it was executed is explained when a later event of
+ * the registry says the opposite of it. */
+static bool contradiction_explained(const struct observed *observed,
+                                    const struct observe_context *context)
+{
+	const struct proposal *proposal = observed->proposal;
+	struct seen_log executed;
+
+	if (!last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CALL_EXECUTED),
+	              &proposal->operation_id, &executed))
+		return false;
+	for (size_t i = 0; i < proposal->call_count; i++) {
+		const struct call *call = &proposal->calls[i];
+		enum action opposite = call->action == ACTION_ADD ? ACTION_REMOVE : ACTION_ADD;
+		struct seen_log log;
+		if (last_log(context, proposal, &call->to,
+		             event_registry_topic0(call->kind, opposite), &call->value, &log) &&
+		    log_is_later(&log, &executed))
+			return true;
+	}
+	return false;
+}
+
+/* --- the two looks ------------------------------------------------------------------------------
+ */
+
+void observe_ask_head(struct observed *observed, struct reads *reads)
+{
+	const struct proposal *proposal = observed->proposal;
+
+	observed->timestamp_read = READS_NONE;
+	if (lifecycle_has_timelock(proposal->model))
+		observed->timestamp_read =
+		        reads_add_timestamp(reads, &proposal->timelock, &proposal->operation_id);
+	if (proposal->state == STATE_DRAFTED)
+		observed->checks = ask_checks(observed, reads);
+}
+
+static void take_operation(struct observed *observed, const struct chain_read_result *results)
+{
+	uint64_t timestamp;
+
+	observed->seen.operation = OPERATION_UNKNOWN;
+	if (observed->timestamp_read == READS_NONE ||
+	    reads_u64(&timestamp, &results[observed->timestamp_read]) != 0)
+		return;
+	if (timestamp == 0) {
+		observed->seen.operation = OPERATION_UNSET;
+	} else if (timestamp == TIMELOCK_TIMESTAMP_DONE) {
+		observed->seen.operation = OPERATION_DONE;
+	} else {
+		observed->seen.operation = OPERATION_PENDING;
+		observed->seen.ready_at = timestamp;
+	}
+}
+
+void observe_head(struct observed *observed, const struct observe_context *context,
+                  const struct chain_read_result *results, const struct safe_view *safe)
+{
+	const struct proposal *proposal = observed->proposal;
+	struct observation *seen = &observed->seen;
+
+	seen->chain_now = context->head.timestamp;
+	seen->withdrawn = (proposal->flags & FLAG_WITHDRAWING) != 0;
+	seen->past_expiry = context->now.ms >= proposal->expires_at.ms;
+	take_operation(observed, results);
+	observe_operation_logs(observed, context);
+	seen->ever_posted =
+	        seen->operation == OPERATION_PENDING || seen->operation == OPERATION_DONE;
+
+	for (size_t i = 0; i < observed->txs.count; i++) {
+		struct safe_tx_row *row = &observed->txs.items[i];
+		if (row->has_nonce)
+			sync_hashed(observed, context, row);
+		else
+			sync_unhashed(observed, context, row);
+		observed->wants_final |= safe != NULL && nonce_passed(row, safe->nonce);
+	}
+	observe_first_tx(observed, context);
+
+	bool in_effect = observed->checks != NULL && !seen->ever_posted &&
+	                 take_checks(observed, observed->checks, results) == CHECKS_AS_WANTED;
+	observed->wants_final |=
+	        in_effect || seen->operation == OPERATION_DONE || proposal->state == STATE_EXECUTED;
+}
+
+void observe_ask_final(struct observed *observed, struct reads *reads)
+{
+	const struct proposal *proposal = observed->proposal;
+
+	observed->final_timestamp_read = observed->final_nonce_read = READS_NONE;
+	if (lifecycle_has_timelock(proposal->model))
+		observed->final_timestamp_read =
+		        reads_add_timestamp(reads, &proposal->timelock, &proposal->operation_id);
+	if (lifecycle_has_safe(proposal->model))
+		observed->final_nonce_read =
+		        reads_add_view(reads, &proposal->safe, VIEW_SAFE_NONCE);
+	observed->final_checks = ask_checks(observed, reads);
+}
+
+void observe_final(struct observed *observed, const struct observe_context *context,
+                   const struct chain_read_result *results)
+{
+	uint64_t value;
+
+	if (observed->final_timestamp_read != READS_NONE &&
+	    reads_u64(&value, &results[observed->final_timestamp_read]) == 0)
+		observed->seen.executed_final = value == TIMELOCK_TIMESTAMP_DONE;
+	if (observed->final_nonce_read != READS_NONE &&
+	    reads_u64(&value, &results[observed->final_nonce_read]) == 0)
+		for (size_t i = 0; i < observed->txs.count; i++)
+			if (nonce_passed(&observed->txs.items[i], value))
+				set_status(context, &observed->txs.items[i], SAFE_TX_REPLACED,
+				           NULL);
+	observe_first_tx(observed, context);
+
+	observed->seen.checks_final = take_checks(observed, observed->final_checks, results);
+	if (observed->seen.checks_final == CHECKS_CONTRADICT)
+		observed->seen.explained_later = contradiction_explained(observed, context);
+}
+
+const struct hash32 *observed_tx(const struct observed *observed, enum proposal_state to)
+{
+	switch (to) {
+	case STATE_TIMELOCK:
+	case STATE_EXECUTE:
+		return observed->has_scheduled_tx ? &observed->scheduled_tx : NULL;
+	case STATE_EXECUTED:
+	case STATE_CONFIRMED:
+		return observed->has_executed_tx ? &observed->executed_tx : NULL;
+	case STATE_CANCELLED:
+	case STATE_FAILED:
+		return observed->has_ended_tx ? &observed->ended_tx : NULL;
+	case STATE_DRAFTED:
+	case STATE_MULTISIG:
+	case STATE_REJECTED:
+	case STATE_EXPIRED:
+		break;
+	}
+	return NULL;
+}

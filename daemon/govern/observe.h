@@ -1,0 +1,48 @@
+/* From the store, the logs and pinned reads to the observation that the pure rules take. */
+#ifndef GOVERN_OBSERVE_H
+#define GOVERN_OBSERVE_H
+
+#include "common/store/store_chain.h"
+#include "common/store/store_safe_tx.h"
+#include "daemon/govern/lane.h"
+
+/* What one look at the chain finds about one proposal. Zero-initialise, set proposal and target. */
+struct observed {
+	const struct proposal *proposal;
+	const struct config_target
+	        *target;         /* NULL: left the configuration; addresses are its own */
+	struct safe_tx_list txs; /* as stored when the look began */
+	struct observation seen;
+	bool wants_final; /* something has to be asked at the final block, too */
+	bool getters_disagree;
+
+	size_t timestamp_read;
+	struct check_slot *checks; /* one per call, or NULL */
+	size_t final_timestamp_read, final_nonce_read;
+	struct check_slot *final_checks;
+
+	bool has_scheduled_tx, has_executed_tx, has_ended_tx; /* for the history */
+	struct hash32 scheduled_tx, executed_tx, ended_tx;
+};
+
+struct observe_context {
+	struct store *store;
+	struct arena *arena;
+	struct block_ref head, final;
+	struct wall now;
+};
+
+/* Appends what must be read at the head. */
+void observe_ask_head(struct observed *observed, struct reads *reads);
+/* Takes the answers of the head and the logs, brings the stored Safe transactions in line with the
+ * logs (inside the caller's transaction), and decides whether the final block has to be asked. */
+void observe_head(struct observed *observed, const struct observe_context *context,
+                  const struct chain_read_result *results, const struct safe_view *safe);
+/* The same for the final block; only with wants_final. */
+void observe_ask_final(struct observed *observed, struct reads *reads);
+void observe_final(struct observed *observed, const struct observe_context *context,
+                   const struct chain_read_result *results);
+/* The transaction that explains a move to this state, NULL if none is known. */
+const struct hash32 *observed_tx(const struct observed *observed, enum proposal_state to);
+
+#endif

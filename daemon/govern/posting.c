@@ -1,0 +1,369 @@
+#include "daemon/govern/posting.h"
+
+#include "common/base/log.h"
+#include "common/governance/nonce.h"
+#include "common/store/store_event.h"
+#include "daemon/govern/queue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct posting {
+	struct lane *lane;
+	struct service *service;
+	const struct config_target *target;
+	posting_fn *done;
+	void *arg;
+	struct arena arena;
+	struct safe_tx_row row; /* a copy, data in the arena */
+	struct safe_tx tx;      /* what is hashed, signed and posted */
+	bool has_key;
+	struct address sender;
+	bool was_posting; /* an earlier try may have been accepted by the service */
+	struct queue_look *look;
+	struct service_call *call;
+	struct posting_result result;
+};
+
+static void posting_free(struct posting *posting)
+{
+	queue_look_cancel(posting->look);
+	service_cancel(posting->call);
+	arena_free(&posting->arena);
+	free(posting);
+}
+
+void posting_cancel(struct posting *posting)
+{
+	if (posting != NULL)
+		posting_free(posting);
+}
+
+static void finish(struct posting *posting)
+{
+	struct posting_result result = posting->result;
+	posting_fn *done = posting->done;
+	void *arg = posting->arg;
+
+	posting_free(posting);
+	done(&result, arg);
+}
+
+static void fail(struct posting *posting, int code, const char *text)
+{
+	error_set(&posting->result.error, (enum err)code, "%s", text);
+	finish(posting);
+}
+
+static struct safe_tx tx_of_row(const struct safe_tx_row *row)
+{
+	return (struct safe_tx){
+	        .chain_id = row->chain_id,
+	        .safe = row->safe,
+	        .to = row->to,
+	        .data = row->data,
+	        .operation = row->operation,
+	        .nonce = row->nonce,
+	};
+}
+
+/* --- in the queue
+ * --------------------------------------------------------------------------------- */
+
+static void queued(struct posting *posting, const char *how)
+{
+	struct store *store = posting->lane->parts->store;
+	char hash[HASH32_TEXT_SIZE];
+
+	store_begin(store);
+	store_safe_tx_set_status(store, posting->row.id, SAFE_TX_QUEUED, NULL, 0);
+	store_event_add(
+	        store, "safe-tx", posting->result.subject, "%s: %s transaction %s, nonce %llu", how,
+	        purpose_name(posting->row.purpose), hash32_text(hash, &posting->row.safe_tx_hash),
+	        (unsigned long long)posting->row.nonce);
+	store_commit(store);
+	log_info(posting->result.subject, "%s: %s transaction with nonce %llu", how,
+	         purpose_name(posting->row.purpose), (unsigned long long)posting->row.nonce);
+	finish(posting);
+}
+
+static void read_back(const struct service_result *result, void *arg)
+{
+	struct posting *posting = arg;
+	struct tx_service_tx tx;
+	struct error error;
+
+	posting->call = NULL;
+	if (result->error.code != 0) {
+		posting->result.retry_after_ms = result->retry_after_ms;
+		fail(posting, ERR_UNAVAILABLE, result->error.text);
+		return;
+	}
+	if (tx_service_parse_tx(&posting->arena, &tx, posting->row.chain_id, &posting->row.safe,
+	                        result->body, &error) != 0)
+		fail(posting, ERR_UNAVAILABLE, error.text);
+	else if (!hash32_equal(&tx.safe_tx_hash, &posting->row.safe_tx_hash))
+		fail(posting, ERR_UNAVAILABLE, "the service answers with another transaction");
+	else if (!tx.trusted)
+		fail(posting, ERR_UNAVAILABLE, "the service took it but does not trust it");
+	else
+		queued(posting, "proposed");
+}
+
+static void ask_by_hash(struct posting *posting, service_fn *done)
+{
+	struct buf path = {0};
+
+	tx_service_path_transaction(&path, &posting->row.safe_tx_hash);
+	posting->call =
+	        service_send(posting->service, buf_text(&path), bytes_of(NULL, 0), done, posting);
+	buf_free(&path);
+}
+
+/* --- posting
+ * --------------------------------------------------------------------------------------- */
+
+static void post_answered(const struct service_result *result, void *arg)
+{
+	struct posting *posting = arg;
+	struct store *store = posting->lane->parts->store;
+
+	posting->call = NULL;
+	if (result->error.code == ERR_DENIED && !posting->was_posting) {
+		/* Refused and never accepted before: the nonce is free again. */
+		store_begin(store);
+		store_safe_tx_unassign(store, posting->row.id);
+		store_commit(store);
+	}
+	if (result->error.code != 0) {
+		posting->result.retry_after_ms = result->retry_after_ms;
+		fail(posting, result->error.code, result->error.text);
+		return;
+	}
+	ask_by_hash(posting, read_back);
+}
+
+/* What the signers see beside the proposal: kind, value and the hash of the strongest evidence. */
+static struct tx_service_note note_of(struct posting *posting, const struct call *call,
+                                      const struct measurement_list *served)
+{
+	struct tx_service_note note = {
+	        .action = call->action, .kind = call->kind, .value = call->value};
+	enum evidence_level best = 0;
+
+	for (size_t i = 0; i < served->count; i++) {
+		struct evidence_list list;
+		if (!hash32_equal(&served->items[i].value, &call->value))
+			continue;
+		store_evidence_list(posting->lane->parts->store, &posting->arena,
+		                    served->items[i].id, &list);
+		for (size_t k = 0; k < list.count; k++)
+			if (list.items[k].level > best) {
+				best = list.items[k].level;
+				note.evidence = list.items[k].artifact_sha256;
+			}
+	}
+	return note;
+}
+
+static void make_origin(struct posting *posting, char origin[TX_SERVICE_ORIGIN_SIZE])
+{
+	struct store *store = posting->lane->parts->store;
+	struct proposal proposal;
+	struct measurement_list served;
+
+	origin[0] = '\0';
+	if (store_proposal_get(store, &posting->arena, posting->row.proposal, &proposal) != 0)
+		return;
+	store_proposal_measurements(store, &posting->arena, proposal.id, &served);
+	struct tx_service_note *notes =
+	        arena_array(&posting->arena, proposal.call_count, sizeof(*notes));
+	for (size_t i = 0; i < proposal.call_count; i++)
+		notes[i] = note_of(posting, &proposal.calls[i], &served);
+	tx_service_origin(origin, posting->row.purpose, notes, proposal.call_count);
+}
+
+static void signed_one(const struct error *error, const uint8_t signature[65],
+                       const struct hash32 *safe_tx_hash, void *arg)
+{
+	struct posting *posting = arg;
+	char origin[TX_SERVICE_ORIGIN_SIZE];
+	struct buf body = {0}, path = {0};
+
+	if (error != NULL) {
+		fail(posting, error->code, error->text);
+		return;
+	}
+	if (!hash32_equal(safe_tx_hash, &posting->row.safe_tx_hash)) {
+		fail(posting, ERR_DENIED, "the signer computed another safeTxHash");
+		return;
+	}
+	make_origin(posting, origin);
+	tx_service_propose_body(&body, &posting->tx, &posting->sender, signature, origin);
+	tx_service_path_propose(&path, &posting->row.safe);
+	posting->call = service_send(posting->service, buf_text(&path), buf_bytes(&body),
+	                             post_answered, posting);
+	buf_free(&path);
+	buf_free(&body);
+}
+
+static void sign(struct posting *posting)
+{
+	posting->tx = tx_of_row(&posting->row);
+	signer_sign_safe_tx(posting->lane->parts->signer, posting->target->name,
+	                    posting->row.purpose, &posting->tx, signed_one, posting);
+}
+
+/* --- the nonce
+ * --------------------------------------------------------------------------------------- */
+
+static bool assign(struct posting *posting, uint64_t nonce)
+{
+	struct store *store = posting->lane->parts->store;
+	struct error error;
+
+	posting->row.nonce = nonce;
+	posting->row.has_nonce = true;
+	posting->tx = tx_of_row(&posting->row);
+	posting->row.safe_tx_hash = safe_tx_hash(&posting->tx);
+	store_begin(store);
+	int rc = store_safe_tx_assign(store, posting->row.id, nonce, &posting->row.safe_tx_hash,
+	                              &error);
+	store_commit(store);
+	if (rc != 0)
+		fail(posting, ERR_UNAVAILABLE, error.text);
+	return rc == 0;
+}
+
+/* An owner's signature would be a confirmation, which is for people to give. */
+static const char *sender_problem(const struct posting *posting, const struct safe_view *safe)
+{
+	if (!safe_view_is_owner(safe, &posting->sender))
+		return NULL;
+	if (safe->threshold == 1)
+		return "the proposer key is an owner of a Safe with threshold 1: its signature "
+		       "alone would "
+		       "execute; use a delegate's key";
+	if (!posting->target->proposer_may_confirm)
+		return "the proposer key is an owner of the Safe, so its signature would be a "
+		       "confirmation; use "
+		       "a delegate's key (or set proposer_may_confirm: yes)";
+	return NULL;
+}
+
+static bool nonce_taken(const struct queue_view *view, const struct safe_tx_row *row)
+{
+	if (row->nonce < view->safe.nonce)
+		return true;
+	for (size_t i = 0; i < view->count; i++)
+		if (view->items[i].tx.nonce == row->nonce &&
+		    !hash32_equal(&view->items[i].safe_tx_hash, &row->safe_tx_hash))
+			return true;
+	return false;
+}
+
+static void allocate_and_sign(struct posting *posting, const struct queue_view *view)
+{
+	struct store *store = posting->lane->parts->store;
+	struct nonce_list queue, own;
+	uint64_t *items;
+
+	queue.count = queue_nonces(view, &posting->arena, &items);
+	queue.items = items;
+	own.count = store_safe_nonces(store, &posting->arena, posting->row.chain_id,
+	                              &posting->row.safe, &items);
+	own.items = items;
+	if (assign(posting, nonce_lowest_free(view->safe.nonce, queue, own)))
+		sign(posting);
+}
+
+static void queue_seen(const struct error *error, int64_t retry_after_ms,
+                       const struct queue_view *view, void *arg)
+{
+	struct posting *posting = arg;
+	struct store *store = posting->lane->parts->store;
+
+	posting->look = NULL;
+	if (error != NULL) {
+		posting->result.retry_after_ms = retry_after_ms;
+		fail(posting, error->code, error->text);
+		return;
+	}
+	if (posting->row.has_nonce && nonce_taken(view, &posting->row)) {
+		/* Asked by hash before: the service never had it, so nobody can have signed it. */
+		store_begin(store);
+		store_safe_tx_unassign(store, posting->row.id);
+		store_commit(store);
+		posting->row.has_nonce = false;
+	}
+	/* What stands in the queue already, whoever put it there, is taken over and not asked
+	 * twice. */
+	const struct tx_service_tx *same =
+	        queue_find_call(view, &posting->row.to, posting->row.data);
+	if (same != NULL && !posting->row.has_nonce) {
+		if (assign(posting, same->tx.nonce))
+			queued(posting, "found in the Safe's queue");
+		return;
+	}
+	if (!posting->has_key) {
+		finish(posting);
+		return;
+	}
+	const char *problem = sender_problem(posting, &view->safe);
+	if (problem != NULL)
+		fail(posting, ERR_DENIED, problem);
+	else if (posting->row.has_nonce)
+		sign(posting);
+	else
+		allocate_and_sign(posting, view);
+}
+
+static void look_at_queue(struct posting *posting)
+{
+	struct queue_ask ask = {.lane = posting->lane,
+	                        .service = posting->service,
+	                        .safe = posting->row.safe,
+	                        .arena = &posting->arena};
+
+	posting->look = queue_look_start(&ask, queue_seen, posting);
+}
+
+/* A row left in `posting` by a crash or a lost answer: does the service have it? */
+static void asked_first(const struct service_result *result, void *arg)
+{
+	if (result->error.code != ERR_NOT_FOUND) {
+		read_back(result, arg);
+		return;
+	}
+	struct posting *posting = arg;
+	posting->call = NULL;
+	posting->was_posting = false;
+	look_at_queue(posting);
+}
+
+struct posting *posting_start(struct lane *lane, struct service *service,
+                              const struct safe_tx_row *row, const struct proposal *proposal,
+                              posting_fn *done, void *arg)
+{
+	struct posting *posting = xcalloc(1, sizeof(*posting));
+
+	posting->lane = lane;
+	posting->service = service;
+	posting->target = lane_target(lane, proposal->target);
+	posting->done = done;
+	posting->arg = arg;
+	posting->row = *row;
+	posting->row.data = arena_copy(&posting->arena, row->data);
+	posting->has_key = signer_address(lane->parts->signer, posting->target->name,
+	                                  SIGNER_PROPOSER, &posting->sender);
+	posting->was_posting = row->status == SAFE_TX_POSTING;
+	posting->result = (struct posting_result){
+	        .retry_after_ms = -1, .look_again_ms = posting->target->service.poll_ms};
+	proposal_subject(posting->result.subject, row->proposal);
+	if (row->status == SAFE_TX_POSTING)
+		ask_by_hash(posting, asked_first);
+	else
+		look_at_queue(posting);
+	return posting;
+}

@@ -1,0 +1,207 @@
+#include "daemon/govern/proposer.h"
+
+#include "common/base/log.h"
+#include "daemon/govern/confirmations.h"
+#include "daemon/govern/posting.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is remembered about one Safe transaction between tries; lost at a restart without harm. */
+struct item {
+	struct item *next;
+	struct safe_tx_id id;
+	struct backoff backoff;
+	struct mono next_look; /* when to look in the queue again for what people may have posted */
+};
+
+/* The service of one target; targets without one have none. */
+struct endpoint {
+	const struct config_target *target;
+	struct service *service;
+};
+
+struct proposer {
+	struct lane *lane;
+	struct endpoint *endpoints;
+	size_t endpoint_count;
+	struct item *items;
+	struct posting *posting; /* one at a time: nonces are given out in order */
+	struct item *posting_item;
+	struct confirmations *confirmations;
+	struct loop_timer *timer;
+};
+
+static void timer_fired(void *arg)
+{
+	proposer_run(arg);
+}
+
+static void open_services(struct proposer *proposer)
+{
+	const struct govern_parts *parts = proposer->lane->parts;
+	struct error error;
+
+	proposer->endpoints = xcalloc(parts->config->target_count, sizeof(*proposer->endpoints));
+	for (size_t i = 0; i < parts->config->target_count; i++) {
+		const struct config_target *target = &parts->config->targets[i];
+		struct endpoint *endpoint = &proposer->endpoints[proposer->endpoint_count];
+		if (target->chain != proposer->lane->config ||
+		    target->service.kind != SERVICE_TX_SERVICE)
+			continue;
+		if (service_new(&endpoint->service, parts->http, &target->service, &error) != 0) {
+			lane_alarm(proposer->lane, target->name,
+			           "its Safe service cannot be used: %s", error.text);
+			continue;
+		}
+		endpoint->target = target;
+		proposer->endpoint_count++;
+	}
+}
+
+struct proposer *proposer_new(struct lane *lane)
+{
+	struct proposer *proposer = xcalloc(1, sizeof(*proposer));
+
+	proposer->lane = lane;
+	proposer->timer = loop_timer_new(lane->parts->loop, timer_fired, proposer);
+	proposer->confirmations = confirmations_new(lane);
+	open_services(proposer);
+	return proposer;
+}
+
+void proposer_free(struct proposer *proposer)
+{
+	if (proposer == NULL)
+		return;
+	posting_cancel(proposer->posting);
+	confirmations_free(proposer->confirmations);
+	for (size_t i = 0; i < proposer->endpoint_count; i++)
+		service_free(proposer->endpoints[i].service);
+	free(proposer->endpoints);
+	while (proposer->items != NULL) {
+		struct item *next = proposer->items->next;
+		free(proposer->items);
+		proposer->items = next;
+	}
+	loop_timer_free(proposer->timer);
+	free(proposer);
+}
+
+static struct service *service_of(const struct proposer *proposer,
+                                  const struct config_target *target)
+{
+	for (size_t i = 0; i < proposer->endpoint_count; i++)
+		if (proposer->endpoints[i].target == target)
+			return proposer->endpoints[i].service;
+	return NULL;
+}
+
+static struct item *item_of(struct proposer *proposer, struct safe_tx_id id)
+{
+	for (struct item *item = proposer->items; item != NULL; item = item->next)
+		if (item->id.n == id.n)
+			return item;
+	struct item *item = xcalloc(1, sizeof(*item));
+	item->id = id;
+	item->next = proposer->items;
+	proposer->items = item;
+	return item;
+}
+
+static void wait_for(struct proposer *proposer, int64_t ms)
+{
+	loop_timer_set(proposer->timer, ms > 0 ? ms : 0);
+}
+
+static void posted(const struct posting_result *result, void *arg)
+{
+	struct proposer *proposer = arg;
+	struct item *item = proposer->posting_item;
+	struct lane *lane = proposer->lane;
+	struct mono now = clock_mono();
+
+	proposer->posting = NULL;
+	proposer->posting_item = NULL;
+	if (result->error.code == 0) {
+		backoff_worked(&item->backoff);
+		lane_alarm_clear(lane, result->subject);
+		item->next_look.ms = now.ms + result->look_again_ms;
+	} else {
+		if (result->error.code == ERR_DENIED)
+			lane_alarm(lane, result->subject, "not proposed: %s", result->error.text);
+		else
+			log_unusual(result->subject, "proposing it waits: %s", result->error.text);
+		backoff_failed(&item->backoff, now, SERVICE_RETRY_MAX_MS);
+		if (result->retry_after_ms > 0 &&
+		    item->backoff.next.ms < now.ms + result->retry_after_ms)
+			item->backoff.next.ms = now.ms + result->retry_after_ms;
+	}
+	lane_changed(lane);
+	lane_wake(lane);
+}
+
+/* Starts the posting of a row if it is due; else says how long to wait (-1: not ours to post). */
+static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, int64_t *wait_ms)
+{
+	struct lane *lane = proposer->lane;
+	struct arena arena = {0};
+	struct proposal proposal;
+	struct mono now = clock_mono();
+	bool started = false;
+
+	if (store_proposal_get(lane->parts->store, &arena, row->proposal, &proposal) == 0 &&
+	    !lifecycle_is_terminal(proposal.state) && (proposal.flags & FLAG_WITHDRAWING) == 0) {
+		const struct config_target *target = lane_target(lane, proposal.target);
+		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
+		if (service != NULL) {
+			struct item *item = item_of(proposer, row->id);
+			int64_t until_look = item->next_look.ms - now.ms;
+			int64_t wait = backoff_wait_ms(&item->backoff, now);
+			if (until_look > wait)
+				wait = until_look;
+			if (wait <= 0) {
+				proposer->posting_item = item;
+				proposer->posting = posting_start(lane, service, row, &proposal,
+				                                  posted, proposer);
+				started = true;
+			} else if (*wait_ms < 0 || wait < *wait_ms) {
+				*wait_ms = wait;
+			}
+		}
+	}
+	arena_free(&arena);
+	return started;
+}
+
+void proposer_run(struct proposer *proposer)
+{
+	struct lane *lane = proposer->lane;
+	struct arena arena = {0};
+	struct safe_tx_list open;
+	int64_t wait_ms = -1;
+
+	store_safe_tx_open(lane->parts->store, &arena, lane->config->chain_id, &open);
+	for (size_t i = 0; i < open.count && proposer->posting == NULL; i++)
+		if (open.items[i].status == SAFE_TX_DRAFTED ||
+		    open.items[i].status == SAFE_TX_POSTING)
+			try_row(proposer, &open.items[i], &wait_ms);
+	for (size_t i = 0; i < open.count; i++) {
+		struct proposal proposal;
+		if (open.items[i].status != SAFE_TX_QUEUED ||
+		    store_proposal_get(lane->parts->store, &arena, open.items[i].proposal,
+		                       &proposal) != 0)
+			continue;
+		const struct config_target *target = lane_target(lane, proposal.target);
+		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
+		if (service == NULL)
+			continue;
+		int64_t wait = confirmations_poll(proposer->confirmations, service, target,
+		                                  &open.items[i]);
+		if (wait_ms < 0 || wait < wait_ms)
+			wait_ms = wait;
+	}
+	if (wait_ms >= 0)
+		wait_for(proposer, wait_ms);
+	arena_free(&arena);
+}

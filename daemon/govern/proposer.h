@@ -1,0 +1,14 @@
+/* The proposer: gives drafted Safe transactions a nonce, has them signed, posts them to the Safe's
+ * service, reads them back, and asks the service for the confirmations of those that are pending.
+ */
+#ifndef GOVERN_PROPOSER_H
+#define GOVERN_PROPOSER_H
+
+#include "daemon/govern/lane.h"
+
+struct proposer *proposer_new(struct lane *lane);
+void proposer_free(struct proposer *proposer);
+/* Something may be due: a draft to post, a pending transaction to ask about. */
+void proposer_run(struct proposer *proposer);
+
+#endif

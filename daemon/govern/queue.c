@@ -1,0 +1,175 @@
+#include "daemon/govern/queue.h"
+
+#include "common/base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PAGES = 20 }; /* of TX_SERVICE_PAGE: no Safe has so long a queue in good faith */
+
+struct queue_look {
+	struct queue_ask ask;
+	queue_look_fn *done;
+	void *arg;
+	struct chain_op *op;
+	struct service_call *call;
+	struct block_ref head;
+	struct safe_slot slot;
+	struct queue_view view;
+	unsigned pages;
+};
+
+void queue_look_cancel(struct queue_look *look)
+{
+	if (look == NULL)
+		return;
+	chain_cancel(look->op);
+	service_cancel(look->call);
+	free(look);
+}
+
+static void finish(struct queue_look *look, const struct error *error, int64_t retry_after_ms)
+{
+	struct queue_look ended = *look;
+
+	free(look);
+	ended.done(error, retry_after_ms, &ended.view, ended.arg);
+}
+
+static void ask_page(struct queue_look *look);
+
+static void keep(struct queue_look *look, const struct tx_service_page *page)
+{
+	struct queue_view *view = &look->view;
+	struct tx_service_tx *items =
+	        arena_array(look->ask.arena, view->count + page->count, sizeof(*items));
+	size_t count = view->count;
+
+	if (count > 0)
+		memcpy(items, view->items, count * sizeof(*items));
+	for (size_t i = 0; i < page->count; i++)
+		if (page->items[i].trusted && !page->items[i].executed)
+			items[count++] = page->items[i];
+	view->items = items;
+	view->count = count;
+}
+
+static void page_answered(const struct service_result *result, void *arg)
+{
+	struct queue_look *look = arg;
+	struct tx_service_page page;
+	struct error error;
+
+	look->call = NULL;
+	if (result->error.code != 0) {
+		finish(look, &result->error, result->retry_after_ms);
+		return;
+	}
+	/* What the page's structs point to must outlive the answer. */
+	struct bytes body = arena_copy(look->ask.arena, result->body);
+	if (tx_service_parse_page(look->ask.arena, &page, look->ask.lane->config->chain_id,
+	                          &look->ask.safe, body, &error) != 0) {
+		error_set(&error, ERR_UNAVAILABLE, "the service's queue: %s", error.text);
+		finish(look, &error, -1);
+		return;
+	}
+	if (page.refused > 0)
+		lane_alarm(look->ask.lane, "service",
+		           "%zu entries of the Safe's queue contradict themselves: %s",
+		           page.refused, page.refusal);
+	keep(look, &page);
+	if (page.more && ++look->pages < MAX_PAGES)
+		ask_page(look);
+	else
+		finish(look, NULL, -1);
+}
+
+static void ask_page(struct queue_look *look)
+{
+	struct buf path = {0};
+
+	tx_service_path_pending(&path, &look->ask.safe, look->view.safe.nonce,
+	                        (uint64_t)look->pages * TX_SERVICE_PAGE);
+	look->call = service_send(look->ask.service, buf_text(&path), bytes_of(NULL, 0),
+	                          page_answered, look);
+	buf_free(&path);
+}
+
+static void safe_answered(const struct error *error, const struct chain_read_result *results,
+                          size_t count, void *arg)
+{
+	struct queue_look *look = arg;
+	struct error problem;
+
+	(void)count;
+	look->op = NULL;
+	if (error != NULL) {
+		finish(look, error, -1);
+		return;
+	}
+	if (safe_view_take(&look->view.safe, look->ask.arena, &look->slot, results) != 0) {
+		error_set(&problem, ERR_UNAVAILABLE,
+		          "the Safe does not answer nonce, threshold and owners");
+		finish(look, &problem, -1);
+		return;
+	}
+	ask_page(look);
+}
+
+static void head_answered(const struct error *error, const struct block_ref *head,
+                          const struct block_ref *final, void *arg)
+{
+	struct queue_look *look = arg;
+	struct reads reads = {.arena = look->ask.arena};
+
+	(void) final;
+	look->op = NULL;
+	if (error != NULL) {
+		finish(look, error, -1);
+		return;
+	}
+	look->head = *head;
+	look->slot = safe_view_ask(&reads, &look->ask.safe);
+	look->op = chain_read_many(look->ask.lane->chain, &look->head, reads.items, reads.count,
+	                           safe_answered, look);
+}
+
+struct queue_look *queue_look_start(const struct queue_ask *ask, queue_look_fn *done, void *arg)
+{
+	struct queue_look *look = xcalloc(1, sizeof(*look));
+
+	look->ask = *ask;
+	look->done = done;
+	look->arg = arg;
+	look->op = chain_head(ask->lane->chain, head_answered, look);
+	return look;
+}
+
+const struct tx_service_tx *queue_find_call(const struct queue_view *view, const struct address *to,
+                                            struct bytes data)
+{
+	for (size_t i = 0; i < view->count; i++) {
+		const struct safe_tx *tx = &view->items[i].tx;
+		if (address_equal(&tx->to, to) && bytes_equal(tx->data, data) &&
+		    tx->operation == 0 && u256_is_zero(&tx->value) && safe_tx_standard_gas(tx))
+			return &view->items[i];
+	}
+	return NULL;
+}
+
+const struct tx_service_tx *queue_find_hash(const struct queue_view *view,
+                                            const struct hash32 *safe_tx_hash)
+{
+	for (size_t i = 0; i < view->count; i++)
+		if (hash32_equal(&view->items[i].safe_tx_hash, safe_tx_hash))
+			return &view->items[i];
+	return NULL;
+}
+
+size_t queue_nonces(const struct queue_view *view, struct arena *arena, uint64_t **out)
+{
+	*out = arena_array(arena, view->count, sizeof(**out));
+	for (size_t i = 0; i < view->count; i++)
+		(*out)[i] = view->items[i].tx.nonce;
+	return view->count;
+}

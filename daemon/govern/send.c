@@ -1,0 +1,329 @@
+#include "daemon/govern/send.h"
+
+#include "common/base/log.h"
+#include "common/eth/jsonrpc.h"
+#include "common/eth/revert.h"
+#include "common/governance/timelock.h"
+#include "common/store/store_event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct send {
+	struct lane *lane;
+	struct send_request request; /* data in the arena */
+	struct arena arena;
+	send_done_fn *done;
+	void *arg;
+	struct chain_op *op;
+	struct eth_transaction tx;
+	struct u256 base_fee;
+};
+
+static void send_free(struct send *send)
+{
+	chain_cancel(send->op);
+	arena_free(&send->arena);
+	free(send);
+}
+
+void send_cancel(struct send *send)
+{
+	if (send != NULL)
+		send_free(send);
+}
+
+static void finish(struct send *send, int code, const char *text)
+{
+	struct error error = {0};
+	send_done_fn *done = send->done;
+	void *arg = send->arg;
+
+	if (code != 0)
+		error_set(&error, (enum err)code, "%s", text);
+	send_free(send);
+	done(code != 0 ? &error : NULL, arg);
+}
+
+/* --- sending ------------------------------------------------------------------------------------
+ */
+
+static void sent(const struct error *error, const struct jval *result, void *arg)
+{
+	struct send *send = arg;
+
+	(void)result;
+	send->op = NULL;
+	/* It is stored: whether this node took it shows on chain. "already known" and the like are
+	 * no failures, and a real one leads to a further attempt after `resend`. */
+	if (error != NULL)
+		log_unusual(send->lane->config->name, "eth_sendRawTransaction: %s", error->text);
+	finish(send, 0, NULL);
+}
+
+static struct jval *raw_params(struct bytes raw)
+{
+	struct jval *params = jval_array();
+
+	jval_push(params, jsonrpc_new_hex(raw));
+	return params;
+}
+
+static void handed_on(const struct error *error, const struct jval *result, void *arg)
+{
+	(void)error;
+	(void)result;
+	(void)arg;
+}
+
+void send_again(struct lane *lane, struct bytes raw)
+{
+	/* Not cancelled by anyone: it holds no state of ours, and the chain ends it with itself. */
+	(void)chain_rpc(lane->chain, "eth_sendRawTransaction", raw_params(raw), handed_on, NULL);
+}
+
+static void signed_one(const struct error *error, struct bytes raw, const struct hash32 *tx_hash,
+                       void *arg)
+{
+	struct send *send = arg;
+	struct store *store = send->lane->parts->store;
+	char subject[SUBJECT_SIZE], hash[HASH32_TEXT_SIZE];
+
+	if (error != NULL) {
+		finish(send, error->code, error->text);
+		return;
+	}
+	struct sent_tx row = {
+	        .proposal = send->request.proposal,
+	        .chain_id = send->tx.chain_id,
+	        .nonce = send->tx.nonce,
+	        .from = send->request.from,
+	        .raw = raw,
+	        .tx_hash = *tx_hash,
+	        .max_fee = send->tx.max_fee,
+	        .max_priority_fee = send->tx.max_priority_fee,
+	        .attempt = send->request.has_previous ? send->request.previous_attempt + 1 : 1,
+	        .status = SENT_STORED,
+	        .sent_at = clock_wall(),
+	};
+	proposal_subject(subject, row.proposal);
+	store_begin(store);
+	store_sent_tx_add(store, &row);
+	store_event_add(store, "safe-tx", subject,
+	                "execution sent by the executor key: %s nonce %llu",
+	                hash32_text(hash, tx_hash), (unsigned long long)row.nonce);
+	store_commit(store);
+	send->op =
+	        chain_rpc(send->lane->chain, "eth_sendRawTransaction", raw_params(raw), sent, send);
+}
+
+/* --- fee
+ * ------------------------------------------------------------------------------------------ */
+
+enum { GWEI = 1000000000 };
+
+static uint64_t clamp_u64(const struct u256 *value)
+{
+	uint64_t out;
+
+	return u256_to_u64(&out, value) == 0 ? out : UINT64_MAX / 4;
+}
+
+/* max fee = 2 * base + tip covers six full blocks of rising base fee. A replacement must be at
+ * least an eighth higher than before or nodes refuse it. */
+static int choose_fee(struct send *send, uint64_t tip, struct error *error)
+{
+	uint64_t base = clamp_u64(&send->base_fee);
+	uint64_t limit = send->lane->config->max_fee_gwei * GWEI;
+	uint64_t fee = base > limit ? base : 2 * base + tip;
+
+	if (send->request.has_previous) {
+		uint64_t old_fee = clamp_u64(&send->request.previous_max_fee);
+		uint64_t old_tip = clamp_u64(&send->request.previous_priority_fee);
+		if (fee < old_fee + old_fee / 8 + 1)
+			fee = old_fee + old_fee / 8 + 1;
+		if (tip < old_tip + old_tip / 8 + 1)
+			tip = old_tip + old_tip / 8 + 1;
+	}
+	if (fee > limit && base + tip <= limit && !send->request.has_previous)
+		fee = limit; /* less headroom, still includable now */
+	if (fee > limit)
+		return error_set(
+		        error, ERR_DENIED,
+		        "the gas price needed (%llu gwei) is over max_fee_gwei %llu of the chain",
+		        (unsigned long long)(fee / GWEI),
+		        (unsigned long long)send->lane->config->max_fee_gwei);
+	send->tx.max_fee = u256_from(fee);
+	send->tx.max_priority_fee = u256_from(tip < fee ? tip : fee);
+	return 0;
+}
+
+static void tip_answered(const struct error *error, const struct jval *result, void *arg)
+{
+	struct send *send = arg;
+	struct error problem;
+	uint64_t tip = GWEI; /* for nodes without eth_maxPriorityFeePerGas */
+
+	send->op = NULL;
+	if (error == NULL && jsonrpc_u64(&tip, result, NULL) != 0)
+		tip = GWEI;
+	if (choose_fee(send, tip, &problem) != 0) {
+		finish(send, problem.code, problem.text);
+		return;
+	}
+	signer_sign_execution(send->lane->parts->signer, send->request.target, &send->tx,
+	                      signed_one, send);
+}
+
+static void block_answered(const struct error *error, const struct jval *result, void *arg)
+{
+	struct send *send = arg;
+
+	send->op = NULL;
+	if (error != NULL ||
+	    jsonrpc_u256(&send->base_fee, jval_get(result, "baseFeePerGas"), NULL) != 0) {
+		finish(send, ERR_UNAVAILABLE,
+		       error != NULL ? error->text : "the block has no baseFeePerGas");
+		return;
+	}
+	send->op = chain_rpc(send->lane->chain, "eth_maxPriorityFeePerGas", jval_array(),
+	                     tip_answered, send);
+}
+
+/* --- gas and nonce
+ * ---------------------------------------------------------------------------------- */
+
+static void gas_answered(const struct error *error, const struct jval *result, void *arg)
+{
+	struct send *send = arg;
+	uint64_t gas;
+
+	send->op = NULL;
+	if (error != NULL || jsonrpc_u64(&gas, result, NULL) != 0) {
+		finish(send, ERR_UNAVAILABLE,
+		       error != NULL ? error->text : "eth_estimateGas gave no number");
+		return;
+	}
+	gas += gas / 5;
+	if (gas > send->lane->config->max_gas) {
+		finish(send, ERR_DENIED, "the gas needed is over max_gas of the chain");
+		return;
+	}
+	send->tx.gas = gas;
+	struct jval *params = jval_array();
+	jval_push(params, jval_new_string("latest"));
+	jval_push(params, jval_new_bool(false));
+	send->op =
+	        chain_rpc(send->lane->chain, "eth_getBlockByNumber", params, block_answered, send);
+}
+
+static struct jval *call_object(const struct send *send)
+{
+	struct jval *call = jval_object();
+
+	jval_add(call, "from", jsonrpc_new_address(&send->request.from));
+	jval_add(call, "to", jsonrpc_new_address(&send->request.to));
+	jval_add(call, "data", jsonrpc_new_hex(send->request.data));
+	return call;
+}
+
+static void nonce_answered(const struct error *error, const struct jval *result, void *arg)
+{
+	struct send *send = arg;
+	uint64_t chain_nonce, stored;
+
+	send->op = NULL;
+	if (error != NULL || jsonrpc_u64(&chain_nonce, result, NULL) != 0) {
+		finish(send, ERR_UNAVAILABLE, error != NULL ? error->text : "no transaction count");
+		return;
+	}
+	if (send->request.has_previous && send->request.previous_nonce < chain_nonce)
+		send->request.has_previous =
+		        false; /* its nonce was used: a new attempt with a new one */
+	send->tx.nonce = chain_nonce;
+	if (send->request.has_previous)
+		send->tx.nonce = send->request.previous_nonce;
+	else if (store_sent_nonce_max(send->lane->parts->store, send->tx.chain_id,
+	                              &send->request.from, &stored) == 0 &&
+	         stored >= chain_nonce)
+		send->tx.nonce = stored + 1;
+	struct jval *params = jval_array();
+	jval_push(params, call_object(send));
+	send->op = chain_rpc(send->lane->chain, "eth_estimateGas", params, gas_answered, send);
+}
+
+static void simulated(const struct error *error, const struct chain_read_result *result, void *arg)
+{
+	struct send *send = arg;
+
+	send->op = NULL;
+	if (error != NULL) {
+		finish(send, ERR_UNAVAILABLE, error->text);
+		return;
+	}
+	if (!result->success) {
+		finish(send, ERR_DENIED,
+		       arena_printf(&send->arena, "executeBatch reverts: %s",
+		                    revert_text(&send->arena, result->returned)));
+		return;
+	}
+	struct jval *params = jval_array();
+	jval_push(params, jsonrpc_new_address(&send->request.from));
+	jval_push(params, jval_new_string("latest"));
+	send->op = chain_rpc(send->lane->chain, "eth_getTransactionCount", params, nonce_answered,
+	                     send);
+}
+
+/* --- roles
+ * -------------------------------------------------------------------------------------------- */
+
+/* The executor key may do nothing but execute: it is refused when it could also schedule or cancel.
+ */
+static void roles_answered(const struct error *error, const struct chain_read_result *results,
+                           size_t count, void *arg)
+{
+	struct send *send = arg;
+	const char *problem = NULL;
+
+	send->op = NULL;
+	(void)count;
+	if (error != NULL) {
+		finish(send, ERR_UNAVAILABLE, error->text);
+		return;
+	}
+	enum check_answer proposer = check_answer_parse(results[0].returned);
+	enum check_answer canceller = check_answer_parse(results[1].returned);
+	if (proposer == CHECK_YES)
+		problem = "the executor key also has the timelock's PROPOSER_ROLE and is refused";
+	else if (canceller == CHECK_YES)
+		problem = "the executor key also has the timelock's CANCELLER_ROLE and is refused";
+	else if (proposer == CHECK_UNKNOWN || canceller == CHECK_UNKNOWN)
+		problem = "the timelock does not answer hasRole";
+	if (problem != NULL) {
+		finish(send, ERR_DENIED, problem);
+		return;
+	}
+	send->op = chain_simulate(send->lane->chain, &send->request.from, &send->request.to,
+	                          send->request.data, simulated, send);
+}
+
+struct send *send_start(struct lane *lane, const struct send_request *request, send_done_fn *done,
+                        void *arg)
+{
+	struct send *send = xcalloc(1, sizeof(*send));
+	struct reads reads = {.arena = &send->arena};
+
+	send->lane = lane;
+	send->request = *request;
+	send->request.target = arena_strdup(&send->arena, request->target);
+	send->request.data = arena_copy(&send->arena, request->data);
+	send->done = done;
+	send->arg = arg;
+	send->tx = (struct eth_transaction){
+	        .chain_id = lane->config->chain_id, .to = request->to, .data = send->request.data};
+	reads_add_has_role(&reads, &request->to, &timelock_role_proposer, &request->from);
+	reads_add_has_role(&reads, &request->to, &timelock_role_canceller, &request->from);
+	send->op = chain_read_many(lane->chain, &lane->head, reads.items, reads.count,
+	                           roles_answered, send);
+	return send;
+}

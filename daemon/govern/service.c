@@ -1,0 +1,128 @@
+#include "daemon/govern/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TIMEOUT_MS = 20000, MAX_ANSWER = 8 * 1024 * 1024, MAX_KEY = 4096 };
+
+struct service {
+	struct http *http;
+	char *url;
+	char *api_key; /* or NULL */
+};
+
+struct service_call {
+	struct http_call *http;
+	service_fn *done;
+	void *arg;
+};
+
+static int read_api_key(char **out, const char *path, struct error *error)
+{
+	char text[MAX_KEY];
+	ssize_t len = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*out = NULL;
+	if (fd >= 0) {
+		len = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (len < 0)
+		return error_set_errno(error, "api_key_file %s", path);
+	text[len] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	if (text[0] == '\0')
+		return error_set(error, ERR_INVALID,
+		                 "api_key_file %s: empty; expected the key on one line", path);
+	*out = xstrdup(text);
+	bytes_wipe(text, sizeof(text));
+	return 0;
+}
+
+int service_new(struct service **out, struct http *http, const struct config_service *config,
+                struct error *error)
+{
+	char *key = NULL;
+
+	*out = NULL;
+	if (config->api_key_file != NULL && read_api_key(&key, config->api_key_file, error) != 0)
+		return error->code;
+	struct service *service = xcalloc(1, sizeof(*service));
+	service->http = http;
+	service->url = xstrdup(config->url);
+	service->api_key = key;
+	*out = service;
+	return 0;
+}
+
+void service_free(struct service *service)
+{
+	if (service == NULL)
+		return;
+	if (service->api_key != NULL)
+		bytes_wipe(service->api_key, strlen(service->api_key));
+	free(service->api_key);
+	free(service->url);
+	free(service);
+}
+
+void service_cancel(struct service_call *call)
+{
+	if (call == NULL)
+		return;
+	http_cancel(call->http);
+	free(call);
+}
+
+static void judge(struct service_result *result, const struct http_answer *answer)
+{
+	struct buf text = {0};
+
+	if (answer->status >= 200 && answer->status < 300)
+		return;
+	if (answer->status == 0) {
+		error_set(&result->error, ERR_UNAVAILABLE, "%s", answer->error);
+		return;
+	}
+	tx_service_error(&text, answer->status, answer->body);
+	enum err code = answer->status == 404                            ? ERR_NOT_FOUND
+	                : answer->status == 429 || answer->status >= 500 ? ERR_UNAVAILABLE
+	                                                                 : ERR_DENIED;
+	error_set(&result->error, code, "%s", buf_text(&text));
+	buf_free(&text);
+}
+
+static void answered(const struct http_answer *answer, void *arg)
+{
+	struct service_call call = *(struct service_call *)arg;
+	struct service_result result = {.retry_after_ms = answer->retry_after_ms,
+	                                .body = answer->body};
+
+	free(arg);
+	judge(&result, answer);
+	call.done(&result, call.arg);
+}
+
+struct service_call *service_send(struct service *service, const char *path, struct bytes body,
+                                  service_fn *done, void *arg)
+{
+	struct service_call *call = xcalloc(1, sizeof(*call));
+	char *url = xasprintf("%s%s", service->url, path);
+	struct http_request request = {
+	        .method = body.len > 0 ? "POST" : "GET",
+	        .url = url,
+	        .body = body,
+	        .bearer = service->api_key,
+	        .timeout_ms = TIMEOUT_MS,
+	        .max_answer = MAX_ANSWER,
+	};
+	call->done = done;
+	call->arg = arg;
+	call->http = http_send(service->http, &request, answered, call);
+	free(url);
+	return call;
+}

@@ -1,0 +1,32 @@
+/* Talking to one Safe Transaction Service (v2 API): requests out, checked structs in. */
+#ifndef GOVERN_SERVICE_H
+#define GOVERN_SERVICE_H
+
+#include "common/config/config.h"
+#include "common/governance/tx_service.h"
+#include "daemon/io/http.h"
+
+struct service;
+struct service_call; /* a request under way */
+
+/* Reads the API key file, if one is configured. */
+int service_new(struct service **out, struct http *http, const struct config_service *config,
+                struct error *error) MUST_USE;
+void service_free(struct service *service);     /* NULL is fine */
+void service_cancel(struct service_call *call); /* NULL is fine: no callback */
+
+/* How a request went. code 0, or ERR_UNAVAILABLE (no answer, 429, 5xx: try again), ERR_NOT_FOUND
+ * (404), ERR_DENIED (refused; the text is the service's reason), ERR_LIMIT (answer too large). */
+struct service_result {
+	struct error error;
+	int64_t retry_after_ms; /* -1: not said */
+	struct bytes body;      /* valid during the callback */
+};
+
+/* Exactly once unless cancelled, never from inside service_send. path comes from tx_service.h; an
+ * empty body means GET, any other POST. */
+typedef void service_fn(const struct service_result *result, void *arg);
+struct service_call *service_send(struct service *service, const char *path, struct bytes body,
+                                  service_fn *done, void *arg);
+
+#endif

@@ -1,0 +1,315 @@
+#include "daemon/govern/tracker.h"
+
+#include "common/base/log.h"
+#include "common/store/store_event.h"
+#include "daemon/govern/observe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One look at the chain: lives from tracker_run to the end of its last answer. */
+struct look {
+	struct arena arena;
+	struct observe_context context;
+	struct proposal_list proposals;
+	struct observed *observed; /* one per proposal */
+	struct safe_slot *safes;
+	size_t safe_count;
+};
+
+struct tracker {
+	struct lane *lane;
+	struct chain_op *op;
+	struct look *look;        /* under way, else NULL */
+	bool again;               /* asked to run while running */
+	struct arena views_arena; /* owns views */
+	struct safe_view *views;
+	size_t view_count;
+};
+
+struct tracker *tracker_new(struct lane *lane)
+{
+	struct tracker *tracker = xcalloc(1, sizeof(*tracker));
+
+	tracker->lane = lane;
+	return tracker;
+}
+
+static void look_free(struct tracker *tracker)
+{
+	if (tracker->look == NULL)
+		return;
+	arena_free(&tracker->look->arena);
+	free(tracker->look);
+	tracker->look = NULL;
+}
+
+void tracker_free(struct tracker *tracker)
+{
+	if (tracker == NULL)
+		return;
+	chain_cancel(tracker->op);
+	look_free(tracker);
+	arena_free(&tracker->views_arena);
+	free(tracker);
+}
+
+int tracker_safe(const struct tracker *tracker, const struct address *safe,
+                 const struct safe_view **out)
+{
+	*out = NULL;
+	for (size_t i = 0; i < tracker->view_count; i++)
+		if (address_equal(&tracker->views[i].safe, safe)) {
+			*out = &tracker->views[i];
+			return 0;
+		}
+	return ERR_NOT_FOUND;
+}
+
+static void finish(struct tracker *tracker)
+{
+	look_free(tracker);
+	if (tracker->again) {
+		tracker->again = false;
+		tracker_run(tracker);
+	}
+}
+
+/* --- Safes ------------------------------------------------------------------------------------ */
+
+static void ask_safe(struct look *look, struct reads *reads, const struct address *safe)
+{
+	for (size_t i = 0; i < look->safe_count; i++)
+		if (address_equal(&look->safes[i].safe, safe))
+			return;
+	look->safes[look->safe_count++] = safe_view_ask(reads, safe);
+}
+
+static void take_safes(struct tracker *tracker, const struct chain_read_result *results)
+{
+	const struct look *look = tracker->look;
+
+	arena_free(&tracker->views_arena);
+	tracker->view_count = 0;
+	tracker->views =
+	        arena_array(&tracker->views_arena, look->safe_count, sizeof(*tracker->views));
+	for (size_t i = 0; i < look->safe_count; i++) {
+		const struct safe_slot *slot = &look->safes[i];
+		struct safe_view view;
+		if (safe_view_take(&view, &tracker->views_arena, slot, results) == 0)
+			tracker->views[tracker->view_count++] = view;
+		else
+			lane_alarm(tracker->lane, tracker->lane->config->name,
+			           "the Safe does not answer nonce, threshold and owners");
+	}
+}
+
+/* --- moves ------------------------------------------------------------------------------------ */
+
+static bool move(struct tracker *tracker, const struct observed *observed)
+{
+	struct lane *lane = tracker->lane;
+	struct store *store = lane->parts->store;
+	const struct proposal *proposal = observed->proposal;
+	enum proposal_state state = proposal->state;
+	bool moved = false;
+	struct error error;
+	char subject[SUBJECT_SIZE];
+
+	/* At most one pass through the states; the table has no cycle without a new observation. */
+	for (int steps = 0; steps < STATE_EXPIRED; steps++) {
+		struct transition next = lifecycle_next(proposal->model, state, &observed->seen);
+		if (!next.moves)
+			break;
+		if (store_proposal_move(store, proposal->id, state, next.to, next.reason,
+		                        observed_tx(observed, next.to), &error) != 0) {
+			log_broken(proposal_subject(subject, proposal->id), "%s", error.text);
+			break;
+		}
+		log_info(proposal_subject(subject, proposal->id), "%s -> %s: %s",
+		         proposal_state_name(state), proposal_state_name(next.to), next.reason);
+		state = next.to;
+		moved = true;
+	}
+	return moved;
+}
+
+static void note_ready_at(struct store *store, const struct observed *observed)
+{
+	if (observed->seen.operation == OPERATION_PENDING &&
+	    observed->seen.ready_at != observed->proposal->ready_at)
+		store_proposal_set_ready_at(store, observed->proposal->id, observed->seen.ready_at);
+}
+
+/* What was posted and can still be executed is followed for ever; old ones are pointed out. */
+static void note_overdue(struct tracker *tracker, const struct observed *observed,
+                         enum proposal_state state)
+{
+	const struct proposal *proposal = observed->proposal;
+
+	if (observed->seen.past_expiry && observed->seen.ever_posted &&
+	    !lifecycle_is_terminal(state) && (proposal->flags & FLAG_OVERDUE) == 0)
+		store_proposal_set_flags(tracker->lane->parts->store, proposal->id,
+		                         proposal->flags | FLAG_OVERDUE,
+		                         "older than expire and can still be executed");
+}
+
+static void alarm_terminal(struct tracker *tracker, struct proposal_id id)
+{
+	struct lane *lane = tracker->lane;
+	struct arena arena = {0};
+	struct proposal proposal;
+	char subject[SUBJECT_SIZE];
+
+	if (store_proposal_get(lane->parts->store, &arena, id, &proposal) == 0 &&
+	    (proposal.state == STATE_REJECTED || proposal.state == STATE_CANCELLED ||
+	     proposal.state == STATE_FAILED))
+		lane_alarm(lane, proposal_subject(subject, id),
+		           "%s; its measurements are held until `registrarctl approve`",
+		           proposal_state_name(proposal.state));
+	arena_free(&arena);
+}
+
+static void conclude(struct tracker *tracker)
+{
+	struct look *look = tracker->look;
+	struct store *store = tracker->lane->parts->store;
+	bool *moved = arena_array(&look->arena, look->proposals.count, sizeof(*moved));
+	bool any = false;
+
+	store_begin(store);
+	for (size_t i = 0; i < look->proposals.count; i++) {
+		struct observed *observed = &look->observed[i];
+		note_ready_at(store, observed);
+		moved[i] = move(tracker, observed);
+		if (!moved[i])
+			note_overdue(tracker, observed, observed->proposal->state);
+		any |= moved[i];
+	}
+	store_commit(store);
+
+	for (size_t i = 0; i < look->proposals.count; i++) {
+		char subject[SUBJECT_SIZE];
+		if (moved[i])
+			alarm_terminal(tracker, look->proposals.items[i].id);
+		if (look->observed[i].getters_disagree)
+			lane_alarm(tracker->lane,
+			           proposal_subject(subject, look->proposals.items[i].id),
+			           "isAuthorized and the mapping of a contract disagree: its "
+			           "checks are unknown");
+	}
+	if (any)
+		lane_changed(tracker->lane);
+	finish(tracker);
+	if (any)
+		lane_wake(tracker->lane);
+}
+
+/* --- the round of questions ------------------------------------------------------------------- */
+
+static bool chain_failed(struct tracker *tracker, const struct error *error)
+{
+	tracker->op = NULL;
+	if (error == NULL)
+		return false;
+	log_unusual(tracker->lane->config->name, "could not read the proposals' state: %s",
+	            error->text);
+	tracker->again = false; /* the next tick asks again */
+	finish(tracker);
+	return true;
+}
+
+static void final_answered(const struct error *error, const struct chain_read_result *results,
+                           size_t count, void *arg)
+{
+	struct tracker *tracker = arg;
+	struct look *look = tracker->look;
+
+	(void)count;
+	if (chain_failed(tracker, error))
+		return;
+	store_begin(look->context.store);
+	for (size_t i = 0; i < look->proposals.count; i++)
+		if (look->observed[i].wants_final)
+			observe_final(&look->observed[i], &look->context, results);
+	store_commit(look->context.store);
+	conclude(tracker);
+}
+
+static void ask_final(struct tracker *tracker)
+{
+	struct look *look = tracker->look;
+	struct reads reads = {.arena = &look->arena};
+
+	for (size_t i = 0; i < look->proposals.count; i++)
+		if (look->observed[i].wants_final)
+			observe_ask_final(&look->observed[i], &reads);
+	if (reads.count == 0)
+		conclude(tracker);
+	else
+		tracker->op = chain_read_many(tracker->lane->chain, &look->context.final,
+		                              reads.items, reads.count, final_answered, tracker);
+}
+
+static void head_answered(const struct error *error, const struct chain_read_result *results,
+                          size_t count, void *arg)
+{
+	struct tracker *tracker = arg;
+	struct look *look = tracker->look;
+
+	(void)count;
+	if (chain_failed(tracker, error))
+		return;
+	take_safes(tracker, results);
+	store_begin(look->context.store);
+	for (size_t i = 0; i < look->proposals.count; i++) {
+		const struct safe_view *safe;
+		struct observed *observed = &look->observed[i];
+		if (tracker_safe(tracker, &observed->proposal->safe, &safe) != 0)
+			safe = NULL;
+		observe_head(observed, &look->context, results, safe);
+	}
+	store_commit(look->context.store);
+	ask_final(tracker);
+}
+
+void tracker_run(struct tracker *tracker)
+{
+	struct lane *lane = tracker->lane;
+
+	if (tracker->look != NULL) {
+		tracker->again = true;
+		return;
+	}
+	if (!lane->have_head)
+		return;
+	struct look *look = tracker->look = xcalloc(1, sizeof(*look));
+	look->context = (struct observe_context){
+	        .store = lane->parts->store,
+	        .arena = &look->arena,
+	        .head = lane->head,
+	        .final = lane->final,
+	        .now = clock_wall(),
+	};
+	store_proposal_list(lane->parts->store, &look->arena, PROPOSALS_LIVE,
+	                    lane->config->chain_id, &look->proposals);
+	if (look->proposals.count == 0) {
+		finish(tracker);
+		return;
+	}
+	struct reads reads = {.arena = &look->arena};
+	look->observed = arena_array(&look->arena, look->proposals.count, sizeof(*look->observed));
+	look->safes = arena_array(&look->arena, look->proposals.count, sizeof(*look->safes));
+	for (size_t i = 0; i < look->proposals.count; i++) {
+		struct observed *observed = &look->observed[i];
+		observed->proposal = &look->proposals.items[i];
+		observed->target = lane_target(lane, observed->proposal->target);
+		store_safe_tx_list(lane->parts->store, &look->arena, observed->proposal->id,
+		                   &observed->txs);
+		observe_ask_head(observed, &reads);
+		if (lifecycle_has_safe(observed->proposal->model))
+			ask_safe(look, &reads, &observed->proposal->safe);
+	}
+	tracker->op = chain_read_many(lane->chain, &look->context.head, reads.items, reads.count,
+	                              head_answered, tracker);
+}

@@ -1,0 +1,16 @@
+/* The tracker: one multicall a tick (and one more at the final block when something waits for
+ * finality), turned into observations, turned into transitions by the pure rules. */
+#ifndef GOVERN_TRACKER_H
+#define GOVERN_TRACKER_H
+
+#include "daemon/govern/lane.h"
+
+struct tracker *tracker_new(struct lane *lane);
+void tracker_free(struct tracker *tracker);
+/* The chain moved or the store changed: look at every live proposal of the lane. */
+void tracker_run(struct tracker *tracker);
+/* How the Safe stood at the last tick; ERR_NOT_FOUND before the first. */
+int tracker_safe(const struct tracker *tracker, const struct address *safe,
+                 const struct safe_view **out) MUST_USE;
+
+#endif
