@@ -1,0 +1,345 @@
+#include "daemon/watch/judge.h"
+
+#include "common/base/log.h"
+#include "common/measure/build.h"
+#include "common/store/store_build.h"
+#include "common/store/store_event.h"
+#include "common/store/store_measurement.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Beginnings of reasons, by which a hold is known again. The first two end by themselves: stronger
+ * evidence came, or the build is a good one again. The third began after people were asked. */
+#define HELD_FOR_EVIDENCE "evidence "
+#define HELD_FOR_BUILD "build refused: "
+#define HELD_FOR_CONTRADICTION "contradicted after drafting: "
+
+struct judgement {
+	struct store *store;
+	const struct config_target *target;
+	const char *folder;
+	struct arena *arena;
+	struct artifact_list artifacts;
+	struct build_verdicts verdicts;
+	struct build_list before; /* what stood in the store */
+	bool changed;
+};
+
+/* --- evidence -----------------------------------------------------------------------------------
+ */
+
+/* What the parser found, and what the file is. */
+static const char *evidence_details(struct arena *arena, const struct measured *measured)
+{
+	struct jval *details = NULL;
+	struct buf text = {0};
+	const char *out;
+
+	if (measured->details != NULL &&
+	    jval_parse(&details, bytes_text(measured->details), NULL) != 0)
+		details = NULL;
+	if (!jval_is_object(details)) {
+		jval_free(details);
+		details = jval_object();
+		pcrs_add(details, &measured->pcrs);
+	}
+	jval_add_string(details, "format", format_name(measured->format));
+	jval_add_int(details, "size", (int64_t)measured->size);
+	jval_write(&text, details, JVAL_COMPACT);
+	out = arena_text(arena, buf_bytes(&text));
+	buf_free(&text);
+	jval_free(details);
+	return out;
+}
+
+/* Adds every file of the build as evidence; the first one makes the measurement. */
+static struct measurement_id record(struct judgement *j, const struct build_verdict *verdict,
+                                    enum kind kind)
+{
+	struct measurement_id id = {0};
+
+	for (size_t i = 0; i < verdict->artifact_count; i++) {
+		const struct artifact *artifact = &j->artifacts.items[verdict->artifacts[i]];
+		const struct measured *measured = &artifact->measured;
+		struct evidence evidence = {
+		        .level = measured->level,
+		        .is_signed = measured->is_signed,
+		        .source = "folder",
+		        .artifact = artifact->path,
+		        .artifact_sha256 = measured->sha256,
+		        .details = evidence_details(j->arena, measured),
+		};
+		bool created;
+
+		/* A file that only goes along, without a value of its own, proves nothing. */
+		if (!hash32_equal(&measured->value, &verdict->value))
+			continue;
+		id = store_measurement_record(j->store, j->target->name, kind, &verdict->value,
+		                              &evidence, &created);
+	}
+	return id;
+}
+
+/* --- holding and lifting
+ * -------------------------------------------------------------------------- */
+
+static bool begins_with(const char *text, const char *start)
+{
+	return text != NULL && strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Whether the measurement may go on by itself, as far as its evidence is concerned. */
+static void weigh(struct judgement *j, struct measurement_id id)
+{
+	struct measurement m;
+	bool is_short;
+	const char *held_for;
+
+	if (store_measurement_get(j->store, j->arena, id, &m) != 0)
+		die("m%lld was just recorded and is not there", (long long)id.n);
+	is_short = m.level < j->target->min_evidence && !m.approved;
+	held_for = begins_with(m.reason, HELD_FOR_BUILD) ? HELD_FOR_BUILD : HELD_FOR_EVIDENCE;
+	if (is_short && (m.status == MEASUREMENT_NEW ||
+	                 (m.status == MEASUREMENT_HELD && begins_with(m.reason, HELD_FOR_BUILD))))
+		store_measurement_set_status(
+		        j->store, id, MEASUREMENT_HELD,
+		        arena_printf(j->arena, HELD_FOR_EVIDENCE "%s, the target wants %s",
+		                     evidence_level_name(m.level),
+		                     evidence_level_name(j->target->min_evidence)));
+	else if (!is_short)
+		store_measurement_lift(j->store, id, held_for,
+		                       arena_printf(j->arena, "%s%s",
+		                                    strcmp(held_for, HELD_FOR_BUILD) == 0
+		                                            ? "its build is accepted, evidence "
+		                                            : "stronger evidence: ",
+		                                    evidence_level_name(m.level)));
+}
+
+static const enum kind kinds[] = {KIND_OS_IMAGE, KIND_COMPOSE};
+
+/* A Nitro value stands for the OS image and, as there is no other, for the compose hash. */
+static bool has_kind(const struct judgement *j, enum kind kind)
+{
+	return kind == KIND_OS_IMAGE || j->target->has_app;
+}
+
+static void accept(struct judgement *j, const struct build_verdict *verdict)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct measurement_id id = {0};
+
+		if (has_kind(j, kinds[i]))
+			id = record(j, verdict, kinds[i]);
+		if (id.n != 0) {
+			weigh(j, id);
+			j->changed = true;
+		}
+	}
+}
+
+/* --- contradictions -----------------------------------------------------------------------------
+ */
+
+/* Another folder's good build keeps carrying the value: what is broken here cannot poison it. */
+static bool is_carried_elsewhere(struct judgement *j, const struct hash32 *value)
+{
+	struct build_list builds;
+
+	store_build_list(j->store, j->arena, j->target->name, &builds);
+	for (size_t i = 0; i < builds.count; i++) {
+		const struct build *build = &builds.items[i];
+
+		if (build->status == BUILD_ACCEPTED && build->has_value &&
+		    hash32_equal(&build->value, value) && strcmp(build->folder, j->folder) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void alarm_about(struct judgement *j, struct measurement_id id, const char *reason)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "m%lld", (long long)id.n);
+	store_event_add(j->store, "alarm", name, HELD_FOR_CONTRADICTION "%s", reason);
+	log_broken(j->target->name, "%s " HELD_FOR_CONTRADICTION "%s", name, reason);
+}
+
+static void contradict(struct judgement *j, const struct measurement *m, const char *reason)
+{
+	switch (m->status) {
+	case MEASUREMENT_NEW:
+		store_measurement_set_status(j->store, m->id, MEASUREMENT_HELD,
+		                             arena_printf(j->arena, HELD_FOR_BUILD "%s", reason));
+		break;
+	case MEASUREMENT_PROPOSED:
+		alarm_about(j, m->id, reason);
+		store_measurement_set_status(
+		        j->store, m->id, MEASUREMENT_HELD,
+		        arena_printf(j->arena, HELD_FOR_CONTRADICTION "%s", reason));
+		break;
+	case MEASUREMENT_AUTHORIZED:
+		alarm_about(j, m->id, reason);
+		return;
+	case MEASUREMENT_HELD:
+	case MEASUREMENT_REVOKED:
+	case MEASUREMENT_REFUSED:
+		return;
+	}
+	j->changed = true;
+}
+
+static bool is_accepted_now(const struct judgement *j, const struct hash32 *value)
+{
+	for (size_t i = 0; i < j->verdicts.count; i++) {
+		const struct build_verdict *verdict = &j->verdicts.items[i];
+
+		if (!verdict->refused && verdict->has_value && hash32_equal(&verdict->value, value))
+			return true;
+	}
+	return false;
+}
+
+/* The refused verdict one of whose files still says this value, or NULL. */
+static const struct build_verdict *refused_now(const struct judgement *j,
+                                               const struct hash32 *value)
+{
+	for (size_t i = 0; i < j->verdicts.count; i++) {
+		const struct build_verdict *verdict = &j->verdicts.items[i];
+
+		for (size_t k = 0; verdict->refused && k < verdict->artifact_count; k++) {
+			const struct artifact *artifact =
+			        &j->artifacts.items[verdict->artifacts[k]];
+
+			if (hash32_equal(&artifact->measured.value, value))
+				return verdict;
+		}
+	}
+	return NULL;
+}
+
+/* What was accepted from this folder and is now contradicted in it. A value that nothing here
+ * speaks of any more was replaced by another build: that is no contradiction. */
+static void look_back(struct judgement *j, const struct build *before)
+{
+	const struct build_verdict *verdict;
+	struct measurement m;
+
+	if (before->status != BUILD_ACCEPTED || !before->has_value ||
+	    is_accepted_now(j, &before->value))
+		return;
+	verdict = refused_now(j, &before->value);
+	if (verdict == NULL || is_carried_elsewhere(j, &before->value))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (store_measurement_find(j->store, j->arena, j->target->name, kinds[i],
+		                           &before->value, &m) == 0)
+			contradict(j, &m, verdict->reason);
+	}
+}
+
+/* --- builds
+ * ----------------------------------------------------------------------------------------- */
+
+static const struct build *build_before(const struct judgement *j, const char *eif)
+{
+	for (size_t i = 0; i < j->before.count; i++) {
+		if (strcmp(j->before.items[i].eif, eif) == 0)
+			return &j->before.items[i];
+	}
+	return NULL;
+}
+
+static bool same_build(const struct build *a, const struct build *b)
+{
+	return a->status == b->status && a->has_value == b->has_value &&
+	       (!a->has_value || hash32_equal(&a->value, &b->value)) &&
+	       (a->reason == b->reason ||
+	        (a->reason != NULL && b->reason != NULL && strcmp(a->reason, b->reason) == 0));
+}
+
+static void put_build(struct judgement *j, struct build build)
+{
+	const struct build *before = build_before(j, build.eif);
+	char text[HASH32_TEXT_SIZE];
+	const char *slash = *build.eif != '\0' ? "/" : "";
+
+	if (before != NULL && same_build(before, &build))
+		return;
+	build.target = j->target->name;
+	build.folder = j->folder;
+	if (before != NULL)
+		build.first_seen = before->first_seen;
+	store_build_put(j->store, &build);
+	if (build.status == BUILD_REFUSED)
+		log_unusual(j->target->name, "%s%s%s: build refused: %s", j->folder, slash,
+		            build.eif, build.reason);
+	else if (build.status == BUILD_ACCEPTED)
+		log_info(j->target->name, "%s%s%s: build accepted: %s", j->folder, slash, build.eif,
+		         hash32_text(text, &build.value));
+	j->changed = true;
+}
+
+static void put_verdict(struct judgement *j, const struct build_verdict *verdict)
+{
+	put_build(j, (struct build){
+	                     .eif = verdict->eif,
+	                     .status = verdict->refused     ? BUILD_REFUSED
+	                               : verdict->has_value ? BUILD_ACCEPTED
+	                                                    : BUILD_OPEN,
+	                     .reason = verdict->refused ? verdict->reason : NULL,
+	                     .has_value = verdict->has_value,
+	                     .value = verdict->value,
+	             });
+	if (!verdict->refused && verdict->has_value)
+		accept(j, verdict);
+}
+
+/* A refused build of files that are gone, or belong to another build now, refuses nothing. */
+static void close_build(struct judgement *j, const struct build *before)
+{
+	struct build closed = *before;
+
+	for (size_t i = 0; i < j->verdicts.count; i++) {
+		if (strcmp(j->verdicts.items[i].eif, before->eif) == 0)
+			return;
+	}
+	if (before->status != BUILD_REFUSED)
+		return;
+	closed.status = BUILD_OPEN;
+	closed.reason = "its files are gone or make another build";
+	put_build(j, closed);
+}
+
+static const char *name_in(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	return path + len + (path[len] == '/');
+}
+
+bool judge_folder(struct store *store, const struct config_target *target, const char *folder)
+{
+	struct arena arena = {0};
+	struct judgement j = {.store = store, .target = target, .folder = folder, .arena = &arena};
+	struct build_artifact *files;
+
+	store_artifact_list(store, &arena, target->name, folder, &j.artifacts);
+	store_build_folder(store, &arena, target->name, folder, &j.before);
+	files = arena_array(&arena, j.artifacts.count, sizeof(*files));
+	for (size_t i = 0; i < j.artifacts.count; i++) {
+		files[i].name = name_in(folder, j.artifacts.items[i].path);
+		files[i].measured = &j.artifacts.items[i].measured;
+	}
+	build_judge(&arena, files, j.artifacts.count, &j.verdicts);
+	for (size_t i = 0; i < j.before.count; i++)
+		look_back(&j, &j.before.items[i]);
+	for (size_t i = 0; i < j.verdicts.count; i++)
+		put_verdict(&j, &j.verdicts.items[i]);
+	for (size_t i = 0; i < j.before.count; i++)
+		close_build(&j, &j.before.items[i]);
+	store_folder_judged(store, target->name, folder);
+	arena_free(&arena);
+	return j.changed;
+}
