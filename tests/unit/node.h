@@ -1,0 +1,51 @@
+/* An Ethereum node as a test wants it: a chain of made-up blocks with logs, behind a real socket,
+ * that misbehaves on request. */
+#ifndef TESTS_NODE_H
+#define TESTS_NODE_H
+
+#include "common/eth/address.h"
+#include "tests/unit/httpd.h"
+
+struct node_log {
+	uint64_t block;
+	unsigned index;
+	struct address address;
+	struct hash32 topics[4];
+	unsigned topic_count;
+	struct bytes data; /* not owned */
+};
+
+struct node {
+	struct httpd *httpd;
+	uint64_t chain_id;
+	uint64_t head, finalized;
+	/* Blocks at and above fork_from have other hashes when fork is not 0. */
+	uint64_t fork_from;
+	uint8_t fork;
+	bool finalized_null, finalized_refused;
+	bool has_multicall;
+	bool no_block_hash;        /* -32602 for {blockHash} */
+	uint64_t deaf_above;       /* eth_call: "unknown block" above this number; 0: never */
+	unsigned deaf_times;       /* so often; then it knows */
+	uint64_t longest_range;    /* eth_getLogs refuses more; 0: any */
+	const char *range_refusal; /* in these words */
+	uint64_t state_from;       /* eth_getCode below this block is refused */
+	uint64_t created_at;       /* every contract has code from this block on */
+	uint8_t lie;               /* changes every value that eth_call returns */
+	const struct node_log *logs;
+	size_t log_count;
+	/* The next fail_times requests are answered with this status; 0: the connection is dropped.
+	 */
+	unsigned fail_times;
+	int fail_status;
+	const char *fail_headers;
+	/* What was asked. */
+	unsigned requests, heads, by_number, calls, get_logs, get_codes, chain_ids;
+	uint64_t last_from, last_to;
+};
+
+void node_start(struct node *node, struct loop *loop);
+void node_stop(struct node *node);
+struct hash32 node_hash(const struct node *node, uint64_t number);
+
+#endif

@@ -1,0 +1,503 @@
+#include "daemon/chain/follower.h"
+
+#include "common/governance/events.h"
+#include "common/store/store_chain.h"
+#include "common/store/store_event.h"
+#include "tests/unit/node.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { CHAIN = 31337, LOGS = 40 };
+
+struct world {
+	struct loop *loop;
+	struct http *http;
+	struct node node;
+	char *url;
+	struct config_chain config;
+	struct chain *chain;
+	struct store *store;
+	char folder[64], path[96];
+	struct follower *follower;
+	struct loop_timer *timer;
+	struct node_log logs[LOGS];
+	struct hash32 values[LOGS];
+	/* what was told */
+	int ticks, unmoved, reorganised, failures;
+	size_t new_logs;
+	uint64_t common, depth;
+	struct block_ref head, final;
+};
+
+static const struct address kms = {{0xee}}, timelock = {{0xcc}};
+
+static void ticked(const struct block_ref *head, const struct block_ref *final, size_t new_logs,
+                   void *arg)
+{
+	struct world *world = arg;
+
+	world->ticks++;
+	world->new_logs += new_logs;
+	world->head = *head;
+	world->final = *final;
+	loop_stop(world->loop);
+}
+
+static void unmoved(const struct block_ref *head, const struct block_ref *final, void *arg)
+{
+	struct world *world = arg;
+
+	assert_true(final->number <= head->number);
+	world->unmoved++;
+	loop_stop(world->loop);
+}
+
+static void reorganised(uint64_t common, uint64_t depth, void *arg)
+{
+	struct world *world = arg;
+
+	world->reorganised++;
+	world->common = common;
+	world->depth = depth;
+}
+
+static void failed(const struct error *error, void *arg)
+{
+	struct world *world = arg;
+
+	assert_int_equal(error->code, ERR_UNAVAILABLE);
+	world->failures++;
+	loop_stop(world->loop);
+}
+
+static const struct follower_callbacks callbacks = {ticked, unmoved, reorganised, failed};
+
+static void open_all(struct world *world)
+{
+	struct error error;
+
+	if (store_open(&world->store, world->path, &error) != 0)
+		fail_msg("%s", error.text);
+	store_set_now(world->store, (struct wall){1700000000000});
+	world->chain = chain_new(world->loop, world->http, &world->config);
+	world->follower = follower_new(world->loop, world->chain, world->store, &callbacks, world);
+	follower_set_addresses(world->follower, (struct address[]){timelock, kms, kms}, 3);
+}
+
+static void close_all(struct world *world)
+{
+	follower_free(world->follower);
+	chain_free(world->chain);
+	store_close(world->store);
+}
+
+static void stop(void *arg)
+{
+	struct world *world = arg;
+
+	loop_stop(world->loop);
+}
+
+static int setup(void **state)
+{
+	struct world *world = xcalloc(1, sizeof(*world));
+
+	world->loop = loop_new();
+	world->http = http_new(world->loop);
+	world->timer = loop_timer_new(world->loop, stop, world);
+	node_start(&world->node, world->loop);
+	world->url = xstrdup(httpd_url(world->node.httpd));
+	world->config = (struct config_chain){
+	        .name = "test",
+	        .chain_id = CHAIN,
+	        .rpc = {&world->url, 1},
+	        .quorum = 1,
+	        .finality = FINALITY_FINALIZED,
+	        .poll_ms = 3600000,
+	        .start_block = 0,
+	};
+	snprintf(world->folder, sizeof(world->folder), "/tmp/test_follower.XXXXXX");
+	if (mkdtemp(world->folder) == NULL)
+		fail();
+	snprintf(world->path, sizeof(world->path), "%s/registrard.db", world->folder);
+	/* Log i: the value i added to the KMS in block 100 * i. */
+	for (size_t i = 0; i < LOGS; i++) {
+		world->values[i] = (struct hash32){{(uint8_t)(i + 1)}};
+		world->logs[i] = (struct node_log){
+		        .block = 100 * i,
+		        .index = 3,
+		        .address = kms,
+		        .topics = {*event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD)},
+		        .topic_count = 1,
+		        .data = bytes_of(world->values[i].b, 32),
+		};
+	}
+	world->node.logs = world->logs;
+	world->node.log_count = LOGS;
+	open_all(world);
+	*state = world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	char path[128];
+
+	close_all(world);
+	http_free(world->http);
+	node_stop(&world->node);
+	loop_free(world->loop);
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		snprintf(path, sizeof(path), "%s%s", world->path, suffixes[i]);
+		unlink(path);
+	}
+	rmdir(world->folder);
+	free(world->url);
+	free(world);
+	return 0;
+}
+
+/* How often the store holds the value that log i added; at most one is right. */
+static size_t stored(struct world *world, size_t i)
+{
+	struct arena arena = {0};
+	struct seen_log_list list;
+
+	store_log_find(world->store, &arena, CHAIN, &kms,
+	               event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD), &world->values[i], &list);
+	for (size_t k = 0; k < list.count; k++) {
+		struct hash32 hash = node_hash(&world->node, list.items[k].block_number);
+		assert_true(hash32_equal(&list.items[k].block_hash, &hash));
+		assert_int_equal(list.items[k].data.len, 32);
+	}
+	size_t count = list.count;
+	arena_free(&arena);
+	return count;
+}
+
+static void expect_stored(struct world *world, size_t from, size_t to)
+{
+	for (size_t i = 0; i < LOGS; i++)
+		assert_int_equal(stored(world, i), i >= from && i <= to);
+}
+
+static void expect_cursor(struct world *world, uint64_t expected)
+{
+	struct hash32 hash, ours = node_hash(&world->node, expected);
+	uint64_t number;
+
+	assert_int_equal(store_cursor_get(world->store, CHAIN, &number, &hash), 0);
+	assert_int_equal(number, expected);
+	assert_true(hash32_equal(&hash, &ours));
+}
+
+static void start(struct world *world)
+{
+	follower_start(world->follower);
+	loop_run(world->loop);
+}
+
+static void tick(struct world *world)
+{
+	follower_tick_now(world->follower);
+	loop_run(world->loop);
+}
+
+/* Runs until the background reading of history is over. */
+static void finish_backfill(struct world *world)
+{
+	for (int i = 0; i < 500 && follower_backfilling(world->follower); i++) {
+		loop_timer_set(world->timer, 20);
+		loop_run(world->loop);
+	}
+	assert_false(follower_backfilling(world->follower));
+}
+
+/* --- tests -------------------------------------------------------------------------------------
+ */
+
+static void test_the_first_tick_begins_at_the_head(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	assert_int_equal(world->ticks, 1);
+	assert_int_equal(world->head.number, 1000);
+	assert_int_equal(world->final.number, 936);
+	expect_cursor(world, 1000);
+	finish_backfill(world);
+	expect_stored(world, 0, 10); /* history from block 0 on */
+	tick(world);
+	assert_int_equal(world->new_logs, 11);
+}
+
+static void test_a_tick_is_a_fixed_number_of_requests(void **state)
+{
+	struct world *world = *state;
+	struct node *node = &world->node;
+
+	start(world);
+	finish_backfill(world);
+	for (int i = 0; i < 5; i++) {
+		unsigned before = node->requests;
+		node->head += 150;
+		tick(world);
+		assert_int_equal(node->requests - before, 4); /* latest, final, cursor, logs */
+	}
+	expect_stored(world, 0, 17);
+	unsigned before = node->requests;
+	tick(world);
+	assert_int_equal(node->requests - before, 1); /* the head stands still */
+}
+
+static void test_a_head_that_stands_still_is_not_told_again(void **state)
+{
+	struct world *world = *state;
+
+	world->config.poll_ms = 1;
+	start(world);
+	finish_backfill(world);
+	int ticks = world->ticks;
+	while (world->unmoved < 3)
+		loop_run(world->loop);
+	/* At most one more tick: for what the backfill found. */
+	assert_true(world->ticks <= ticks + 1);
+}
+
+static void test_catching_up_in_steps(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	close_all(world);
+	world->node.head = 3950; /* more than one step of 2000 blocks */
+	open_all(world);
+	world->ticks = 0;
+	start(world);
+	assert_int_equal(world->ticks, 1);
+	expect_cursor(world, 3950);
+	expect_stored(world, 0, 39);
+	assert_false(follower_backfilling(world->follower)); /* it was finished before */
+}
+
+static void test_late_logs_of_a_slow_backend(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.log_count = 11; /* the backend of eth_getLogs is behind */
+	world->node.head = 1105;
+	tick(world);
+	assert_int_equal(stored(world, 11), 0);
+	world->node.log_count = LOGS;
+	world->node.head = 1106;
+	tick(world);
+	assert_int_equal(stored(world, 11), 1);
+}
+
+static void test_reorganisation(void **state)
+{
+	struct world *world = *state;
+	struct arena arena = {0};
+	struct event_list events;
+
+	start(world);
+	finish_backfill(world);
+	for (int i = 0; i < 5; i++) { /* 1100, 1200, 1300, 1400, 1500 */
+		world->node.head += 100;
+		tick(world);
+	}
+	expect_stored(world, 0, 15);
+	world->node.fork = 1;
+	world->node.fork_from = 1250;
+	world->node.head = 1501;
+	world->node.log_count = 14; /* on the other branch the last two never happened */
+	tick(world);
+	assert_int_equal(world->reorganised, 1);
+	assert_int_equal(world->common, 1200);
+	assert_int_equal(world->depth, 300);
+	expect_cursor(world, 1501);
+	expect_stored(world, 0, 13); /* checks the hashes, too */
+	store_event_list(world->store, &arena, 0, 100, &events);
+	assert_non_null(
+	        strstr(events.items[events.count - 1].text, "reorganisation of 300 blocks"));
+	assert_string_equal(events.items[events.count - 1].type, "chain");
+	arena_free(&arena);
+}
+
+static void test_reorganisation_at_the_same_height(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.head = 1100;
+	tick(world);
+	world->node.fork = 1;
+	world->node.fork_from = 1100;
+	tick(world);
+	assert_int_equal(world->reorganised, 1);
+	assert_int_equal(world->common, 1000);
+	expect_cursor(world, 1100);
+	expect_stored(world, 0, 11);
+}
+
+static void test_reorganisation_below_all_that_is_known(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.fork = 1;
+	world->node.fork_from = 950;
+	world->node.head = 1010;
+	tick(world);
+	assert_int_equal(world->reorganised, 1);
+	assert_int_equal(world->common, 936); /* what is final stays */
+	expect_cursor(world, 1010);
+	finish_backfill(world);
+	expect_stored(world, 0, 10);
+}
+
+static void test_a_low_head_is_believed_only_when_it_stays(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.head = 1200;
+	tick(world);
+	world->node.head = 1100;
+	for (int i = 0; i < 4; i++)
+		tick(world);
+	assert_int_equal(world->failures, 4);
+	assert_int_equal(world->reorganised, 0);
+	expect_cursor(world, 1200);
+	tick(world);
+	assert_int_equal(world->reorganised, 1);
+	assert_int_equal(world->common, 1000);
+	expect_cursor(world, 1100);
+	expect_stored(world, 0, 11);
+}
+
+static void test_history_begins_with_the_oldest_contract(void **state)
+{
+	struct world *world = *state;
+	uint64_t from, next;
+
+	world->config.start_auto = true;
+	world->node.created_at = 337;
+	start(world);
+	finish_backfill(world);
+	assert_int_equal(store_backfill_get(world->store, CHAIN, &from, &next), 0);
+	assert_int_equal(from, 337);
+	assert_int_equal(next, 337);
+	expect_stored(world, 4, 10);
+	assert_true(world->node.get_codes < 30);
+}
+
+static void test_no_history_without_old_state(void **state)
+{
+	struct world *world = *state;
+	uint64_t from, next;
+
+	world->config.start_auto = true;
+	world->node.state_from = 990;
+	start(world);
+	finish_backfill(world);
+	assert_int_equal(store_backfill_get(world->store, CHAIN, &from, &next), 0);
+	assert_int_equal(from, 1001);
+	expect_stored(world, 1, 0);
+	world->node.head = 1100;
+	tick(world);
+	expect_stored(world, 10, 11); /* 10 by the overlap of the ticks */
+}
+
+static void test_backfill_goes_on_after_a_restart(void **state)
+{
+	struct world *world = *state;
+	uint64_t from, next;
+
+	world->node.head = 3950;
+	start(world);
+	do { /* until the first step is stored */
+		loop_timer_set(world->timer, 10);
+		loop_run(world->loop);
+	} while (store_backfill_get(world->store, CHAIN, &from, &next) != 0 || next > 3000);
+	assert_int_equal(next, 3951 - 2000);
+	assert_true(follower_backfilling(world->follower));
+	expect_stored(world, 20, 39);
+	close_all(world);
+	open_all(world);
+	start(world);
+	finish_backfill(world);
+	expect_stored(world, 0, 39);
+}
+
+static void test_a_new_contract_gets_its_history(void **state)
+{
+	struct world *world = *state;
+	static const struct address newcomer = {{0xab}};
+
+	for (size_t i = 0; i < LOGS; i += 2)
+		world->logs[i].address = newcomer;
+	start(world);
+	finish_backfill(world);
+	for (size_t i = 0; i <= 10; i++)
+		assert_int_equal(stored(world, i), i % 2);
+	follower_set_addresses(world->follower, (struct address[]){kms, newcomer}, 2);
+	loop_run(world->loop);
+	assert_true(follower_backfilling(world->follower));
+	finish_backfill(world);
+	tick(world);
+	assert_int_equal(world->new_logs, 11);
+}
+
+static void test_failures_are_told_and_overcome(void **state)
+{
+	struct world *world = *state;
+
+	world->node.fail_times = 1;
+	world->node.fail_status = 503;
+	start(world);
+	assert_int_equal(world->failures, 1);
+	tick(world);
+	assert_int_equal(world->ticks, 1);
+	world->node.chain_id = CHAIN;
+	expect_cursor(world, 1000);
+}
+
+int main(void)
+{
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	        WITH_WORLD(test_the_first_tick_begins_at_the_head),
+	        WITH_WORLD(test_a_tick_is_a_fixed_number_of_requests),
+	        WITH_WORLD(test_a_head_that_stands_still_is_not_told_again),
+	        WITH_WORLD(test_catching_up_in_steps),
+	        WITH_WORLD(test_late_logs_of_a_slow_backend),
+	        WITH_WORLD(test_reorganisation),
+	        WITH_WORLD(test_reorganisation_at_the_same_height),
+	        WITH_WORLD(test_reorganisation_below_all_that_is_known),
+	        WITH_WORLD(test_a_low_head_is_believed_only_when_it_stays),
+	        WITH_WORLD(test_history_begins_with_the_oldest_contract),
+	        WITH_WORLD(test_no_history_without_old_state),
+	        WITH_WORLD(test_backfill_goes_on_after_a_restart),
+	        WITH_WORLD(test_a_new_contract_gets_its_history),
+	        WITH_WORLD(test_failures_are_told_and_overcome),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
