@@ -25,6 +25,7 @@ struct endpoint {
 	char name[HTTP_URL_LOG_SIZE];
 	enum identity identity;
 	unsigned failures; /* in a row */
+	char trouble[256]; /* the last one's text */
 	struct mono not_before;
 	struct http_call *probe; /* eth_chainId under way */
 	uint64_t probe_id;
@@ -91,8 +92,8 @@ void rpc_explain(const struct rpc *rpc, struct buf *out)
 			buf_printf(out, "%s%s is on another chain", out->len > 0 ? "; " : "",
 			           e->name);
 		else if (wait > 0)
-			buf_printf(out, "%s%s is not asked again for %" PRId64 " s",
-			           out->len > 0 ? "; " : "", e->name, (wait + 999) / 1000);
+			buf_printf(out, "%sno request for %" PRId64 " s after: %s",
+			           out->len > 0 ? "; " : "", (wait + 999) / 1000, e->trouble);
 	}
 }
 
@@ -119,6 +120,7 @@ static void note_failure(struct endpoint *e, int64_t retry_after_ms, const char 
 	if (retry_after_ms > wait)
 		wait = retry_after_ms;
 	e->not_before.ms = loop_now(e->rpc->loop).ms + wait;
+	snprintf(e->trouble, sizeof(e->trouble), "%s", why);
 	if (e->failures == DOUBTFUL_AFTER)
 		log_unusual(e->rpc->config->name, "RPC endpoint fails: %s", why);
 	if (e->failures >= DOUBTFUL_AFTER && e->identity == IDENTITY_RIGHT)
@@ -320,14 +322,15 @@ static void tell_doomed(void *arg)
 
 	while ((call = find_doomed(rpc)) != NULL) {
 		const struct endpoint *e = &rpc->endpoints[call->endpoint];
-		char text[HTTP_URL_LOG_SIZE + 64];
+		char text[sizeof(e->trouble) + 32];
 		struct rpc_answer answer = {
 		        .outcome = RPC_UNAVAILABLE, .endpoint = call->endpoint, .text = text};
 		void (*done)(const struct rpc_answer *answer, void *arg) = call->done;
 		void *done_arg = call->arg;
-		snprintf(text, sizeof(text), "%s %s", e->name,
-		         e->identity == IDENTITY_WRONG ? "is on another chain"
-		                                       : "does not tell its chain id");
+		if (e->identity == IDENTITY_WRONG)
+			snprintf(text, sizeof(text), "%s is on another chain", e->name);
+		else
+			snprintf(text, sizeof(text), "%s", e->trouble);
 		call_free(call);
 		done(&answer, done_arg);
 	}
@@ -346,6 +349,7 @@ static void judge_identity(struct endpoint *e, const struct rpc_answer *answer)
 	if (jsonrpc_u64(&chain_id, answer->json.result, &error) != 0) {
 		log_unusual(e->rpc->config->name, "RPC endpoint %s does not tell its chain id: %s",
 		            e->name, answer->outcome == RPC_RESULT ? error.text : answer->text);
+		snprintf(e->trouble, sizeof(e->trouble), "%s does not tell its chain id", e->name);
 		e->not_before.ms = loop_now(e->rpc->loop).ms + LONGEST_BACKOFF_MS;
 		return;
 	}

@@ -337,7 +337,8 @@ static void test_back_off_after_failures(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(ask_head(world), ERR_UNAVAILABLE);
 	assert_int_equal(node->requests, 5); /* the first three were good */
-	assert_non_null(strstr(world->error.text, "not asked again for"));
+	assert_non_null(strstr(world->error.text, "no request for"));
+	assert_non_null(strstr(world->error.text, "HTTP status 500"));
 }
 
 /* --- reads -------------------------------------------------------------------------------------
