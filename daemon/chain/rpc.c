@@ -120,7 +120,7 @@ static void note_failure(struct endpoint *e, int64_t retry_after_ms, const char 
 	if (retry_after_ms > wait)
 		wait = retry_after_ms;
 	e->not_before.ms = loop_now(e->rpc->loop).ms + wait;
-	snprintf(e->trouble, sizeof(e->trouble), "%s", why);
+	snprintf(e->trouble, sizeof(e->trouble), "%.250s", why);
 	if (e->failures == DOUBTFUL_AFTER)
 		log_unusual(e->rpc->config->name, "RPC endpoint fails: %s", why);
 	if (e->failures >= DOUBTFUL_AFTER && e->identity == IDENTITY_RIGHT)
