@@ -158,7 +158,7 @@ static int setup(void **state)
 {
 	struct world *world = xcalloc(1, sizeof(*world));
 
-	strcpy(world->root, "/tmp/watcher.XXXXXX");
+	snprintf(world->root, sizeof(world->root), "/tmp/watcher.XXXXXX");
 	assert_non_null(mkdtemp(world->root));
 	world->loop = loop_new();
 	world->deadline = loop_timer_new(world->loop, too_late, world);
@@ -603,22 +603,6 @@ static void test_growing_where_inotify_is_blind(void **state)
 	assert_string_equal(seen(world, "grows")->content, "all");
 }
 
-static void test_blind_file_systems_are_recognised(void **state)
-{
-	(void)state;
-	assert_string_equal(beneath_blind_fs(0x6969), "nfs");
-	assert_string_equal(beneath_blind_fs(0x65735546), "fuse");
-	assert_string_equal(beneath_blind_fs(0x01021997), "9p");
-	assert_string_equal(beneath_blind_fs(0x794c7630), "overlay");
-	assert_string_equal(beneath_blind_fs(0x00c36400), "ceph");
-	assert_string_equal(beneath_blind_fs((long)0xfe534d42), "smb2");
-	assert_string_equal(beneath_blind_fs((int)0xff534d42), "cifs"); /* signed, as on 32 bits */
-	assert_null(beneath_blind_fs(0xef53));                          /* ext4 */
-	assert_null(beneath_blind_fs(0x58465342));                      /* xfs */
-	assert_null(beneath_blind_fs(0x01021994));                      /* tmpfs */
-	assert_null(beneath_blind_fs(-1));
-}
-
 static void test_links_inside_are_followed_and_out_never(void **state)
 {
 	struct world *world = *state;
@@ -753,60 +737,6 @@ static void test_again_is_offered_again(void **state)
 	UNTIL(world, world->folder_count == 1);
 }
 
-static void test_walk_without_openat2_is_the_same(void **state)
-{
-	struct world *world = *state;
-	static const struct {
-		const char *path;
-		int error; /* 0: opens */
-	} cases[] = {
-	        {"file", 0},
-	        {"a/file", 0},
-	        {"a/../file", 0},
-	        {"./a//./file", 0},
-	        {"", 0},
-	        {"a/b/up/file", 0},
-	        {"to-file", 0},
-	        {"missing", ENOENT},
-	        {"file/x", ENOTDIR},
-	        {"../x", EXDEV},
-	        {"a/../../x", EXDEV},
-	        {"/etc/passwd", EXDEV},
-	        {"absolute", EXDEV},
-	        {"out", EXDEV},
-	        {"loop", ELOOP},
-	        {"a/b/up/a/b/up/file", 0},
-	};
-	int root;
-
-	make(world, "a");
-	make(world, "a/b");
-	put(world, "file", "x");
-	put(world, "a/file", "y");
-	assert_int_equal(symlink("../..", in(world, "a/b/up")), 0);
-	assert_int_equal(symlink("a/b/../file", in(world, "to-file")), 0);
-	assert_int_equal(symlink("/etc/passwd", in(world, "absolute")), 0);
-	assert_int_equal(symlink("a/../../../etc/passwd", in(world, "out")), 0);
-	assert_int_equal(symlink("loop", in(world, "loop")), 0);
-	root = open(world->root, O_PATH | O_DIRECTORY);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		int by_kernel = beneath_open(root, cases[i].path, O_RDONLY);
-		int by_walk = beneath_open_walk(root, cases[i].path, O_RDONLY);
-		struct stat one, other;
-
-		assert_int_equal(by_kernel < 0 ? -by_kernel : 0, cases[i].error);
-		assert_int_equal(by_walk < 0 ? -by_walk : 0, cases[i].error);
-		if (cases[i].error != 0)
-			continue;
-		fstat(by_kernel, &one);
-		fstat(by_walk, &other);
-		assert_true(one.st_ino == other.st_ino);
-		close(by_kernel);
-		close(by_walk);
-	}
-	close(root);
-}
-
 static void test_freed_in_the_middle(void **state)
 {
 	struct world *world = *state;
@@ -842,13 +772,11 @@ int main(void)
 	        TEST(test_watch_limit_falls_back_to_walking),
 	        TEST(test_network_file_system_is_walked),
 	        TEST(test_growing_where_inotify_is_blind),
-	        TEST(test_blind_file_systems_are_recognised),
 	        TEST(test_links_inside_are_followed_and_out_never),
 	        TEST(test_links_turned_by_others),
 	        TEST(test_only_regular_files),
 	        TEST(test_more_files_than_are_remembered),
 	        TEST(test_again_is_offered_again),
-	        TEST(test_walk_without_openat2_is_the_same),
 	        TEST(test_freed_in_the_middle),
 	};
 
