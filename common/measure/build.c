@@ -14,9 +14,10 @@ static bool is_image(const struct measured *measured)
 	return measured->format == FORMAT_EIF;
 }
 
+/* Also what could not be measured at all: nobody knows what it would have said. */
 static bool is_claim(const struct measured *measured)
 {
-	return measured->format != FORMAT_UNKNOWN && !is_image(measured);
+	return (measured->format != FORMAT_UNKNOWN || measured->refused) && !is_image(measured);
 }
 
 static bool has_value(const struct measured *measured)

@@ -118,3 +118,10 @@ int measure_fd(struct arena *arena, int fd, const char *name, struct hasher *has
 	struct source source = source_fd(fd);
 	return measure_source(arena, &source, name, hasher, out, error);
 }
+
+enum format format_of_name(const char *name)
+{
+	if (has_suffix(name, ".eif"))
+		return FORMAT_EIF;
+	return strcasecmp(name, "measurements.json") == 0 ? FORMAT_MEASUREMENTS : FORMAT_UNKNOWN;
+}

@@ -15,4 +15,7 @@ int measure_source(struct arena *arena, struct source *source, const char *name,
 int measure_fd(struct arena *arena, int fd, const char *name, struct hasher *hasher,
                struct measured *out, struct error *error) MUST_USE;
 
+/* What a file claims to be by its name alone: for one whose bytes could not be measured. */
+enum format format_of_name(const char *name);
+
 #endif

@@ -36,31 +36,18 @@ enum {
 
 /* What any of our roles needs to compute, answer and end. Calls with conditions follow below. */
 static const int common_calls[] = {
-        SCMP_SYS(recvmsg),
-        SCMP_SYS(sendmsg),
-        SCMP_SYS(close),
-        SCMP_SYS(futex),
-        SCMP_SYS(munmap),
-        SCMP_SYS(madvise),
-        SCMP_SYS(mremap),
-        SCMP_SYS(brk),
-        SCMP_SYS(exit),
-        SCMP_SYS(exit_group),
-        SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(rt_sigprocmask),
-        SCMP_SYS(getpid),
-        SCMP_SYS(gettid),
-        SCMP_SYS(restart_syscall),
-        SCMP_SYS(clock_gettime),
-        SCMP_SYS(gettimeofday),
-        SCMP_SYS(sched_yield),
-        SCMP_SYS(getrusage),
-        SCMP_SYS(set_robust_list),
+        SCMP_SYS(recvmsg),       SCMP_SYS(sendmsg),      SCMP_SYS(close),
+        SCMP_SYS(futex),         SCMP_SYS(munmap),       SCMP_SYS(madvise),
+        SCMP_SYS(mremap),        SCMP_SYS(brk),          SCMP_SYS(exit),
+        SCMP_SYS(exit_group),    SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(getpid),        SCMP_SYS(gettid),       SCMP_SYS(restart_syscall),
+        SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(sched_yield),
+        SCMP_SYS(getrusage),     SCMP_SYS(getrandom),    SCMP_SYS(set_robust_list),
         SCMP_SYS(rseq),
 };
 static const int measurer_calls[] = {SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(lseek)};
-static const int signer_calls[] = {SCMP_SYS(getrandom), SCMP_SYS(mlock), SCMP_SYS(munlock),
-                                   SCMP_SYS(poll), SCMP_SYS(ppoll)};
+static const int signer_calls[] = {SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(poll),
+                                   SCMP_SYS(ppoll)};
 /* What even a sanitized build gives up. */
 static const int never_calls[] = {SCMP_SYS(execve),  SCMP_SYS(execveat), SCMP_SYS(socket),
                                   SCMP_SYS(connect), SCMP_SYS(bind),     SCMP_SYS(listen)};
@@ -136,6 +123,9 @@ static int filter_calls(enum sandbox_profile profile, struct error *error)
 /* --- limits ------------------------------------------------------------------------------------
  */
 
+/* The hard limit on CPU time lies above the soft one: SIGXCPU tells what happened, SIGKILL not. */
+enum { CPU_GRACE_SECONDS = 5 };
+
 static int limit(int resource, rlim_t value, struct error *error)
 {
 	struct rlimit now;
@@ -144,7 +134,9 @@ static int limit(int resource, rlim_t value, struct error *error)
 		return error_set_errno(error, "reading resource limit %d", resource);
 	if (now.rlim_max < value)
 		value = now.rlim_max;
-	now = (struct rlimit){.rlim_cur = value, .rlim_max = value};
+	rlim_t hard = resource == RLIMIT_CPU ? value + CPU_GRACE_SECONDS : value;
+	now.rlim_max = now.rlim_max < hard ? now.rlim_max : hard;
+	now.rlim_cur = value;
 	if (setrlimit((__rlimit_resource_t)resource, &now) != 0)
 		return error_set_errno(error, "setting resource limit %d", resource);
 	return 0;
