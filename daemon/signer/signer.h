@@ -17,8 +17,8 @@ struct signer;
 /* Opens the key and password files (their content is read by the role alone), starts the role and
  * waits until it has every key. To be called before main gives up its right to open those files: a
  * signer that died is started again with the same descriptors. An error names the target, the
- * option and the file. Without any key in config *out is NULL, which every function here accepts as
- * a signer without keys. config is not needed afterwards. */
+ * option and the file. Without any key in config *out is NULL: signer_address, signer_pid and
+ * signer_free accept that. config is not needed afterwards. */
 int signer_start(struct signer **out, struct loop *loop, const struct config *config,
                  struct error *error) MUST_USE;
 /* Ends the role; requests in hand get no callback. */

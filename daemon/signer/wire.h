@@ -39,7 +39,7 @@ struct wire_key {
 	struct address address;
 };
 struct wire_ready {
-	struct wire_key *keys;
+	const struct wire_key *keys;
 	size_t count;
 };
 void wire_put_ready(struct buf *body, const struct wire_ready *ready);
