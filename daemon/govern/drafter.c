@@ -153,6 +153,22 @@ static void hold_reverted(struct draft *draft)
 	lane_changed(lane);
 }
 
+/* A person may have said hold, or another draft taken the call, while the chain was asked. */
+static bool still_wanted(struct draft *draft)
+{
+	struct store *store = draft->drafter->lane->parts->store;
+
+	for (size_t i = 0; i < draft->count; i++) {
+		struct measurement now;
+		if (!draft->items[i].dropped &&
+		    (store_measurement_get(store, &draft->arena, draft->items[i].measurement.id,
+		                           &now) != 0 ||
+		     now.status != MEASUREMENT_NEW || !now.wanted))
+			return false;
+	}
+	return true;
+}
+
 static struct proposal_id store_draft(struct draft *draft)
 {
 	struct lane *lane = draft->drafter->lane;
@@ -202,9 +218,13 @@ static void finish_draft(struct draft *draft)
 {
 	struct drafter *drafter = draft->drafter;
 	struct lane *lane = drafter->lane;
-	struct proposal_id id = store_draft(draft);
 	char subject[SUBJECT_SIZE];
 
+	if (!still_wanted(draft)) {
+		next(drafter);
+		return;
+	}
+	struct proposal_id id = store_draft(draft);
 	log_info(proposal_subject(subject, id), "drafted for %s: %zu calls", draft->target->name,
 	         draft->batch.count);
 	draft_file_write(lane, id);
@@ -287,13 +307,26 @@ static void simulate(struct draft *draft)
 /* --- what the chain has already -----------------------------------------------------------------
  */
 
+/* Two measurements may need the same call (compose_registry: kms); the batch holds it once. */
+static bool earlier_has_call(const struct draft *draft, size_t index)
+{
+	const struct call *call = &draft->items[index].call;
+
+	for (size_t i = 0; i < index; i++)
+		if (!draft->items[i].dropped &&
+		    address_equal(&draft->items[i].call.to, &call->to) &&
+		    bytes_equal(draft->items[i].call.data, call->data))
+			return true;
+	return false;
+}
+
 static void make_batch(struct draft *draft)
 {
 	struct contract_call *calls = arena_array(&draft->arena, draft->count, sizeof(*calls));
 	size_t count = 0;
 
 	for (size_t i = 0; i < draft->count; i++)
-		if (!draft->items[i].dropped)
+		if (!draft->items[i].dropped && !earlier_has_call(draft, i))
 			calls[count++] = (struct contract_call){.to = draft->items[i].call.to,
 			                                        .data = draft->items[i].call.data};
 	draft->batch = (struct timelock_batch){.calls = calls, .count = count};

@@ -66,7 +66,7 @@ static bool make_candidate(struct candidate *out, struct arena *arena, struct la
 	}
 	if (m->level < target->min_evidence && !m->approved) {
 		hold(store, m,
-		     arena_printf(arena, "its evidence is %s and the target's min_evidence is %s",
+		     arena_printf(arena, "evidence %s, the target wants %s",
 		                  evidence_level_name(m->level),
 		                  evidence_level_name(target->min_evidence)));
 		return false;

@@ -85,6 +85,7 @@ static void queued(struct posting *posting, const char *how)
 	store_commit(store);
 	log_info(posting->result.subject, "%s: %s transaction with nonce %llu", how,
 	         purpose_name(posting->row.purpose), (unsigned long long)posting->row.nonce);
+	posting->result.queued = true;
 	finish(posting);
 }
 

@@ -10,7 +10,8 @@
 struct posting;
 
 struct posting_result {
-	struct error error;     /* code 0: in the queue, or nothing to do before look_again_ms */
+	struct error error; /* code 0: in the queue, or nothing to do before look_again_ms */
+	bool queued;
 	int64_t retry_after_ms; /* said by the service; -1: not */
 	int64_t look_again_ms;
 	char subject[SUBJECT_SIZE];

@@ -137,8 +137,12 @@ static void posted(const struct posting_result *result, void *arg)
 		    item->backoff.next.ms < now.ms + result->retry_after_ms)
 			item->backoff.next.ms = now.ms + result->retry_after_ms;
 	}
-	lane_changed(lane);
-	lane_wake(lane);
+	if (result->queued) {
+		lane_changed(lane);
+		lane_wake(lane);
+	} else {
+		proposer_run(proposer);
+	}
 }
 
 /* Starts the posting of a row if it is due; else says how long to wait (-1: not ours to post). */

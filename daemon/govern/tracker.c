@@ -106,6 +106,23 @@ static void take_safes(struct tracker *tracker, const struct chain_read_result *
 
 /* --- moves ------------------------------------------------------------------------------------ */
 
+/* Executed, by whomever: what our executor key sent for it was mined or lost the race. */
+static void settle_sent(struct store *store, const struct observed *observed)
+{
+	struct arena arena = {0};
+	struct sent_tx_list list;
+
+	store_sent_tx_list(store, &arena, observed->proposal->id, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		bool ours = observed->has_executed_tx &&
+		            hash32_equal(&list.items[i].tx_hash, &observed->executed_tx);
+		if (list.items[i].status == SENT_STORED)
+			store_sent_tx_set_status(store, list.items[i].id,
+			                         ours ? SENT_MINED : SENT_REPLACED);
+	}
+	arena_free(&arena);
+}
+
 static bool move(struct tracker *tracker, const struct observed *observed)
 {
 	struct lane *lane = tracker->lane;
@@ -128,6 +145,8 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		}
 		log_info(proposal_subject(subject, proposal->id), "%s -> %s: %s",
 		         proposal_state_name(state), proposal_state_name(next.to), next.reason);
+		if (next.to == STATE_EXECUTED)
+			settle_sent(store, observed);
 		state = next.to;
 		moved = true;
 	}
@@ -265,6 +284,9 @@ static void head_answered(const struct error *error, const struct chain_read_res
 	for (size_t i = 0; i < look->proposals.count; i++) {
 		const struct safe_view *safe;
 		struct observed *observed = &look->observed[i];
+		/* Now, not when the question was asked: posting goes on beside us. */
+		store_safe_tx_list(look->context.store, &look->arena, observed->proposal->id,
+		                   &observed->txs);
 		if (tracker_safe(tracker, &observed->proposal->safe, &safe) != 0)
 			safe = NULL;
 		observe_head(observed, &look->context, results, safe);
@@ -304,8 +326,6 @@ void tracker_run(struct tracker *tracker)
 		struct observed *observed = &look->observed[i];
 		observed->proposal = &look->proposals.items[i];
 		observed->target = lane_target(lane, observed->proposal->target);
-		store_safe_tx_list(lane->parts->store, &look->arena, observed->proposal->id,
-		                   &observed->txs);
 		observe_ask_head(observed, &reads);
 		if (lifecycle_has_safe(observed->proposal->model))
 			ask_safe(look, &reads, &observed->proposal->safe);
