@@ -198,9 +198,9 @@ int safe_exec_decode(struct safe_tx *tx, struct bytes *signatures, struct bytes 
 	found.gas_token = abi_get_address(&arguments);
 	found.refund_receiver = abi_get_address(&arguments);
 	*signatures = abi_get_bytes(&arguments);
-	if (!arguments.failed && operation <= 1)
-		safe_exec_encode(&again, &found, *signatures);
-	bool canonical = bytes_equal(buf_bytes(&again), calldata);
+	safe_exec_encode(&again, &found, *signatures);
+	bool canonical =
+	        !arguments.failed && operation <= 1 && bytes_equal(buf_bytes(&again), calldata);
 	buf_free(&again);
 	if (!canonical) {
 		*signatures = (struct bytes){0};
