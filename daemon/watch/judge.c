@@ -163,7 +163,7 @@ static void alarm_about(struct judgement *j, struct measurement_id id, const cha
 
 	snprintf(name, sizeof(name), "m%lld", (long long)id.n);
 	store_event_add(j->store, "alarm", name, HELD_FOR_CONTRADICTION "%s", reason);
-	log_broken(j->target->name, "%s " HELD_FOR_CONTRADICTION "%s", name, reason);
+	log_unusual(name, "alarm: " HELD_FOR_CONTRADICTION "%s", reason);
 }
 
 static void contradict(struct judgement *j, const struct measurement *m, const char *reason)
