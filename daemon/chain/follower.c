@@ -200,12 +200,13 @@ static void rewind_to(struct follower *follower, uint64_t number)
 
 	backfill_stop(follower->backfill); /* it may be reading blocks that are gone */
 	log_unusual(chain_name(follower),
-	            "reorganisation of %" PRIu64 " blocks: back to block %" PRIu64, depth, number);
+	            "reorganisation of up to %" PRIu64 " blocks: back to block %" PRIu64, depth,
+	            number);
 	store_begin(store);
 	store_chain_rewind(store, chain_id(follower), number);
 	store_event_add(store, "chain", chain_name(follower),
-	                "reorganisation of %" PRIu64 " blocks: what was read above block %" PRIu64
-	                " is read again",
+	                "reorganisation of up to %" PRIu64
+	                " blocks: what was read above block %" PRIu64 " is read again",
 	                depth, number);
 	store_commit(store);
 	follower->forced = true;

@@ -1,7 +1,5 @@
 #include "daemon/chain/quorum.h"
 
-#include "common/base/log.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,7 +104,7 @@ static void describe_disagreement(const struct question *question, struct error 
 		           agreeing(question, i), question->answer_count);
 	error_set(error, ERR_UNAVAILABLE, "%s: the endpoints do not agree: %.380s",
 	          question->spec.method, buf_text(&names));
-	log_unusual(rpc_chain(question->rpc), "%s", error->text);
+	rpc_complain(question->rpc, error->text);
 	buf_free(&names);
 }
 

@@ -56,15 +56,12 @@ struct rpc {
 	struct rpc_call *calls;
 	struct loop_timer *doomed_timer;
 	uint64_t last_id, requests_made;
+	bool complained;
+	struct mono complained_at;
 };
 
 /* --- health ------------------------------------------------------------------------------------
  */
-
-const char *rpc_chain(const struct rpc *rpc)
-{
-	return rpc->config->name;
-}
 
 size_t rpc_count(const struct rpc *rpc)
 {
@@ -95,6 +92,17 @@ void rpc_explain(const struct rpc *rpc, struct buf *out)
 			buf_printf(out, "%sno request for %" PRId64 " s after: %s",
 			           out->len > 0 ? "; " : "", (wait + 999) / 1000, e->trouble);
 	}
+}
+
+void rpc_complain(struct rpc *rpc, const char *text)
+{
+	struct mono now = loop_now(rpc->loop);
+
+	if (rpc->complained && now.ms - rpc->complained_at.ms < COMPLAIN_EVERY_MS)
+		return;
+	rpc->complained = true;
+	rpc->complained_at = now;
+	log_unusual(rpc->config->name, "%s", text);
 }
 
 /* One lost answer costs nothing; from the second in a row on, the wait doubles. */
@@ -175,8 +183,8 @@ static bool is_behind(const struct jsonrpc_answer *json)
 	        "block height is",   "after last accepted block",
 	};
 
-	return !json->reverted &&
-	       (json->code == -39001 || says_any(json->message, words, ARRAY_LEN(words)));
+	return !json->reverted && (json->code == -32001 || json->code == -39001 ||
+	                           says_any(json->message, words, ARRAY_LEN(words)));
 }
 
 static enum rpc_outcome outcome_of(const struct jsonrpc_answer *json, const char *method)

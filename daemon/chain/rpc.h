@@ -30,13 +30,14 @@ enum { RPC_CODE_TOO_LARGE = 413 };
 struct rpc *rpc_new(struct loop *loop, struct http *http, const struct config_chain *config);
 void rpc_free(struct rpc *rpc);
 
-const char *rpc_chain(const struct rpc *rpc); /* the chain's name, for logs */
 size_t rpc_count(const struct rpc *rpc);
 const char *rpc_name(const struct rpc *rpc, size_t endpoint); /* its URL without secrets */
 /* Neither on another chain nor backing off. */
 bool rpc_usable(const struct rpc *rpc, size_t endpoint);
 /* Why no more endpoints can be asked, for people: names each unusable one. */
 void rpc_explain(const struct rpc *rpc, struct buf *out);
+/* One line that the endpoints contradict each other; at most one a minute. */
+void rpc_complain(struct rpc *rpc, const char *text);
 
 /* The endpoint's chain id is verified before its first request. done is called once, never from
  * inside, unless cancelled. Params is taken. */

@@ -116,7 +116,7 @@ static bool pinned_block(struct node *node, const struct jval *block, struct jva
 		*number = be64_get(hash.b + 24);
 		ours = node_hash(node, *number);
 		if (!hash32_equal(&hash, &ours)) {
-			answer_error(answer, -32001, "unknown block");
+			answer_error(answer, -32001, "Resource not found");
 			return false;
 		}
 	}

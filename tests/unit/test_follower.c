@@ -332,7 +332,7 @@ static void test_reorganisation(void **state)
 	expect_stored(world, 0, 13); /* checks the hashes, too */
 	store_event_list(world->store, &arena, 0, 100, &events);
 	assert_non_null(
-	        strstr(events.items[events.count - 1].text, "reorganisation of 300 blocks"));
+	        strstr(events.items[events.count - 1].text, "reorganisation of up to 300 blocks"));
 	assert_string_equal(events.items[events.count - 1].type, "chain");
 	arena_free(&arena);
 }
