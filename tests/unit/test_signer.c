@@ -9,10 +9,13 @@
 #include "common/governance/registry.h"
 #include "common/governance/timelock.h"
 #include "common/governance/tx_service.h"
+#include "daemon/io/message.h"
 #include "daemon/io/role.h"
+#include "daemon/signer/wire.h"
 #include "tests/unit/fixture.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -459,6 +463,92 @@ static void key_pages_are_locked_and_the_process_is_closed(void **state)
 	signer_free(signer);
 }
 
+/* --- the role without the client -------------------------------------------------------------- */
+
+/* Sends one message and gives back the kind of the answer, 0 when the role ends instead. */
+static unsigned say(const struct role *role, uint16_t kind, struct bytes body)
+{
+	struct message message = {.kind = kind, .id = 5, .body = body};
+	struct pollfd entry = {.fd = role->socket, .events = POLLIN};
+	struct buf buffer = {0};
+	unsigned answer = 0;
+	int fd;
+
+	assert_int_equal(message_send(role->socket, &message, -1, NULL), 0);
+	assert_int_equal(poll(&entry, 1, 60000), 1);
+	if (message_receive(role->socket, &message, &buffer, &fd, NULL) == 0) {
+		assert_int_equal(message.id, 5);
+		answer = message.kind;
+	}
+	buf_free(&buffer);
+	return answer;
+}
+
+static void start_bare(struct role *role)
+{
+	struct error error;
+
+	assert_int_equal(role_start(role, "signer", NULL, NULL, 0, &error), 0);
+}
+
+/* How the role ended; it must end by itself. */
+static int reap(struct role *role)
+{
+	int status;
+
+	close(role->socket);
+	assert_int_equal(waitpid(role->pid, &status, 0), role->pid);
+	return status;
+}
+
+static void a_role_that_is_not_greeted_ends(void **state)
+{
+	struct role role;
+
+	(void)state;
+	start_bare(&role);
+	assert_int_equal(say(&role, WIRE_SIGN_SAFE_TX, bytes_text("x")), 0);
+	assert_int_equal(WEXITSTATUS(reap(&role)), 1);
+	start_bare(&role);
+	assert_int_equal(say(&role, WIRE_HELLO, bytes_text("nonsense")), 0);
+	assert_int_equal(WEXITSTATUS(reap(&role)), 1);
+	start_bare(&role);
+	assert_int_equal(WEXITSTATUS(reap(&role)), 1);
+}
+
+static void nonsense_is_refused_and_costs_nothing(void **state)
+{
+	struct world *world = *state;
+	const char *files[] = {path_of(world, "proposer"), path_of(world, "executor"),
+	                       path_of(world, "password")};
+	struct wire_hello hello = {.config_name = world->config->path,
+	                           .file_count = ARRAY_LEN(files)};
+	int descriptors[1 + ARRAY_LEN(files)];
+	struct buf body = {0};
+	struct role role;
+
+	descriptors[0] = open(world->config->path, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		hello.files[i] = files[i];
+		descriptors[1 + i] = open(files[i], O_RDONLY | O_CLOEXEC);
+	}
+	wire_put_hello(&body, &hello);
+	assert_int_equal(role_start(&role, "signer", NULL, descriptors, ARRAY_LEN(descriptors),
+	                            &world->error),
+	                 0);
+	assert_int_equal(say(&role, WIRE_HELLO, buf_bytes(&body)), WIRE_READY);
+	assert_int_equal(say(&role, WIRE_HELLO, buf_bytes(&body)), WIRE_REFUSED); /* once only */
+	assert_int_equal(say(&role, 999, bytes_text("")), WIRE_REFUSED);
+	for (uint16_t kind = WIRE_SIGN_SAFE_TX; kind <= WIRE_SIGN_EXECUTION; kind++)
+		assert_int_equal(say(&role, kind, bytes_text("\1\2\3")), WIRE_REFUSED);
+	int status = reap(&role);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	for (size_t i = 0; i < ARRAY_LEN(descriptors); i++)
+		close(descriptors[i]);
+	buf_free(&body);
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(int argc, char **argv)
@@ -473,6 +563,8 @@ int main(int argc, char **argv)
 	        WITH_WORLD(a_file_open_to_everybody_is_a_warning),
 	        WITH_WORLD(without_keys_there_is_no_signer),
 	        WITH_WORLD(key_pages_are_locked_and_the_process_is_closed),
+	        cmocka_unit_test(a_role_that_is_not_greeted_ends),
+	        WITH_WORLD(nonsense_is_refused_and_costs_nothing),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--role=signer") == 0)
