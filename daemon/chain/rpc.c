@@ -14,6 +14,7 @@ enum {
 	FIRST_BACKOFF_MS = 1000,
 	LONGEST_BACKOFF_MS = 60 * 1000,
 	LONGEST_RETRY_AFTER_MS = 10 * 60 * 1000,
+	COMPLAIN_EVERY_MS = 60 * 1000,
 	DOUBTFUL_AFTER =
 	        3, /* failures in a row: said in the log, and the chain id is asked again */
 };
