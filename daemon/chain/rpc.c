@@ -15,8 +15,8 @@ enum {
 	LONGEST_BACKOFF_MS = 60 * 1000,
 	LONGEST_RETRY_AFTER_MS = 10 * 60 * 1000,
 	COMPLAIN_EVERY_MS = 60 * 1000,
-	DOUBTFUL_AFTER =
-	        3, /* failures in a row: said in the log, and the chain id is asked again */
+	/* Failures in a row after which it is said in the log and the chain id is asked again. */
+	DOUBTFUL_AFTER = 3,
 };
 
 enum identity { IDENTITY_UNKNOWN, IDENTITY_RIGHT, IDENTITY_WRONG };
