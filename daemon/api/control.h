@@ -1,14 +1,29 @@
-/* The control socket: what registrarctl asks. One JSON request a line, answers as JSON lines, the
- * last of them with "exit". Whoever may open the socket may approve; its folder's mode decides. */
+/* The control socket: what registrarctl talks to. One request per connection:
+ *
+ *   -> {"command": "...", "args": {...}}\n
+ *   <- {"item": ...}\n or {"note": "..."}\n      any number of times: parts of a list, progress
+ *   <- {"exit": N, "json": ..., "error": "..."}\n  once, then the daemon closes
+ *
+ * A descriptor rides along with the last line where the answer is a file (backup). */
 #ifndef API_CONTROL_H
 #define API_CONTROL_H
 
 #include "common/config/config.h"
 #include "common/store/store.h"
+#include "daemon/govern/govern.h"
 #include "daemon/io/loop.h"
 
+/* What registrarctl exits with: a contract. */
+enum exit_code {
+	EXIT_YES = 0,     /* yes, or done */
+	EXIT_NO = 1,      /* no, not found, timed out */
+	EXIT_REFUSED = 2, /* refused, or will not be */
+	EXIT_UNKNOWN = 3, /* the chain could not decide */
+	EXIT_USAGE = 64,
+	EXIT_UNREACHABLE = 69,
+};
+
 struct control;
-struct govern;
 struct intake;
 
 struct control_parts {
@@ -19,10 +34,15 @@ struct control_parts {
 	struct intake *intake;
 };
 
-/* Replaces a socket that nobody listens on any more; ERR_CONFLICT when somebody does. */
-int control_listen(struct control **out, const struct control_parts *parts, struct error *error) MUST_USE;
-/* Something in the store changed: clients that wait or follow are looked at soon. */
+/* Listens on config->control_socket (mode 0660; its folder decides who gets that far). A socket
+ * that nobody answers on is replaced; ERR_CONFLICT when somebody does. parts is copied. */
+int control_listen(struct control **out, const struct control_parts *parts,
+                   struct error *error) MUST_USE;
+/* Something in the store changed: clients that wait or follow are looked at soon. Cheap, from
+ * anywhere. */
 void control_changed(struct control *control);
+/* Another configuration was loaded; the old one is not used any more. */
+void control_set_config(struct control *control, const struct config *config);
 void control_close(struct control *control); /* NULL is fine; removes the socket */
 
 #endif

@@ -1,0 +1,218 @@
+/* The operator's word: commands that change what the store holds. */
+#include "daemon/api/client.h"
+
+#include "daemon/api/views.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The measurements an id stands for: m12 itself, those that p7's calls serve, those of b3's value.
+ * ERR_NOT_FOUND, ERR_DENIED, or ERR_INVALID for what is no id. */
+static int find_subjects(struct store *store, struct arena *arena, const char *text,
+                         struct measurement_list *out, struct error *error)
+{
+	struct build_list builds;
+	char letter;
+	int64_t id;
+
+	*out = (struct measurement_list){0};
+	if (!client_parse_id(text, &letter, &id))
+		return error_set(error, ERR_INVALID,
+		                 "\"%s\" is no id; expected one such as m12, p7 or b3",
+		                 text != NULL ? text : "");
+	if (letter == 'm') {
+		out->items = arena_alloc(arena, sizeof(*out->items));
+		out->count = store_measurement_get(store, arena, (struct measurement_id){id},
+		                                   out->items) == 0;
+	} else if (letter == 'p') {
+		store_proposal_measurements(store, arena, (struct proposal_id){id}, out);
+	} else {
+		store_build_list(store, arena, NULL, &builds);
+		for (size_t i = 0; i < builds.count; i++) {
+			const struct build *build = &builds.items[i];
+			if (build->id.n != id)
+				continue;
+			if (build->status == BUILD_REFUSED)
+				return error_set(
+				        error, ERR_DENIED,
+				        "%s was refused and cannot be approved or held: %s", text,
+				        build->reason != NULL ? build->reason
+				                              : "it failed verification");
+			if (build->has_value)
+				store_measurement_list(
+				        store, arena,
+				        &(struct measurement_filter){.target = build->target,
+				                                     .value = &build->value},
+				        out);
+		}
+	}
+	return out->count > 0 ? 0 : error_set(error, ERR_NOT_FOUND, "no such thing: %s", text);
+}
+
+static bool find_or_fail(struct client *client, struct arena *arena, const struct jval *args,
+                         struct measurement_list *out)
+{
+	struct error error = {0};
+
+	int rc = find_subjects(client_parts(client)->store, arena, jval_get_string(args, "id"), out,
+	                       &error);
+	if (rc == ERR_INVALID)
+		client_done(client, EXIT_USAGE, NULL, error.text);
+	else if (rc != 0)
+		client_fail_error(client, &error);
+	return rc == 0;
+}
+
+/* Answers with the measurements as they are now. */
+static void done_with(struct client *client, struct arena *arena,
+                      const struct measurement_list *subjects)
+{
+	const struct control_parts *parts = client_parts(client);
+	struct jval *list = jval_array();
+	struct measurement now;
+
+	for (size_t i = 0; i < subjects->count; i++)
+		if (store_measurement_get(parts->store, arena, subjects->items[i].id, &now) == 0)
+			jval_push(list, view_measurement(parts->store, arena, &now));
+	govern_wake(parts->govern);
+	client_wake_others(client);
+	client_done(client, EXIT_YES, list, NULL);
+}
+
+void command_approve(struct client *client, const struct jval *args)
+{
+	struct store *store = client_parts(client)->store;
+	struct arena arena = {0};
+	struct measurement_list subjects;
+
+	if (find_or_fail(client, &arena, args, &subjects)) {
+		const struct measurement *refused = NULL;
+		for (size_t i = 0; i < subjects.count; i++)
+			if (subjects.items[i].status == MEASUREMENT_REFUSED)
+				refused = &subjects.items[i];
+		if (refused != NULL) {
+			client_fail(client, EXIT_REFUSED,
+			            "m%lld failed verification and cannot be approved: %s",
+			            (long long)refused->id.n,
+			            refused->reason != NULL ? refused->reason : "refused");
+		} else {
+			store_begin(store);
+			for (size_t i = 0; i < subjects.count; i++)
+				store_measurement_approve(store, subjects.items[i].id,
+				                          client_who(client));
+			store_commit(store);
+			done_with(client, &arena, &subjects);
+		}
+	}
+	arena_free(&arena);
+}
+
+void command_hold(struct client *client, const struct jval *args)
+{
+	struct store *store = client_parts(client)->store;
+	struct arena arena = {0};
+	struct measurement_list subjects;
+	char reason[96];
+
+	if (find_or_fail(client, &arena, args, &subjects)) {
+		snprintf(reason, sizeof(reason), "held by an operator (%s)", client_who(client));
+		store_begin(store);
+		for (size_t i = 0; i < subjects.count; i++)
+			if (subjects.items[i].status != MEASUREMENT_REFUSED)
+				store_measurement_set_status(store, subjects.items[i].id,
+				                             MEASUREMENT_HELD, reason);
+		store_commit(store);
+		done_with(client, &arena, &subjects);
+	}
+	arena_free(&arena);
+}
+
+void command_withdraw(struct client *client, const struct jval *args)
+{
+	const struct control_parts *parts = client_parts(client);
+	const char *text = jval_get_string(args, "id");
+	struct error error = {0};
+	struct arena arena = {0};
+	struct proposal now;
+	char letter;
+	int64_t id;
+
+	if (!client_parse_id(text, &letter, &id) || letter != 'p') {
+		client_fail(client, EXIT_USAGE, "\"%s\" is no proposal; expected an id such as p7",
+		            text != NULL ? text : "");
+	} else if (govern_withdraw(parts->govern, (struct proposal_id){id}, &error) != 0) {
+		client_fail_error(client, &error);
+	} else {
+		struct jval *list = jval_array();
+		if (store_proposal_get(parts->store, &arena, (struct proposal_id){id}, &now) == 0)
+			jval_push(list, view_proposal(parts->store, &arena, &now));
+		client_wake_others(client);
+		client_done(client, EXIT_YES, list, NULL);
+	}
+	arena_free(&arena);
+}
+
+/* --- register ----------------------------------------------------------------------------------
+ */
+
+/* The kinds of a value given by hand: the one that was named, else what a Nitro build is. */
+static bool get_kinds(struct client *client, const struct jval *args,
+                      const struct config_target *target, enum kind kinds[2], size_t *count)
+{
+	const char *name = jval_get_string(args, "kind");
+	struct error error = {0};
+
+	*count = 0;
+	if (name == NULL) {
+		kinds[(*count)++] = KIND_OS_IMAGE;
+		if (target->has_app)
+			kinds[(*count)++] = KIND_COMPOSE;
+		return true;
+	}
+	if (kind_parse(&kinds[0], name, &error) != 0) {
+		client_fail(client, EXIT_USAGE, "kind \"%s\": %s", name, error.text);
+		return false;
+	}
+	if (kind_contract(kinds[0]) == CONTRACT_APP && !target->has_app &&
+	    !target->compose_registry_kms) {
+		client_fail(client, EXIT_REFUSED,
+		            "kind %s belongs to a DstackApp, and target %s has none", name,
+		            target->name);
+		return false;
+	}
+	*count = 1;
+	return true;
+}
+
+void command_register(struct client *client, const struct jval *args)
+{
+	struct store *store = client_parts(client)->store;
+	struct arena arena = {0};
+	struct measurement_list subjects = {0};
+	struct hash32 value;
+	enum kind kinds[2];
+	size_t count;
+	bool created;
+
+	if (!client_get_value(client, args, &value))
+		return;
+	const struct config_target *target = client_get_target(client, args, false);
+	if (target == NULL || !get_kinds(client, args, target, kinds, &count))
+		return;
+	const struct evidence evidence = {
+	        .level = LEVEL_CLAIMED,
+	        .source = "cli",
+	        .artifact = client_who(client),
+	};
+	subjects.items = arena_array(&arena, count, sizeof(*subjects.items));
+	store_begin(store);
+	for (size_t i = 0; i < count; i++) {
+		subjects.items[i].id = store_measurement_record(store, target->name, kinds[i],
+		                                                &value, &evidence, &created);
+		store_measurement_approve(store, subjects.items[i].id, client_who(client));
+	}
+	store_commit(store);
+	subjects.count = count;
+	done_with(client, &arena, &subjects);
+	arena_free(&arena);
+}

@@ -1,0 +1,194 @@
+/* The one screen: what there is, and what waits for whom. */
+#include "daemon/api/views.h"
+
+#include <string.h>
+
+/* --- whom a proposal waits for -------------------------------------------------------------- */
+
+static char *waiting_in_queue(struct arena *arena, const struct safe_tx_row *open)
+{
+	if (open->threshold > 0 && open->confirmations >= open->threshold)
+		return arena_printf(
+		        arena, "anybody to execute nonce %llu of the Safe (%u of %u signed)",
+		        (unsigned long long)open->nonce, open->confirmations, open->threshold);
+	if (open->threshold > 0)
+		return arena_printf(arena, "owners to sign nonce %llu of the Safe (%u of %u)",
+		                    (unsigned long long)open->nonce, open->confirmations,
+		                    open->threshold);
+	return arena_printf(arena, "owners to sign nonce %llu of the Safe",
+	                    (unsigned long long)open->nonce);
+}
+
+static char *waiting_for_draft(struct arena *arena, const struct config_target *target,
+                               const struct proposal *proposal)
+{
+	if (target != NULL && target->service.kind == SERVICE_TX_SERVICE &&
+	    target->proposer.file != NULL)
+		return arena_strdup(arena, "the Safe service to take it");
+	return arena_printf(arena, "somebody to propose it in the Safe: registrarctl export p%lld",
+	                    (long long)proposal->id.n);
+}
+
+static char *waiting_for_execution(struct arena *arena, const struct config_target *target)
+{
+	enum execute_mode mode = target != NULL ? target->execute : EXECUTE_MANUAL;
+
+	switch (mode) {
+	case EXECUTE_SAFE:
+		return arena_strdup(arena, "the execution to be proposed to the Safe");
+	case EXECUTE_DIRECT:
+		return arena_strdup(arena, "the executor key's transaction");
+	case EXECUTE_MANUAL:
+		return arena_strdup(arena, "somebody to execute the operation in the timelock");
+	}
+	return NULL;
+}
+
+char *view_waiting_for(struct arena *arena, const struct config_target *target,
+                       const struct proposal *proposal, const struct safe_tx_list *safe_txs)
+{
+	const struct safe_tx_row *open = view_open_safe_tx(safe_txs);
+	char text[WALL_TEXT_SIZE];
+
+	switch (proposal->state) {
+	case STATE_DRAFTED:
+		return open != NULL ? waiting_in_queue(arena, open)
+		                    : waiting_for_draft(arena, target, proposal);
+	case STATE_MULTISIG:
+		return open != NULL ? waiting_in_queue(arena, open)
+		                    : arena_strdup(arena, "owners to sign it in the Safe");
+	case STATE_TIMELOCK:
+		return arena_printf(arena, "the timelock, until %s",
+		                    proposal->ready_at != 0
+		                            ? wall_text_seconds(text, proposal->ready_at)
+		                            : "its delay is over");
+	case STATE_EXECUTE:
+		return open != NULL ? waiting_in_queue(arena, open)
+		                    : waiting_for_execution(arena, target);
+	case STATE_EXECUTED:
+		return arena_strdup(arena, "finality, and the answer of the chain");
+	case STATE_CONFIRMED:
+	case STATE_REJECTED:
+	case STATE_CANCELLED:
+	case STATE_FAILED:
+	case STATE_EXPIRED:
+		break;
+	}
+	return arena_strdup(arena, "nothing");
+}
+
+/* --- counts and the waiting list ------------------------------------------------------------- */
+
+static const enum measurement_status statuses[] = {
+        MEASUREMENT_NEW,        MEASUREMENT_HELD,    MEASUREMENT_PROPOSED,
+        MEASUREMENT_AUTHORIZED, MEASUREMENT_REVOKED, MEASUREMENT_REFUSED,
+};
+
+static struct jval *count_statuses(const struct measurement_list *all, const char *target)
+{
+	struct jval *counts = jval_object();
+
+	for (size_t s = 0; s < ARRAY_LEN(statuses); s++) {
+		int64_t count = 0;
+		for (size_t i = 0; i < all->count; i++)
+			count += all->items[i].status == statuses[s] &&
+			         strcmp(all->items[i].target, target) == 0;
+		jval_add_int(counts, measurement_status_name(statuses[s]), count);
+	}
+	return counts;
+}
+
+static struct jval *count_states(const struct proposal_list *all, const char *target)
+{
+	struct jval *counts = jval_object();
+
+	for (int state = STATE_DRAFTED; state <= STATE_EXPIRED; state++) {
+		int64_t count = 0;
+		for (size_t i = 0; i < all->count; i++)
+			count += (int)all->items[i].state == state &&
+			         strcmp(all->items[i].target, target) == 0;
+		jval_add_int(counts, proposal_state_name((enum proposal_state)state), count);
+	}
+	return counts;
+}
+
+static void push_waiting(struct jval *list, const char *id, const char *target, const char *state,
+                         struct wall since, const char *whom)
+{
+	struct jval *row = jval_object();
+	char text[WALL_TEXT_SIZE];
+
+	jval_add_string(row, "id", id);
+	jval_add_string(row, "target", target);
+	jval_add_string(row, "state", state);
+	jval_add_string(row, "since", wall_text(text, since));
+	jval_add_string(row, "for", whom);
+	jval_push(list, row);
+}
+
+static void push_proposal(struct jval *list, struct store *store, struct arena *arena,
+                          const struct config *config, const struct proposal *proposal)
+{
+	struct safe_tx_list safe_txs;
+	struct history_list history;
+
+	store_safe_tx_list(store, arena, proposal->id, &safe_txs);
+	store_history_list(store, arena, proposal->id, &history);
+	char *whom = view_waiting_for(arena, config_target_find(config, proposal->target), proposal,
+	                              &safe_txs);
+	if (proposal->flags & FLAG_OVERDUE)
+		whom = arena_printf(arena, "OVERDUE: %s", whom);
+	if (proposal->flags & FLAG_WITHDRAWING)
+		whom = arena_printf(arena, "%s (being withdrawn)", whom);
+	push_waiting(list, arena_printf(arena, "p%lld", (long long)proposal->id.n),
+	             proposal->target, proposal_state_name(proposal->state),
+	             history.count > 0 ? history.items[history.count - 1].at : proposal->created_at,
+	             whom);
+}
+
+static void push_held(struct jval *list, struct arena *arena, const struct measurement *measurement)
+{
+	char *id = arena_printf(arena, "m%lld", (long long)measurement->id.n);
+
+	push_waiting(list, id, measurement->target, "held", measurement->status_since,
+	             arena_printf(arena, "an operator (registrarctl approve %s): %s", id,
+	                          measurement->reason != NULL ? measurement->reason : "held"));
+}
+
+struct jval *view_status(struct store *store, const struct config *config, struct wall started,
+                         struct jval *chains, struct jval *folders)
+{
+	struct jval *view = jval_object(), *targets = jval_array(), *waiting = jval_array();
+	struct arena arena = {0};
+	struct measurement_list measurements;
+	struct proposal_list proposals;
+	char text[WALL_TEXT_SIZE];
+
+	store_measurement_list(store, &arena, &(struct measurement_filter){0}, &measurements);
+	store_proposal_list(store, &arena, PROPOSALS_ALL, 0, &proposals);
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct config_target *target = &config->targets[i];
+		struct jval *row = jval_object();
+		jval_add_string(row, "target", target->name);
+		jval_add_string(row, "chain", target->chain->name);
+		jval_add_string(row, "model", model_name(target->model));
+		jval_add(row, "measurements", count_statuses(&measurements, target->name));
+		jval_add(row, "proposals", count_states(&proposals, target->name));
+		jval_push(targets, row);
+	}
+	for (size_t i = 0; i < proposals.count; i++)
+		if (!lifecycle_is_terminal(proposals.items[i].state))
+			push_proposal(waiting, store, &arena, config, &proposals.items[i]);
+	for (size_t i = 0; i < measurements.count; i++)
+		if (measurements.items[i].status == MEASUREMENT_HELD)
+			push_held(waiting, &arena, &measurements.items[i]);
+
+	jval_add_string(view, "version", REGISTRARD_VERSION);
+	jval_add_string(view, "started", wall_text(text, started));
+	jval_add(view, "chains", chains);
+	jval_add(view, "folders", folders);
+	jval_add(view, "targets", targets);
+	jval_add(view, "waiting", waiting);
+	arena_free(&arena);
+	return view;
+}
