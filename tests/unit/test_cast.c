@@ -1,0 +1,87 @@
+#include "common/governance/cast.h"
+#include "common/governance/registry.h"
+#include "common/governance/timelock.h"
+#include "tests/unit/fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct arena arena;
+
+static struct address address_of(const char *text)
+{
+	struct address address;
+
+	assert_int_equal(address_parse(&address, text, NULL), 0);
+	return address;
+}
+
+/* Lines that cast 1.7.1 itself turned into the calldata beside them. */
+static void test_lines_that_cast_read(void **state)
+{
+	struct jval *file = fixture_json("tests/fixtures/governance/cast.json");
+
+	(void)state;
+	assert_true(jval_count(file) >= 5);
+	for (size_t i = 0; i < jval_count(file); i++) {
+		const struct jval *item = jval_at(file, i);
+		struct contract_call call = {.data = fixture_hex(&arena, item, "calldata")};
+		struct buf line = {0};
+		assert_true(cast_calldata(&line, &call));
+		assert_string_equal(buf_text(&line), fixture_string(item, "line"));
+		buf_free(&line);
+	}
+	jval_free(file);
+}
+
+static void test_send(void **state)
+{
+	uint8_t data[REGISTRY_CALL_SIZE];
+	struct hash32 value;
+	struct address owner = address_of("0xa4dcFd4eDA4a6Dac21037C99ee34f23F1e58a10B");
+	struct contract_call call = {.to = address_of("0x67d269191c92Caf3cD7723F116c85e6E9bf55933"),
+	                             .data = bytes_of(data, sizeof(data))};
+	struct buf line = {0};
+
+	(void)state;
+	memset(value.b, 0xa1, sizeof(value.b));
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_REMOVE, &value);
+	cast_send(&line, &call, &owner);
+	assert_string_equal(buf_text(&line),
+	                    "cast send 0x67d269191c92Caf3cD7723F116c85e6E9bf55933 "
+	                    "\"removeOsImageHash(bytes32)\" "
+	                    "0xa1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1 "
+	                    "--from 0xa4dcFd4eDA4a6Dac21037C99ee34f23F1e58a10B");
+	buf_free(&line);
+}
+
+static void test_send_of_an_unknown_call(void **state)
+{
+	struct contract_call call = {.to = address_of("0x67d269191c92Caf3cD7723F116c85e6E9bf55933"),
+	                             .value = u256_from(7),
+	                             .data = bytes_text("abcd")};
+	struct buf line = {0};
+
+	(void)state;
+	assert_false(cast_calldata(&line, &call));
+	assert_int_equal(line.len, 0);
+	cast_send(&line, &call, NULL);
+	assert_string_equal(buf_text(&line), "cast send 0x67d269191c92Caf3cD7723F116c85e6E9bf55933 "
+	                                     "0x61626364 --value 7 --from \"$OWNER\"");
+	buf_free(&line);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_lines_that_cast_read),
+	        cmocka_unit_test(test_send),
+	        cmocka_unit_test(test_send_of_an_unknown_call),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	arena_free(&arena);
+	return failed;
+}
