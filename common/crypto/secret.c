@@ -23,15 +23,16 @@ int secret_new(struct secret *out, size_t len, struct error *error)
 	*out = (struct secret){0};
 	if (len == 0 || len > SIZE_MAX / 4)
 		die("secret of %zu bytes", len);
-	uint8_t *memory =
-	        mmap(NULL, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t whole = inner + 2 * page;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	uint8_t *memory = mmap(NULL, whole, PROT_NONE, flags, -1, 0); /* allowed: no file behind */
 	if (memory == MAP_FAILED)
 		return error_set_errno(error, "no memory for a key");
 	if (mprotect(memory + page, inner, PROT_READ | PROT_WRITE) != 0 ||
 	    mlock(memory + page, inner) != 0 || madvise(memory + page, inner, MADV_DONTDUMP) != 0 ||
 	    madvise(memory + page, inner, MADV_WIPEONFORK) != 0) {
 		int rc = error_set_errno(error, "cannot lock %zu bytes of memory for a key", inner);
-		munmap(memory, inner + 2 * page);
+		munmap(memory, whole);
 		return rc;
 	}
 	*out = (struct secret){.data = memory + page, .len = len};

@@ -92,16 +92,15 @@ static void a_wrong_or_missing_password_is_denied(void **state)
 
 static void one_line_of_hex_is_a_key(void **state)
 {
-	static const char *const forms[] = {"0x%s", "0x%s\n", "%s\r\n", " \t0x%s\n\n"};
+	static const struct {
+		const char *before, *after;
+	} forms[] = {{"0x", ""}, {"0x", "\n"}, {"", "\r\n"}, {" \t0x", "\n\n"}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		struct secret key;
-		char text[100] = "";
-		size_t head = strcspn(forms[i], "%");
-		strncat(text, forms[i], head);
-		strcat(text, anvil1_key);
-		strcat(text, forms[i] + head + 2);
+		const char *text =
+		        arena_printf(&arena, "%s%s%s", forms[i].before, anvil1_key, forms[i].after);
 		assert_int_equal(keyfile_read(&key, bytes_text(text), no_password, &error), 0);
 		assert_key(&key, anvil1_key);
 	}

@@ -88,7 +88,7 @@ static int set_up(void **state)
 	const char *folder = world->folder;
 	struct buf text = {0};
 
-	strcpy(world->folder, "/tmp/registrard-signer-XXXXXX");
+	snprintf(world->folder, sizeof(world->folder), "/tmp/registrard-signer-XXXXXX");
 	assert_non_null(mkdtemp(world->folder));
 	write_file(world, "proposer", bytes_text(plain_key), 0600);
 	write_file(world, "executor",
