@@ -11,6 +11,7 @@
 #include "common/governance/tx_service.h"
 #include "daemon/io/message.h"
 #include "daemon/io/role.h"
+#include "daemon/sandbox/sandbox.h"
 #include "daemon/signer/wire.h"
 #include "tests/unit/fixture.h"
 
@@ -355,6 +356,48 @@ static void a_killed_signer_costs_the_request_in_hand_and_comes_back(void **stat
 	signer_free(signer);
 }
 
+/* Main after it gave up its rights: it cannot open a key file any more, but a signer that died
+ * comes back all the same. In a child, because there is no way back from it. */
+static int confined_main(struct world *world)
+{
+	struct loop *loop = loop_new();
+	struct signer *signer;
+	struct error error;
+
+	world->loop = loop;
+	if (signer_start(&signer, loop, world->config, &error) != 0)
+		return 1;
+	if (sandbox_confine_files(NULL, 0, &error) != 0)
+		return error.code == ERR_UNAVAILABLE ? 77 : 2;
+	if (open(path_of(world, "proposer"), O_RDONLY | O_CLOEXEC) >= 0)
+		return 3;
+	kill(signer_pid(signer), SIGKILL);
+	struct outcome outcome = sign_rejection(world, signer);
+	for (unsigned i = 0; i < 1000 && outcome.error.code == ERR_UNAVAILABLE; i++) {
+		let_time_pass(world, 10);
+		outcome = sign_rejection(world, signer);
+	}
+	signer_free(signer);
+	loop_free(loop);
+	return outcome.error.code == 0 ? 0 : 4;
+}
+
+static void a_confined_main_still_gets_its_signer_back(void **state)
+{
+	int status;
+
+	fflush(NULL);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(confined_main(*state));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* --- starts that fail ------------------------------------------------------------------------ */
 
 static void refuse_start(struct world *world, int code, const char *option, const char *file,
@@ -559,6 +602,7 @@ int main(int argc, char **argv)
 	        WITH_WORLD(what_is_not_in_the_table_is_denied),
 	        WITH_WORLD(an_execution_comes_back_as_a_raw_transaction),
 	        WITH_WORLD(a_killed_signer_costs_the_request_in_hand_and_comes_back),
+	        WITH_WORLD(a_confined_main_still_gets_its_signer_back),
 	        WITH_WORLD(a_failed_start_names_option_file_and_reason),
 	        WITH_WORLD(a_file_open_to_everybody_is_a_warning),
 	        WITH_WORLD(without_keys_there_is_no_signer),
