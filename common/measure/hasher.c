@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { RING = 8, LANES = 2, LANE_STACK = 512 * 1024 };
+enum { RING = 8, RING_SIZE = RING * HASH_BLOCK_SIZE, LANES = 2, LANE_STACK = 512 * 1024 };
 
 /* One thread's share: a set of streams, and how many blocks it has hashed so far. */
 struct lane {
@@ -89,8 +89,8 @@ struct hasher *hasher_new(bool threads)
 	struct hasher *hasher = xcalloc(1, sizeof(*hasher));
 
 	hasher->threads = threads;
-	hasher->memory = mmap(NULL, (size_t)RING * HASH_BLOCK_SIZE, PROT_READ | PROT_WRITE,
-	                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int access = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	hasher->memory = mmap(NULL, RING_SIZE, access, flags, -1, 0); /* allowed: no file */
 	if (hasher->memory == MAP_FAILED)
 		die("no memory for the hashing ring");
 	for (size_t i = 0; i < RING; i++)
@@ -128,7 +128,7 @@ void hasher_free(struct hasher *hasher)
 	digest_free(hasher->boot);
 	digest_free(hasher->app);
 	digest_free(hasher->file);
-	munmap(hasher->memory, (size_t)RING * HASH_BLOCK_SIZE);
+	munmap(hasher->memory, RING_SIZE);
 	free(hasher);
 }
 
@@ -178,6 +178,6 @@ void hasher_finish(struct hasher *hasher, struct hashes *out)
 	digest_reset(hasher->app);
 	digest_reset(hasher->file);
 	/* An idle measurer holds no blocks. What this drops is read again as zeros. */
-	if (madvise(hasher->memory, (size_t)RING * HASH_BLOCK_SIZE, MADV_DONTNEED) != 0)
+	if (madvise(hasher->memory, RING_SIZE, MADV_DONTNEED) != 0)
 		die("memory of the hashing ring cannot be returned");
 }
