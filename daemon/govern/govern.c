@@ -142,6 +142,11 @@ struct lane *govern_lane(struct govern *govern, uint64_t chain_id)
 	return NULL;
 }
 
+struct loop *govern_loop(struct govern *govern)
+{
+	return govern->parts.loop;
+}
+
 struct chain *govern_chain(struct govern *govern, uint64_t chain_id)
 {
 	struct lane *lane = govern_lane(govern, chain_id);

@@ -33,6 +33,7 @@ struct lane {
 	struct alarm_memory *alarms; /* what was alarmed about and is not over */
 };
 
+struct loop *govern_loop(struct govern *govern);
 /* NULL when no such chain is configured. */
 struct lane *govern_lane(struct govern *govern, uint64_t chain_id);
 
