@@ -397,6 +397,20 @@ int store_proposal_move(struct store *store, struct proposal_id id, enum proposa
 	return 0;
 }
 
+static const char *flags_text(unsigned flags)
+{
+	switch (flags) {
+	case FLAG_OVERDUE:
+		return "overdue";
+	case FLAG_WITHDRAWING:
+		return "withdrawing";
+	case FLAG_OVERDUE | FLAG_WITHDRAWING:
+		return "overdue and withdrawing";
+	default:
+		return "no longer flagged";
+	}
+}
+
 void store_proposal_set_flags(struct store *store, struct proposal_id id, unsigned flags,
                               const char *reason)
 {
@@ -408,10 +422,8 @@ void store_proposal_set_flags(struct store *store, struct proposal_id id, unsign
 	db_bind_int(query, id.n);
 	db_run(query);
 	if (db_changes(store->db) > 0)
-		store_event_add(store, "proposal", store_name(name, 'p', id.n), "%s%s%s: %s",
-		                flags == 0 ? "no flags" : "",
-		                (flags & FLAG_OVERDUE) != 0 ? "overdue " : "",
-		                (flags & FLAG_WITHDRAWING) != 0 ? "withdrawing" : "", reason);
+		store_event_add(store, "proposal", store_name(name, 'p', id.n), "%s: %s",
+		                flags_text(flags), reason);
 }
 
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at)

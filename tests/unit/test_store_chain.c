@@ -1,0 +1,252 @@
+/* Cursor, recent blocks, backfill and logs. */
+#include "tests/unit/store_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define CHAIN STORE_FIXTURE_CHAIN
+
+static void advance(struct store_fixture *f, uint64_t first, uint64_t last)
+{
+	store_begin(f->store);
+	for (uint64_t n = first; n <= last; n++) {
+		struct hash32 hash = store_fixture_hash((unsigned)n);
+		store_cursor_set(f->store, CHAIN, n, &hash);
+	}
+	store_commit(f->store);
+}
+
+static void rewind_to(struct store_fixture *f, uint64_t number)
+{
+	store_begin(f->store);
+	store_chain_rewind(f->store, CHAIN, number);
+	store_commit(f->store);
+}
+
+static void the_cursor_moves_and_stays(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t number = 1;
+	struct hash32 hash, expected = store_fixture_hash(12);
+
+	assert_int_equal(store_cursor_get(f->store, CHAIN, &number, &hash), ERR_NOT_FOUND);
+	assert_int_equal(number, 0);
+	advance(f, 10, 12);
+	store_fixture_reopen(f);
+	assert_int_equal(store_cursor_get(f->store, CHAIN, &number, &hash), 0);
+	assert_int_equal(number, 12);
+	assert_true(hash32_equal(&hash, &expected));
+	assert_int_equal(store_cursor_get(f->store, CHAIN + 1, &number, &hash), ERR_NOT_FOUND);
+}
+
+static void the_last_512_blocks_are_remembered(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t number, below = UINT64_MAX >> 1, count = 0;
+	struct hash32 hash;
+
+	advance(f, 1, 600);
+	while (store_cursor_before(f->store, CHAIN, below, &number, &hash) == 0) {
+		struct hash32 expected = store_fixture_hash((unsigned)number);
+		assert_true(hash32_equal(&hash, &expected));
+		assert_int_equal(number, 600 - count);
+		below = number;
+		count++;
+	}
+	assert_int_equal(count, 512);
+}
+
+static struct seen_log some_log(uint64_t block, unsigned index, unsigned key)
+{
+	return (struct seen_log){.block_number = block,
+	                         .block_hash = store_fixture_hash((unsigned)block),
+	                         .tx_hash = store_fixture_hash(9000 + index),
+	                         .log_index = index,
+	                         .address = store_fixture_address(1),
+	                         .topic0 = store_fixture_hash(7),
+	                         .key = store_fixture_hash(key),
+	                         .data = bytes_of("data", 4)};
+}
+
+static void put(struct store_fixture *f, const struct seen_log *log)
+{
+	store_begin(f->store);
+	store_log_put(f->store, CHAIN, log);
+	store_commit(f->store);
+}
+
+static size_t find(struct store_fixture *f, unsigned key, struct seen_log_list *out)
+{
+	struct address address = store_fixture_address(1);
+	struct hash32 topic0 = store_fixture_hash(7), hash = store_fixture_hash(key);
+
+	store_log_find(f->store, &f->arena, CHAIN, &address, &topic0, &hash, out);
+	return out->count;
+}
+
+static void logs_are_kept_once_and_found_in_order(void **state)
+{
+	struct store_fixture *f = *state;
+	const struct seen_log logs[] = {some_log(12, 0, 1), some_log(11, 5, 1), some_log(11, 2, 1),
+	                                some_log(11, 3, 2)};
+	struct seen_log_list list;
+
+	for (size_t i = 0; i < ARRAY_LEN(logs); i++) {
+		put(f, &logs[i]);
+		put(f, &logs[i]);
+	}
+	assert_int_equal(find(f, 1, &list), 3);
+	assert_int_equal(list.items[0].log_index, 2);
+	assert_int_equal(list.items[1].log_index, 5);
+	assert_int_equal(list.items[2].block_number, 12);
+	const struct seen_log *log = &list.items[2];
+	assert_true(hash32_equal(&log->block_hash, &logs[0].block_hash));
+	assert_true(hash32_equal(&log->tx_hash, &logs[0].tx_hash));
+	assert_true(address_equal(&log->address, &logs[0].address));
+	assert_true(hash32_equal(&log->topic0, &logs[0].topic0));
+	assert_true(hash32_equal(&log->key, &logs[0].key));
+	assert_true(bytes_equal(log->data, bytes_text("data")));
+	assert_int_equal(find(f, 3, &list), 0);
+}
+
+static void a_reorganisation_forgets_what_is_above(void **state)
+{
+	struct store_fixture *f = *state;
+	struct seen_log kept = some_log(11, 0, 1), gone = some_log(12, 0, 1);
+	struct seen_log_list list;
+	uint64_t number;
+	struct hash32 hash, expected = store_fixture_hash(11);
+
+	advance(f, 10, 13);
+	put(f, &kept);
+	put(f, &gone);
+	rewind_to(f, 11);
+	assert_int_equal(store_cursor_get(f->store, CHAIN, &number, &hash), 0);
+	assert_int_equal(number, 11);
+	assert_true(hash32_equal(&hash, &expected));
+	assert_int_equal(find(f, 1, &list), 1);
+	assert_int_equal(list.items[0].block_number, 11);
+	assert_int_equal(store_cursor_before(f->store, CHAIN, 1000, &number, &hash), 0);
+	assert_int_equal(number, 11);
+	assert_int_equal(store_cursor_before(f->store, CHAIN, 11, &number, &hash), 0);
+	assert_int_equal(number, 10);
+	assert_int_equal(store_cursor_before(f->store, CHAIN, 10, &number, &hash), ERR_NOT_FOUND);
+
+	/* the other branch: the same number, another hash */
+	gone.block_hash = store_fixture_hash(1012);
+	put(f, &gone);
+	assert_int_equal(find(f, 1, &list), 2);
+}
+
+static void a_reorganisation_below_all_that_is_known_starts_over(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t number, from, next;
+	struct hash32 hash;
+
+	advance(f, 10, 13);
+	store_begin(f->store);
+	store_backfill_set(f->store, CHAIN, 1, 1);
+	store_commit(f->store);
+	rewind_to(f, 9);
+	assert_int_equal(store_cursor_get(f->store, CHAIN, &number, &hash), ERR_NOT_FOUND);
+	assert_int_equal(store_backfill_get(f->store, CHAIN, &from, &next), ERR_NOT_FOUND);
+}
+
+static void chains_do_not_mix(void **state)
+{
+	struct store_fixture *f = *state;
+	struct seen_log log = some_log(11, 0, 1);
+	struct seen_log_list list;
+	uint64_t number;
+	struct hash32 hash = store_fixture_hash(5);
+
+	advance(f, 10, 13);
+	put(f, &log);
+	store_begin(f->store);
+	store_cursor_set(f->store, 1, 500, &hash);
+	store_log_put(f->store, 1, &log);
+	store_chain_rewind(f->store, 1, 0);
+	store_commit(f->store);
+	assert_int_equal(store_cursor_get(f->store, CHAIN, &number, &hash), 0);
+	assert_int_equal(number, 13);
+	assert_int_equal(find(f, 1, &list), 1);
+}
+
+static void backfill_resumes(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t from = 1, next = 1;
+
+	assert_int_equal(store_backfill_get(f->store, CHAIN, &from, &next), ERR_NOT_FOUND);
+	assert_int_equal(from, 0);
+	for (uint64_t at = 5000; at > 1000; at -= 2000) {
+		store_begin(f->store);
+		store_backfill_set(f->store, CHAIN, 1000, at);
+		store_commit(f->store);
+		store_fixture_reopen(f);
+		assert_int_equal(store_backfill_get(f->store, CHAIN, &from, &next), 0);
+		assert_int_equal(from, 1000);
+		assert_int_equal(next, at);
+	}
+}
+
+static void logs_wait_until_somebody_acted(void **state)
+{
+	struct store_fixture *f = *state;
+	struct seen_log logs[] = {some_log(12, 0, 1), some_log(11, 5, 2), some_log(11, 2, 3),
+	                          some_log(15, 0, 4), some_log(11, 3, 5)};
+	struct hash32 topics[] = {store_fixture_hash(7), store_fixture_hash(8)};
+	struct seen_log_list list;
+
+	logs[2].topic0 = store_fixture_hash(8);
+	logs[4].topic0 = store_fixture_hash(9); /* not asked for */
+	for (size_t i = 0; i < ARRAY_LEN(logs); i++)
+		put(f, &logs[i]);
+	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 14, &list);
+	assert_int_equal(list.count, 3);
+	assert_int_equal(list.items[0].log_index, 2);
+	assert_int_equal(list.items[1].log_index, 5);
+	assert_int_equal(list.items[2].block_number, 12);
+
+	store_begin(f->store);
+	store_log_acted(f->store, CHAIN, &list.items[0]);
+	store_log_acted(f->store, CHAIN, &list.items[2]);
+	store_commit(f->store);
+	put(f, &logs[0]); /* seen again: still acted on */
+	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15, &list);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.items[0].log_index, 5);
+	assert_int_equal(list.items[1].block_number, 15);
+	store_log_unacted(f->store, &f->arena, CHAIN, topics, 0, 15, &list);
+	assert_int_equal(list.count, 0);
+
+	/* gone in a reorganisation and back in another block: to be acted on again */
+	rewind_to(f, 11);
+	logs[0].block_hash = store_fixture_hash(1012);
+	put(f, &logs[0]);
+	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15, &list);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.items[1].block_number, 12);
+}
+
+#define WITH_STORE(test)                                                                           \
+	cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(the_cursor_moves_and_stays),
+		WITH_STORE(the_last_512_blocks_are_remembered),
+		WITH_STORE(logs_are_kept_once_and_found_in_order),
+		WITH_STORE(a_reorganisation_forgets_what_is_above),
+		WITH_STORE(a_reorganisation_below_all_that_is_known_starts_over),
+		WITH_STORE(chains_do_not_mix),
+		WITH_STORE(backfill_resumes),
+		WITH_STORE(logs_wait_until_somebody_acted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
