@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CACHE_SLOTS = 512, BUSY_MS = 2000 };
+enum { CACHE_SLOTS = 512, BUSY_MS = 500 };
 
 struct query {
 	struct db *db;

@@ -49,6 +49,7 @@ static const char initial[] =
         " at INTEGER NOT NULL,"
         " UNIQUE (measurement_id, source, artifact, artifact_sha256, level, is_signed)"
         ") STRICT;"
+        "CREATE INDEX evidence_measurement ON evidence (measurement_id, id);"
 
         "CREATE TABLE artifact ("
         " id INTEGER PRIMARY KEY,"

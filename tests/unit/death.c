@@ -52,8 +52,8 @@ void death_expect(void (*fn)(void *arg), void *arg, const char *text)
 	const char *said = content(&arena, fd);
 	close(fd);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || strstr(said, text) == NULL)
-		fail_msg("expected an abort saying \"%s\", got status 0x%x saying \"%s\"", text, status,
-		         said);
+		fail_msg("expected an abort saying \"%s\", got status 0x%x saying \"%s\"", text,
+		         status, said);
 	arena_free(&arena);
 }
 

@@ -1,7 +1,8 @@
 #include "tests/unit/store_fixture.h"
 
+#include "common/store/db.h"
+
 #include <setjmp.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,41 +63,38 @@ void store_fixture_pass(struct store_fixture *f, int64_t ms)
 	store_set_now(f->store, (struct wall){f->now});
 }
 
-static int first_number(void *arg, int count, char **values, char **names)
+/* As a second program would open it. */
+static struct db *open_beside(struct store_fixture *f)
 {
-	(void)names;
-	if (count > 0 && values[0] != NULL)
-		*(int64_t *)arg = strtoll(values[0], NULL, 10);
-	return 0;
-}
-
-static const char *run_sql(struct store_fixture *f, const char *sql, int64_t *number)
-{
-	sqlite3 *db;
+	struct db *db;
 
 	store_close(f->store);
-	if (sqlite3_open(f->path, &db) != SQLITE_OK)
-		die("cannot open %s", f->path);
-	sqlite3_exec(db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
-	int rc = sqlite3_exec(db, sql, first_number, number, NULL);
-	const char *message = arena_strdup(&f->arena, rc == SQLITE_OK ? "" : sqlite3_errmsg(db));
-	sqlite3_close(db);
-	open_store(f);
-	return message;
+	if (db_open(&db, f->path, &f->error) != 0)
+		fail_msg("%s", f->error.text);
+	return db;
 }
 
 const char *store_fixture_sql(struct store_fixture *f, const char *sql)
 {
-	int64_t unused;
+	struct db *db = open_beside(f);
+	int rc = db_try_exec(db, sql, &f->error);
 
-	return run_sql(f, sql, &unused);
+	db_close(db);
+	open_store(f);
+	return rc == 0 ? "" : arena_strdup(&f->arena, f->error.text);
 }
 
 int64_t store_fixture_number(struct store_fixture *f, const char *sql)
 {
+	struct db *db = open_beside(f);
+	struct query *query = db_query(db, sql);
 	int64_t number = 0;
 
-	assert_string_equal(run_sql(f, sql, &number), "");
+	if (db_step(query))
+		number = db_int(query);
+	db_done(query);
+	db_close(db);
+	open_store(f);
 	return number;
 }
 
@@ -127,8 +125,8 @@ struct measurement_id store_fixture_record(struct store_fixture *f, unsigned n)
 	bool created;
 
 	store_begin(f->store);
-	struct measurement_id id = store_measurement_record(f->store, "payments", KIND_OS_IMAGE, &value,
-	                                                    &evidence, &created);
+	struct measurement_id id = store_measurement_record(f->store, "payments", KIND_OS_IMAGE,
+	                                                    &value, &evidence, &created);
 	store_commit(f->store);
 	return id;
 }

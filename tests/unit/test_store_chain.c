@@ -239,14 +239,14 @@ static void logs_wait_until_somebody_acted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_STORE(the_cursor_moves_and_stays),
-		WITH_STORE(the_last_512_blocks_are_remembered),
-		WITH_STORE(logs_are_kept_once_and_found_in_order),
-		WITH_STORE(a_reorganisation_forgets_what_is_above),
-		WITH_STORE(a_reorganisation_below_all_that_is_known_starts_over),
-		WITH_STORE(chains_do_not_mix),
-		WITH_STORE(backfill_resumes),
-		WITH_STORE(logs_wait_until_somebody_acted),
+	        WITH_STORE(the_cursor_moves_and_stays),
+	        WITH_STORE(the_last_512_blocks_are_remembered),
+	        WITH_STORE(logs_are_kept_once_and_found_in_order),
+	        WITH_STORE(a_reorganisation_forgets_what_is_above),
+	        WITH_STORE(a_reorganisation_below_all_that_is_known_starts_over),
+	        WITH_STORE(chains_do_not_mix),
+	        WITH_STORE(backfill_resumes),
+	        WITH_STORE(logs_wait_until_somebody_acted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

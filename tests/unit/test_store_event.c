@@ -107,27 +107,27 @@ static const struct {
 	const char *sql;
 	const char *says;
 } tampering[] = {
-	{"UPDATE event SET text = 'event number 99' WHERE id = 5", "event 5 was changed"},
-	{"UPDATE event SET subject = 'm2' WHERE id = 5", "event 5 was changed"},
-	{"UPDATE event SET type = 'alarm' WHERE id = 1", "event 1 was changed"},
-	{"UPDATE event SET at = at + 1 WHERE id = 11", "event 11 was changed"},
-	{"UPDATE event SET hash = randomblob(32) WHERE id = 3", "event 3 was changed"},
-	{"UPDATE event SET type = 'operatorm', subject = '1' WHERE id = 4", "event 4 was changed"},
-	{"UPDATE event SET text = x.text FROM event x WHERE event.id = 3 AND x.id = 4",
-     "event 3 was changed"},
-	{"DELETE FROM event WHERE id = 6", "event 6 is missing"},
-	{"DELETE FROM event WHERE id = 1", "event 1 is missing"},
-	{"DELETE FROM event WHERE id = 11", "event 11 is missing"},
-	{"DELETE FROM event WHERE id > 4", "event 5 is missing"},
-	{"DELETE FROM event", "event 1 is missing"},
-	{"DELETE FROM event WHERE id = 6; UPDATE event SET id = id - 1 WHERE id > 6",
-     "event 6 was changed"},
-	{"INSERT INTO event SELECT 12, at, type, subject, text, hash FROM event WHERE id = 11",
-     "event 12 was changed"},
-	{"INSERT INTO event SELECT 0, at, type, subject, text, hash FROM event WHERE id = 11",
-     "event 0 was not written by registrard"},
-	{"UPDATE event_head SET id = 10", "event 11 was not written by registrard"},
-	{"UPDATE event_head SET hash = randomblob(32)", "event 11 was not written by registrard"},
+        {"UPDATE event SET text = 'event number 99' WHERE id = 5", "event 5 was changed"},
+        {"UPDATE event SET subject = 'm2' WHERE id = 5", "event 5 was changed"},
+        {"UPDATE event SET type = 'alarm' WHERE id = 1", "event 1 was changed"},
+        {"UPDATE event SET at = at + 1 WHERE id = 11", "event 11 was changed"},
+        {"UPDATE event SET hash = randomblob(32) WHERE id = 3", "event 3 was changed"},
+        {"UPDATE event SET type = 'operatorm', subject = '1' WHERE id = 4", "event 4 was changed"},
+        {"UPDATE event SET text = x.text FROM event x WHERE event.id = 3 AND x.id = 4",
+         "event 3 was changed"},
+        {"DELETE FROM event WHERE id = 6", "event 6 is missing"},
+        {"DELETE FROM event WHERE id = 1", "event 1 is missing"},
+        {"DELETE FROM event WHERE id = 11", "event 11 is missing"},
+        {"DELETE FROM event WHERE id > 4", "event 5 is missing"},
+        {"DELETE FROM event", "event 1 is missing"},
+        {"DELETE FROM event WHERE id = 6; UPDATE event SET id = id - 1 WHERE id > 6",
+         "event 6 was changed"},
+        {"INSERT INTO event SELECT 12, at, type, subject, text, hash FROM event WHERE id = 11",
+         "event 12 was changed"},
+        {"INSERT INTO event SELECT 0, at, type, subject, text, hash FROM event WHERE id = 11",
+         "event 0 was not written by registrard"},
+        {"UPDATE event_head SET id = 10", "event 11 was not written by registrard"},
+        {"UPDATE event_head SET hash = randomblob(32)", "event 11 was not written by registrard"},
 };
 
 static void verify_finds_every_change(void **state)
@@ -139,11 +139,12 @@ static void verify_finds_every_change(void **state)
 	const char *clean = arena_printf(&f->arena, "%s/clean.db", f->folder);
 	assert_int_equal(store_backup(f->store, clean, &f->error), 0);
 	for (size_t i = 0; i < ARRAY_LEN(tampering); i++) {
-		assert_string_equal(store_fixture_sql(f, arena_printf(&f->arena,
-		                                                      "DROP TRIGGER event_no_update;"
-		                                                      "DROP TRIGGER event_no_delete;%s",
-		                                                      tampering[i].sql)),
-		                    "");
+		assert_string_equal(
+		        store_fixture_sql(f, arena_printf(&f->arena,
+		                                          "DROP TRIGGER event_no_update;"
+		                                          "DROP TRIGGER event_no_delete;%s",
+		                                          tampering[i].sql)),
+		        "");
 		assert_int_equal(store_event_verify(f->store, &checked, &f->error), ERR_INVALID);
 		assert_int_equal(checked, 0);
 		if (strstr(f->error.text, tampering[i].says) == NULL)
@@ -166,11 +167,11 @@ static void verify_finds_every_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_STORE(events_are_numbered_and_listed),
-		WITH_STORE(one_event_is_one_line),
-		WITH_STORE(the_hash_is_as_described),
-		WITH_STORE(a_rolled_back_event_never_was),
-		WITH_STORE(verify_finds_every_change),
+	        WITH_STORE(events_are_numbered_and_listed),
+	        WITH_STORE(one_event_is_one_line),
+	        WITH_STORE(the_hash_is_as_described),
+	        WITH_STORE(a_rolled_back_event_never_was),
+	        WITH_STORE(verify_finds_every_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,8 +23,8 @@ static struct measurement_id record(struct store_fixture *f, const struct eviden
 	struct hash32 value = store_fixture_hash(1);
 
 	store_begin(f->store);
-	struct measurement_id id = store_measurement_record(f->store, "payments", KIND_COMPOSE, &value,
-	                                                    evidence, created);
+	struct measurement_id id = store_measurement_record(f->store, "payments", KIND_COMPOSE,
+	                                                    &value, evidence, created);
 	store_commit(f->store);
 	return id;
 }
@@ -69,8 +69,8 @@ static void a_new_value_is_new_and_wanted(void **state)
 
 	store_fixture_reopen(f);
 	struct measurement found;
-	assert_int_equal(store_measurement_find(f->store, &f->arena, "payments", KIND_COMPOSE, &value,
-	                                        &found),
+	assert_int_equal(store_measurement_find(f->store, &f->arena, "payments", KIND_COMPOSE,
+	                                        &value, &found),
 	                 0);
 	assert_int_equal(found.id.n, id.n);
 }
@@ -86,11 +86,11 @@ static void what_is_not_there_is_not_found(void **state)
 	assert_int_equal(m.kind, 0);
 	store_fixture_record(f, 1);
 	assert_int_equal(
-		store_measurement_find(f->store, &f->arena, "payments", KIND_COMPOSE, &value, &m),
-		ERR_NOT_FOUND);
+	        store_measurement_find(f->store, &f->arena, "payments", KIND_COMPOSE, &value, &m),
+	        ERR_NOT_FOUND);
 	assert_int_equal(
-		store_measurement_find(f->store, &f->arena, "other", KIND_OS_IMAGE, &value, &m),
-		ERR_NOT_FOUND);
+	        store_measurement_find(f->store, &f->arena, "other", KIND_OS_IMAGE, &value, &m),
+	        ERR_NOT_FOUND);
 }
 
 static void the_same_bytes_at_the_same_place_are_one_evidence(void **state)
@@ -144,8 +144,8 @@ static void lists_answer_their_filters(void **state)
 	struct measurement_id second = store_fixture_record(f, 2);
 	store_begin(f->store);
 	store_target_put(f->store, "other", 1, &kms, NULL);
-	struct measurement_id third = store_measurement_record(f->store, "other", KIND_OS_IMAGE, &value,
-	                                                       &evidence, &created);
+	struct measurement_id third = store_measurement_record(f->store, "other", KIND_OS_IMAGE,
+	                                                       &value, &evidence, &created);
 	store_commit(f->store);
 	assert_true(created);
 	set_status(f, third, MEASUREMENT_HELD, "why");
@@ -155,15 +155,15 @@ static void lists_answer_their_filters(void **state)
 		size_t count;
 		int64_t first;
 	} cases[] = {
-		{{0}, 3, 1},
-		{{.target = "payments"}, 2, 1},
-		{{.target = "nobody"}, 0, 0},
-		{{.value = &value}, 2, second.n},
-		{{.value = &value, .target = "other"}, 1, third.n},
-		{{.value = &value, .status = MEASUREMENT_HELD}, 1, third.n},
-		{{.status = MEASUREMENT_NEW}, 2, 1},
-		{{.status = MEASUREMENT_NEW, .target = "other"}, 0, 0},
-		{{.status = MEASUREMENT_REVOKED}, 0, 0},
+	        {{0}, 3, 1},
+	        {{.target = "payments"}, 2, 1},
+	        {{.target = "nobody"}, 0, 0},
+	        {{.value = &value}, 2, second.n},
+	        {{.value = &value, .target = "other"}, 1, third.n},
+	        {{.value = &value, .status = MEASUREMENT_HELD}, 1, third.n},
+	        {{.status = MEASUREMENT_NEW}, 2, 1},
+	        {{.status = MEASUREMENT_NEW, .target = "other"}, 0, 0},
+	        {{.status = MEASUREMENT_REVOKED}, 0, 0},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		store_measurement_list(f->store, &f->arena, &cases[i].filter, &list);
@@ -250,14 +250,17 @@ static void set_status_lifts_nothing(void **state)
 
 	for (int from = MEASUREMENT_NEW; from <= MEASUREMENT_REFUSED; from++) {
 		for (int to = MEASUREMENT_NEW; to <= MEASUREMENT_REFUSED; to++) {
-			struct lift lift = {f, store_fixture_record(f, ++n), (enum measurement_status)to};
+			struct lift lift = {f, store_fixture_record(f, ++n),
+			                    (enum measurement_status)to};
 			set_status(f, lift.id, (enum measurement_status)from, "before");
 			const char *said = death_stderr(&f->arena, try_lift, &lift);
 			bool lifts = to == MEASUREMENT_NEW || to == MEASUREMENT_PROPOSED;
-			bool refused = (lifts && (from == MEASUREMENT_HELD || from == MEASUREMENT_REVOKED ||
-			                          from == MEASUREMENT_REFUSED)) ||
+			bool refused = (lifts &&
+			                (from == MEASUREMENT_HELD || from == MEASUREMENT_REVOKED ||
+			                 from == MEASUREMENT_REFUSED)) ||
 			               (to == MEASUREMENT_NEW && from == MEASUREMENT_AUTHORIZED);
-			assert_int_equal(store_fixture_measurement(f, lift.id).status, refused ? from : to);
+			assert_int_equal(store_fixture_measurement(f, lift.id).status,
+			                 refused ? from : to);
 			if (refused)
 				assert_non_null(strstr(said, "only an approval makes it"));
 			else
@@ -291,11 +294,11 @@ static void approve_is_what_lifts(void **state)
 	const struct {
 		enum measurement_status before, after;
 	} cases[] = {
-		{MEASUREMENT_NEW, MEASUREMENT_NEW},
-		{MEASUREMENT_HELD, MEASUREMENT_NEW},
-		{MEASUREMENT_REVOKED, MEASUREMENT_NEW},
-		{MEASUREMENT_AUTHORIZED, MEASUREMENT_AUTHORIZED},
-		{MEASUREMENT_PROPOSED, MEASUREMENT_PROPOSED},
+	        {MEASUREMENT_NEW, MEASUREMENT_NEW},
+	        {MEASUREMENT_HELD, MEASUREMENT_NEW},
+	        {MEASUREMENT_REVOKED, MEASUREMENT_NEW},
+	        {MEASUREMENT_AUTHORIZED, MEASUREMENT_AUTHORIZED},
+	        {MEASUREMENT_PROPOSED, MEASUREMENT_PROPOSED},
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -373,7 +376,8 @@ static void a_target_is_written_once_and_again_when_it_changes(void **state)
 	assert_string_equal(store_fixture_last_event(f),
 	                    "daemon payments: target changed: chain 8453, registry "
 	                    "0xcd00000000000000000000000000000000000001");
-	assert_int_equal(store_fixture_number(f, "SELECT count(*) FROM target WHERE app IS NULL"), 1);
+	assert_int_equal(store_fixture_number(f, "SELECT count(*) FROM target WHERE app IS NULL"),
+	                 1);
 }
 
 static void record_for_no_target(void *arg)
@@ -415,21 +419,21 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_STORE(a_new_value_is_new_and_wanted),
-		WITH_STORE(what_is_not_there_is_not_found),
-		WITH_STORE(the_same_bytes_at_the_same_place_are_one_evidence),
-		WITH_STORE(lists_answer_their_filters),
-		WITH_STORE(a_change_is_an_event_and_no_change_is_none),
-		WITH_STORE(evidence_lifts_nothing),
-		WITH_STORE(set_status_lifts_nothing),
-		WITH_STORE(revoked_means_wanted_absent),
-		WITH_STORE(approve_is_what_lifts),
-		WITH_STORE(approve_does_not_lift_a_refusal),
-		WITH_STORE(approve_of_what_is_under_way_waits_for_it),
-		WITH_STORE(wanted_absent_takes_the_approval_back),
-		WITH_STORE(a_target_is_written_once_and_again_when_it_changes),
-		WITH_STORE(what_cannot_be_aborts),
-		cmocka_unit_test(names),
+	        WITH_STORE(a_new_value_is_new_and_wanted),
+	        WITH_STORE(what_is_not_there_is_not_found),
+	        WITH_STORE(the_same_bytes_at_the_same_place_are_one_evidence),
+	        WITH_STORE(lists_answer_their_filters),
+	        WITH_STORE(a_change_is_an_event_and_no_change_is_none),
+	        WITH_STORE(evidence_lifts_nothing),
+	        WITH_STORE(set_status_lifts_nothing),
+	        WITH_STORE(revoked_means_wanted_absent),
+	        WITH_STORE(approve_is_what_lifts),
+	        WITH_STORE(approve_does_not_lift_a_refusal),
+	        WITH_STORE(approve_of_what_is_under_way_waits_for_it),
+	        WITH_STORE(wanted_absent_takes_the_approval_back),
+	        WITH_STORE(a_target_is_written_once_and_again_when_it_changes),
+	        WITH_STORE(what_cannot_be_aborts),
+	        cmocka_unit_test(names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,8 @@ static void everything_given_is_read_back(void **state)
 	assert_int_equal(history.count, 1);
 	assert_int_equal(history.items[0].from, 0);
 	assert_int_equal(history.items[0].to, STATE_DRAFTED);
-	assert_string_equal(store_fixture_last_event(f), "proposal p1: drafted: 2 calls for payments");
+	assert_string_equal(store_fixture_last_event(f),
+	                    "proposal p1: drafted: 2 calls for payments");
 
 	struct proposal none;
 	assert_int_equal(store_proposal_get(f->store, &f->arena, (struct proposal_id){9}, &none),
@@ -102,7 +103,8 @@ static void everything_given_is_read_back(void **state)
 static void a_live_call_is_carried_once(void **state)
 {
 	struct store_fixture *f = *state;
-	struct proposal_id first = store_fixture_propose(f, ACTION_ADD, 1, store_fixture_record(f, 1));
+	struct proposal_id first =
+	        store_fixture_propose(f, ACTION_ADD, 1, store_fixture_record(f, 1));
 	struct proposal_id id, live;
 	struct call calls[] = {store_fixture_call(f, ACTION_ADD, 2),
 	                       store_fixture_call(f, ACTION_ADD, 1)};
@@ -143,7 +145,8 @@ static void an_end_frees_the_calls(void **state)
 	store_fixture_move(f, first, STATE_DRAFTED, STATE_MULTISIG, "posted");
 	assert_int_equal(store_call_live(f->store, CHAIN, &call.to, call.data, &live), 0);
 	store_fixture_move(f, first, STATE_MULTISIG, STATE_REJECTED, "nonce 3 was used");
-	assert_int_equal(store_call_live(f->store, CHAIN, &call.to, call.data, &live), ERR_NOT_FOUND);
+	assert_int_equal(store_call_live(f->store, CHAIN, &call.to, call.data, &live),
+	                 ERR_NOT_FOUND);
 	struct proposal_id second = store_fixture_propose(f, ACTION_ADD, 1, m);
 	assert_int_not_equal(second.n, first.n);
 
@@ -152,7 +155,8 @@ static void an_end_frees_the_calls(void **state)
 	assert_int_equal(both[0].n, first.n);
 	assert_int_equal(both[1].n, second.n);
 	assert_int_equal(
-		store_measurement_proposals(f->store, &f->arena, (struct measurement_id){9}, &both), 0);
+	        store_measurement_proposals(f->store, &f->arena, (struct measurement_id){9}, &both),
+	        0);
 }
 
 static void a_move_is_one_row_one_history_row_one_event(void **state)
@@ -167,8 +171,8 @@ static void a_move_is_one_row_one_history_row_one_event(void **state)
 	assert_string_equal(store_fixture_last_event(f),
 	                    "proposal p1: drafted -> multisig: posted to the service");
 	store_begin(f->store);
-	assert_int_equal(store_proposal_move(f->store, id, STATE_MULTISIG, STATE_TIMELOCK, "scheduled",
-	                                     &tx, &f->error),
+	assert_int_equal(store_proposal_move(f->store, id, STATE_MULTISIG, STATE_TIMELOCK,
+	                                     "scheduled", &tx, &f->error),
 	                 0);
 	store_commit(f->store);
 	assert_int_equal(get(f, id).state, STATE_TIMELOCK);
@@ -183,7 +187,8 @@ static void a_move_is_one_row_one_history_row_one_event(void **state)
 	assert_true(hash32_equal(&history.items[2].tx, &tx));
 }
 
-/* Every (model, stored state, expected state, new state): exactly the table's transitions happen. */
+/* Every (model, stored state, expected state, new state): exactly the table's transitions happen.
+ */
 static void only_the_table_moves(void **state)
 {
 	struct store_fixture *f = *state;
@@ -192,22 +197,24 @@ static void only_the_table_moves(void **state)
 
 	for (int stored = STATE_DRAFTED; stored <= STATE_EXPIRED; stored++) {
 		if (stored > STATE_DRAFTED) /* as a database that was edited would have it */
-			store_fixture_number(f, arena_printf(&f->arena,
-			                                     "DROP TRIGGER proposal_terminal;"
-			                                     "UPDATE proposal SET state = %d;"
-			                                     "CREATE TRIGGER proposal_terminal BEFORE UPDATE OF"
-			                                     " state ON proposal WHEN OLD.state >= 6 BEGIN"
-			                                     " SELECT RAISE(ABORT, 'no'); END",
-			                                     stored));
+			store_fixture_sql(
+			        f, arena_printf(&f->arena,
+			                        "DROP TRIGGER proposal_terminal;"
+			                        "UPDATE proposal SET state = %d;"
+			                        "CREATE TRIGGER proposal_terminal BEFORE UPDATE OF"
+			                        " state ON proposal WHEN OLD.state >= 6 BEGIN"
+			                        " SELECT RAISE(ABORT, 'no'); END",
+			                        stored));
 		for (int from = STATE_DRAFTED; from <= STATE_EXPIRED; from++) {
 			for (int to = STATE_DRAFTED; to <= STATE_EXPIRED; to++) {
 				bool expected = from == stored &&
-				                lifecycle_allows(MODEL_SAFE_TIMELOCK, (enum proposal_state)from,
+				                lifecycle_allows(MODEL_SAFE_TIMELOCK,
+				                                 (enum proposal_state)from,
 				                                 (enum proposal_state)to);
 				store_begin(f->store);
-				int rc = store_proposal_move(f->store, id, (enum proposal_state)from,
-				                             (enum proposal_state)to, "because", NULL,
-				                             &f->error);
+				int rc = store_proposal_move(
+				        f->store, id, (enum proposal_state)from,
+				        (enum proposal_state)to, "because", NULL, &f->error);
 				assert_int_equal(rc, expected ? 0 : ERR_CONFLICT);
 				assert_int_equal(get(f, id).state, expected ? to : stored);
 				moved += expected;
@@ -229,12 +236,12 @@ static void a_refused_move_says_why(void **state)
 	struct proposal_id id = store_fixture_propose(f, ACTION_ADD, 1, store_fixture_record(f, 1));
 
 	store_begin(f->store);
-	assert_int_equal(store_proposal_move(f->store, id, STATE_MULTISIG, STATE_TIMELOCK, "x", NULL,
-	                                     &f->error),
+	assert_int_equal(store_proposal_move(f->store, id, STATE_MULTISIG, STATE_TIMELOCK, "x",
+	                                     NULL, &f->error),
 	                 ERR_CONFLICT);
 	assert_string_equal(f->error.text, "p1 is drafted, not multisig");
-	assert_int_equal(store_proposal_move(f->store, id, STATE_DRAFTED, STATE_CONFIRMED, "x", NULL,
-	                                     &f->error),
+	assert_int_equal(store_proposal_move(f->store, id, STATE_DRAFTED, STATE_CONFIRMED, "x",
+	                                     NULL, &f->error),
 	                 ERR_CONFLICT);
 	assert_string_equal(f->error.text,
 	                    "p1 (safe+timelock) cannot go from drafted to confirmed");
@@ -320,9 +327,8 @@ static void every_bad_end_holds_the_measurements(void **state)
 		struct measurement held = store_fixture_measurement(f, m);
 		assert_int_equal(held.status, MEASUREMENT_HELD);
 		assert_true(held.wanted);
-		assert_string_equal(held.reason,
-		                    arena_printf(&f->arena, "p%u %s: the reason", i + 1,
-		                                 proposal_state_name(ends[i])));
+		assert_string_equal(held.reason, arena_printf(&f->arena, "p%u %s: the reason",
+		                                              i + 1, proposal_state_name(ends[i])));
 		store_fixture_record(f, i + 1); /* a rescan */
 		assert_int_equal(store_fixture_measurement(f, m).status, MEASUREMENT_HELD);
 	}
@@ -454,7 +460,8 @@ static void flags_are_kept_and_told(void **state)
 	struct proposal_id id = store_fixture_propose(f, ACTION_ADD, 1, store_fixture_record(f, 1));
 
 	store_begin(f->store);
-	store_proposal_set_flags(f->store, id, FLAG_OVERDUE | FLAG_WITHDRAWING, "root asked for it");
+	store_proposal_set_flags(f->store, id, FLAG_OVERDUE | FLAG_WITHDRAWING,
+	                         "root asked for it");
 	store_commit(f->store);
 	assert_int_equal(get(f, id).flags, FLAG_OVERDUE | FLAG_WITHDRAWING);
 	assert_string_equal(store_fixture_last_event(f),
@@ -486,7 +493,8 @@ static void a_refused_creation_leaves_the_rest(void **state)
 
 	store_begin(f->store);
 	assert_int_equal(store_proposal_create(f->store, &proposal, &first, &f->error), 0);
-	assert_int_equal(store_proposal_create(f->store, &proposal, &second, &f->error), ERR_CONFLICT);
+	assert_int_equal(store_proposal_create(f->store, &proposal, &second, &f->error),
+	                 ERR_CONFLICT);
 	store_call_serve(f->store, CHAIN, &call.to, call.data, m);
 	store_commit(f->store); /* the transaction goes on as if it had not been asked for */
 	assert_int_equal(get(f, first).call_count, 1);
@@ -531,24 +539,24 @@ static void terminal_is_the_same_in_sql(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_STORE(everything_given_is_read_back),
-		WITH_STORE(a_live_call_is_carried_once),
-		WITH_STORE(an_end_frees_the_calls),
-		WITH_STORE(a_move_is_one_row_one_history_row_one_event),
-		WITH_STORE(only_the_table_moves),
-		WITH_STORE(a_refused_move_says_why),
-		WITH_STORE(confirmed_authorizes_and_revokes),
-		WITH_STORE(what_was_undone_before_finality_stays_undone),
-		WITH_STORE(every_bad_end_holds_the_measurements),
-		WITH_STORE(a_bad_end_leaves_what_the_chain_said),
-		WITH_STORE(a_bad_end_leaves_what_another_proposal_carries),
-		WITH_STORE(serving_lifts_nothing),
-		WITH_STORE(one_call_serves_several_targets),
-		WITH_STORE(lists_are_in_order_with_their_calls),
-		WITH_STORE(flags_are_kept_and_told),
-		WITH_STORE(a_refused_creation_leaves_the_rest),
-		WITH_STORE(what_cannot_be_aborts),
-		cmocka_unit_test(terminal_is_the_same_in_sql),
+	        WITH_STORE(everything_given_is_read_back),
+	        WITH_STORE(a_live_call_is_carried_once),
+	        WITH_STORE(an_end_frees_the_calls),
+	        WITH_STORE(a_move_is_one_row_one_history_row_one_event),
+	        WITH_STORE(only_the_table_moves),
+	        WITH_STORE(a_refused_move_says_why),
+	        WITH_STORE(confirmed_authorizes_and_revokes),
+	        WITH_STORE(what_was_undone_before_finality_stays_undone),
+	        WITH_STORE(every_bad_end_holds_the_measurements),
+	        WITH_STORE(a_bad_end_leaves_what_the_chain_said),
+	        WITH_STORE(a_bad_end_leaves_what_another_proposal_carries),
+	        WITH_STORE(serving_lifts_nothing),
+	        WITH_STORE(one_call_serves_several_targets),
+	        WITH_STORE(lists_are_in_order_with_their_calls),
+	        WITH_STORE(flags_are_kept_and_told),
+	        WITH_STORE(a_refused_creation_leaves_the_rest),
+	        WITH_STORE(what_cannot_be_aborts),
+	        cmocka_unit_test(terminal_is_the_same_in_sql),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

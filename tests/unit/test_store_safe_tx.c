@@ -115,13 +115,15 @@ static void a_nonce_is_stored_before_the_post(void **state)
 	assert_int_equal(row.posted_at.ms, f->now);
 
 	assert_int_equal(assign(f, id, 4), ERR_CONFLICT);
-	assert_string_equal(f->error.text, "the schedule transaction 1 of p1 is posting, not drafted");
+	assert_string_equal(f->error.text,
+	                    "the schedule transaction 1 of p1 is posting, not drafted");
 	assert_int_equal(get(f, p, 0).nonce, 3);
 
 	store_begin(f->store);
 	store_safe_tx_unassign(f->store, id);
 	store_commit(f->store);
-	assert_string_equal(store_fixture_last_event(f), "safe-tx p1: schedule 1: gives up nonce 3");
+	assert_string_equal(store_fixture_last_event(f),
+	                    "safe-tx p1: schedule 1: gives up nonce 3");
 	row = get(f, p, 0);
 	assert_false(row.has_nonce);
 	assert_int_equal(row.status, SAFE_TX_DRAFTED);
@@ -156,8 +158,8 @@ static void the_same_nonce_of_another_safe_is_free(void **state)
 
 	assert_int_equal(assign(f, add(f, p, PURPOSE_SCHEDULE), 3), 0);
 	store_begin(f->store);
-	struct safe_tx_id id = store_safe_tx_add(f->store, p, PURPOSE_EXECUTE, &other, &other,
-	                                         bytes_of("", 0), 0);
+	struct safe_tx_id id =
+	        store_safe_tx_add(f->store, p, PURPOSE_EXECUTE, &other, &other, bytes_of("", 0), 0);
 	store_commit(f->store);
 	assert_int_equal(assign(f, id, 3), 0);
 	assert_int_equal(get(f, p, 1).data.len, 0);
@@ -240,7 +242,8 @@ static void confirmations_are_events_when_they_change(void **state)
 	store_begin(f->store);
 	store_safe_tx_set_confirmations(f->store, id, 1, 2);
 	store_commit(f->store);
-	assert_string_equal(store_fixture_last_event(f), "safe-tx p1: schedule 1: 1 of 2 confirmations");
+	assert_string_equal(store_fixture_last_event(f),
+	                    "safe-tx p1: schedule 1: 1 of 2 confirmations");
 	assert_int_equal(get(f, p, 0).confirmations, 1);
 	assert_int_equal(get(f, p, 0).threshold, 2);
 	int64_t events = store_fixture_number(f, "SELECT count(*) FROM event");
@@ -389,19 +392,19 @@ static void the_highest_live_nonce_of_an_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_STORE(a_draft_has_no_nonce),
-		WITH_STORE(attempts_count_per_purpose),
-		WITH_STORE(a_nonce_is_stored_before_the_post),
-		WITH_STORE(one_nonce_one_live_transaction),
-		WITH_STORE(the_same_nonce_of_another_safe_is_free),
-		WITH_STORE(nonces_are_those_of_live_ones),
-		WITH_STORE(open_ones_are_listed_oldest_first),
-		WITH_STORE(status_carries_the_transaction),
-		WITH_STORE(confirmations_are_events_when_they_change),
-		WITH_STORE(an_end_withdraws_what_was_never_posted),
-		WITH_STORE(what_cannot_be_is_loud),
-		WITH_STORE(sent_ones_are_kept_whole),
-		WITH_STORE(the_highest_live_nonce_of_an_address),
+	        WITH_STORE(a_draft_has_no_nonce),
+	        WITH_STORE(attempts_count_per_purpose),
+	        WITH_STORE(a_nonce_is_stored_before_the_post),
+	        WITH_STORE(one_nonce_one_live_transaction),
+	        WITH_STORE(the_same_nonce_of_another_safe_is_free),
+	        WITH_STORE(nonces_are_those_of_live_ones),
+	        WITH_STORE(open_ones_are_listed_oldest_first),
+	        WITH_STORE(status_carries_the_transaction),
+	        WITH_STORE(confirmations_are_events_when_they_change),
+	        WITH_STORE(an_end_withdraws_what_was_never_posted),
+	        WITH_STORE(what_cannot_be_is_loud),
+	        WITH_STORE(sent_ones_are_kept_whole),
+	        WITH_STORE(the_highest_live_nonce_of_an_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
