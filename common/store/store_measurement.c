@@ -374,6 +374,16 @@ void store_measurement_set_status(struct store *store, struct measurement_id id,
 	arena_free(&arena);
 }
 
+static bool add_is_live(struct store *store, struct measurement_id id)
+{
+	struct query *query = db_query(
+	        store->db, "SELECT 1 FROM call_measurement s JOIN call c ON c.id = s.call_id"
+	                   " WHERE s.measurement_id = ? AND c.live = 1 AND c.action = 1");
+
+	db_bind_int(query, id.n);
+	return store_exists(query);
+}
+
 bool store_measurement_lift(struct store *store, struct measurement_id id, const char *held_for,
                             const char *reason)
 {
@@ -382,11 +392,14 @@ bool store_measurement_lift(struct store *store, struct measurement_id id, const
 	bool lifts;
 
 	measurement_must_get(store, &arena, id, &measurement);
-	lifts = measurement.status == MEASUREMENT_HELD && measurement.wanted &&
-	        measurement.reason != NULL &&
+	lifts = held_for[0] != '\0' && measurement.status == MEASUREMENT_HELD &&
+	        measurement.wanted && measurement.reason != NULL &&
 	        strncmp(measurement.reason, held_for, strlen(held_for)) == 0;
 	if (lifts)
-		store_measurement_change(store, &measurement, MEASUREMENT_NEW, true, reason);
+		store_measurement_change(store, &measurement,
+		                         add_is_live(store, id) ? MEASUREMENT_PROPOSED
+		                                                : MEASUREMENT_NEW,
+		                         true, reason);
 	arena_free(&arena);
 	return lifts;
 }
@@ -401,16 +414,6 @@ void store_measurement_set_wanted(struct store *store, struct measurement_id id,
 	if (measurement.wanted != wanted)
 		store_measurement_change(store, &measurement, measurement.status, wanted, reason);
 	arena_free(&arena);
-}
-
-static bool add_is_live(struct store *store, struct measurement_id id)
-{
-	struct query *query = db_query(
-	        store->db, "SELECT 1 FROM call_measurement s JOIN call c ON c.id = s.call_id"
-	                   " WHERE s.measurement_id = ? AND c.live = 1 AND c.action = 1");
-
-	db_bind_int(query, id.n);
-	return store_exists(query);
 }
 
 void store_measurement_approve(struct store *store, struct measurement_id id, const char *who)

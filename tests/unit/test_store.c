@@ -245,7 +245,9 @@ static void a_migrated_schema_is_the_schema(void **state)
 	unlink(path);
 	store_close(f->store);
 	f->store = NULL;
-	assert_string_equal(migrated, schema_of(f, f->path));
+	if (strcmp(migrated, schema_of(f, f->path)) != 0)
+		fail_msg("the schema changed without a new migration step (before version 1 is"
+		         " released: make its file again, see tests/fixtures/store/ORIGIN.md)");
 }
 
 /* --- transactions --- */

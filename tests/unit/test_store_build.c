@@ -50,6 +50,7 @@ static void assert_same(const struct artifact *a, const struct artifact *b)
 	assert_int_equal(a->measured.format, b->measured.format);
 	assert_int_equal(a->measured.refused, b->measured.refused);
 	assert_int_equal(a->measured.level, b->measured.level);
+	assert_int_equal(a->measured.is_signed, b->measured.is_signed);
 	assert_memory_equal(a->measured.pcrs.pcr0, b->measured.pcrs.pcr0, SHA384_SIZE);
 	assert_memory_equal(a->measured.pcrs.pcr1, b->measured.pcrs.pcr1, SHA384_SIZE);
 	assert_memory_equal(a->measured.pcrs.pcr2, b->measured.pcrs.pcr2, SHA384_SIZE);
@@ -90,6 +91,7 @@ static void an_artifact_is_read_back_whole(void **state)
 	                                   .refusal = "byte 12: bad",
 	                                   .sha256 = store_fixture_hash(3)};
 	given.measured.pcrs.has_pcr8 = true;
+	given.measured.is_signed = true;
 	memset(given.measured.pcrs.pcr8, 8, SHA384_SIZE);
 	put(f, &given);
 	assert_int_equal(store_artifact_get(f->store, &f->arena, "payments", given.path, &found),
@@ -210,6 +212,11 @@ static void a_build_has_one_row_and_an_event_per_verdict(void **state)
 	assert_string_equal(store_fixture_last_event(f),
 	                    "build b1: payments: /srv/a/app.eif: refused: "
 	                    "pcr0 is aa, the file says bb");
+	build.reason = "pcr0 is aa, the file says cc"; /* another verdict */
+	put_build(f, &build);
+	assert_string_equal(store_fixture_last_event(f),
+	                    "build b1: payments: /srv/a/app.eif: refused: "
+	                    "pcr0 is aa, the file says cc");
 	store_build_list(f->store, &f->arena, "payments", &list);
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.items[0].id.n, id.n);
@@ -217,7 +224,7 @@ static void a_build_has_one_row_and_an_event_per_verdict(void **state)
 	assert_string_equal(list.items[0].folder, "/srv/a");
 	assert_string_equal(list.items[0].eif, "app.eif");
 	assert_int_equal(list.items[0].status, BUILD_REFUSED);
-	assert_string_equal(list.items[0].reason, "pcr0 is aa, the file says bb");
+	assert_string_equal(list.items[0].reason, "pcr0 is aa, the file says cc");
 	assert_false(list.items[0].has_value);
 	assert_int_equal(list.items[0].first_seen.ms, STORE_FIXTURE_START);
 	assert_int_equal(list.items[0].last_change.ms, f->now - 7);
@@ -245,6 +252,11 @@ static void builds_are_told_apart(void **state)
 	struct build_id third = put_build(f, &build);
 	store_build_list(f->store, &f->arena, NULL, &list);
 	assert_int_equal(list.count, 3);
+	store_build_folder(f->store, &f->arena, "payments", "/srv/a", &list);
+	assert_int_equal(list.count, 2);
+	assert_string_equal(list.items[1].eif, "one.eif");
+	store_build_folder(f->store, &f->arena, "payments", "/srv", &list);
+	assert_int_equal(list.count, 0);
 	store_build_list(f->store, &f->arena, "other", &list);
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.items[0].id.n, third.n);

@@ -194,6 +194,27 @@ static void backfill_resumes(void **state)
 	}
 }
 
+static void followed_contracts_are_remembered(void **state)
+{
+	struct store_fixture *f = *state;
+	struct address contract = store_fixture_address(1), other = store_fixture_address(2);
+	struct seen_log log = some_log(11, 0, 1);
+
+	assert_false(store_follow_known(f->store, CHAIN, &contract));
+	store_begin(f->store);
+	store_follow_add(f->store, CHAIN, &contract);
+	store_follow_add(f->store, CHAIN, &contract);
+	assert_true(store_log_put(f->store, CHAIN, &log));
+	assert_false(store_log_put(f->store, CHAIN, &log));
+	store_commit(f->store);
+	store_fixture_reopen(f);
+	assert_true(store_follow_known(f->store, CHAIN, &contract));
+	assert_false(store_follow_known(f->store, CHAIN, &other));
+	assert_false(store_follow_known(f->store, CHAIN + 1, &contract));
+	rewind_to(f, 0); /* no block is known: everything starts over */
+	assert_false(store_follow_known(f->store, CHAIN, &contract));
+}
+
 static void logs_wait_until_somebody_acted(void **state)
 {
 	struct store_fixture *f = *state;
@@ -246,6 +267,7 @@ int main(void)
 	        WITH_STORE(a_reorganisation_below_all_that_is_known_starts_over),
 	        WITH_STORE(chains_do_not_mix),
 	        WITH_STORE(backfill_resumes),
+	        WITH_STORE(followed_contracts_are_remembered),
 	        WITH_STORE(logs_wait_until_somebody_acted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

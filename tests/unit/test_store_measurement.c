@@ -359,6 +359,43 @@ static void wanted_absent_takes_the_approval_back(void **state)
 	assert_true(store_fixture_measurement(f, id).wanted);
 }
 
+static bool lift(struct store_fixture *f, struct measurement_id id, const char *held_for)
+{
+	store_begin(f->store);
+	bool lifted = store_measurement_lift(f->store, id, held_for, "recomputed now");
+	store_commit(f->store);
+	return lifted;
+}
+
+static void only_the_named_hold_is_lifted(void **state)
+{
+	struct store_fixture *f = *state;
+	struct measurement_id id = store_fixture_record(f, 1);
+
+	assert_false(lift(f, id, "evidence")); /* not held at all */
+	set_status(f, id, MEASUREMENT_HELD, "p7 rejected: nonce 3 was used");
+	assert_false(lift(f, id, "evidence"));
+	assert_false(lift(f, id, ""));
+	set_status(f, id, MEASUREMENT_HELD, "evidence claimed is below recomputed");
+	assert_true(lift(f, id, "evidence"));
+	assert_int_equal(store_fixture_measurement(f, id).status, MEASUREMENT_NEW);
+	assert_string_equal(store_fixture_last_event(f),
+	                    "measurement m1: held -> new: recomputed now");
+
+	store_fixture_propose(f, ACTION_ADD, 1, id);
+	set_status(f, id, MEASUREMENT_HELD, "evidence claimed is below recomputed");
+	assert_true(lift(f, id, "evidence"));
+	assert_int_equal(store_fixture_measurement(f, id).status, MEASUREMENT_PROPOSED);
+
+	set_status(f, id, MEASUREMENT_HELD, "evidence claimed is below recomputed");
+	store_begin(f->store);
+	store_measurement_set_wanted(f->store, id, false, "evidence: revoked by root");
+	store_commit(f->store);
+	assert_false(lift(f, id, "evidence"));
+	set_status(f, id, MEASUREMENT_REVOKED, "evidence");
+	assert_false(lift(f, id, "evidence"));
+}
+
 static void a_target_is_written_once_and_again_when_it_changes(void **state)
 {
 	struct store_fixture *f = *state;
@@ -431,6 +468,7 @@ int main(void)
 	        WITH_STORE(approve_does_not_lift_a_refusal),
 	        WITH_STORE(approve_of_what_is_under_way_waits_for_it),
 	        WITH_STORE(wanted_absent_takes_the_approval_back),
+	        WITH_STORE(only_the_named_hold_is_lifted),
 	        WITH_STORE(a_target_is_written_once_and_again_when_it_changes),
 	        WITH_STORE(what_cannot_be_aborts),
 	        cmocka_unit_test(names),
