@@ -59,7 +59,8 @@ static void test_every_selector_is_derived_and_published(void **state)
 	}
 	abi_selector(derived, IS_AUTHORIZED_SIGNATURE);
 	assert_memory_equal(derived, is_authorized_selector, ABI_SELECTOR);
-	const struct jval *published = published_function("docs_wrong_names", IS_AUTHORIZED_SIGNATURE);
+	const struct jval *published =
+	        published_function("docs_wrong_names", IS_AUTHORIZED_SIGNATURE);
 	fixture_fixed(wrong_name, sizeof(wrong_name), published, "selector");
 	assert_memory_equal(wrong_name, is_authorized_selector, ABI_SELECTOR);
 }
