@@ -90,6 +90,8 @@ void store_measurement_set_status(struct store *store, struct measurement_id id,
                                   enum measurement_status status, const char *reason);
 void store_measurement_set_wanted(struct store *store, struct measurement_id id, bool wanted,
                                   const char *reason);
+/* How the reason of a hold begins that is only about evidence: it ends with stronger evidence. */
+#define MEASUREMENT_HELD_FOR_EVIDENCE "evidence "
 /* The one way back without a person, for a hold that was only about our evidence: makes it new again
  * if it is held, wanted, and its reason begins with held_for. False, and nothing done, otherwise. */
 bool store_measurement_lift(struct store *store, struct measurement_id id, const char *held_for,

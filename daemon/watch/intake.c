@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 enum {
-	LOST_MS = 1000, /* a worker died and not by the file's fault */
-	SWEEP = 256,    /* stored paths looked up per pass of the loop */
+	LOST_MS = 1000,   /* a worker died and not by the file's fault */
+	CHANGED_MS = 100, /* somebody writes: beside the settle time, which may be nothing */
+	SWEEP = 256,      /* stored paths looked up per pass of the loop */
 };
 
 /* One watched folder of the config. */
@@ -175,7 +176,7 @@ static void measured(const struct measured *found, bool lost, void *arg)
 	now = fstat(job->fd, &st) == 0 ? file_id_of(&st) : (struct file_id){0};
 	if (!file_id_equal(&now, &job->id)) {
 		intake->changed++;
-		watcher_again(source->watcher, job->path, 0);
+		watcher_again(source->watcher, job->path, CHANGED_MS);
 	} else if (lost) {
 		intake->lost++;
 		watcher_again(source->watcher, job->path, LOST_MS);
@@ -254,7 +255,7 @@ static void take(struct source *source, struct watcher_file *file)
 	}
 	close(file->fd);
 	if (in_work(intake, source, file->path))
-		watcher_again(source->watcher, file->path, 0);
+		watcher_again(source->watcher, file->path, CHANGED_MS);
 	else
 		watcher_done(source->watcher, file->path);
 	free(file->path);

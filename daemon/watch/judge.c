@@ -9,9 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beginnings of reasons, by which a hold is known again. The first two end by themselves: stronger
- * evidence came, or the build is a good one again. The third began after people were asked. */
-#define HELD_FOR_EVIDENCE "evidence "
+/* Beginnings of reasons, by which a hold is known again, beside MEASUREMENT_HELD_FOR_EVIDENCE. The
+ * first ends when the build is a good one again; the second began after people were asked. */
 #define HELD_FOR_BUILD "build refused: "
 #define HELD_FOR_CONTRADICTION "contradicted after drafting: "
 
@@ -99,12 +98,12 @@ static void weigh(struct judgement *j, struct measurement_id id)
 	if (store_measurement_get(j->store, j->arena, id, &m) != 0)
 		die("m%lld was just recorded and is not there", (long long)id.n);
 	is_short = m.level < j->target->min_evidence && !m.approved;
-	held_for = begins_with(m.reason, HELD_FOR_BUILD) ? HELD_FOR_BUILD : HELD_FOR_EVIDENCE;
+	held_for = begins_with(m.reason, HELD_FOR_BUILD) ? HELD_FOR_BUILD : MEASUREMENT_HELD_FOR_EVIDENCE;
 	if (is_short && (m.status == MEASUREMENT_NEW ||
 	                 (m.status == MEASUREMENT_HELD && begins_with(m.reason, HELD_FOR_BUILD))))
 		store_measurement_set_status(
 		        j->store, id, MEASUREMENT_HELD,
-		        arena_printf(j->arena, HELD_FOR_EVIDENCE "%s, the target wants %s",
+		        arena_printf(j->arena, MEASUREMENT_HELD_FOR_EVIDENCE "%s, the target wants %s",
 		                     evidence_level_name(m.level),
 		                     evidence_level_name(j->target->min_evidence)));
 	else if (!is_short)
