@@ -365,7 +365,7 @@ static void signal_measurers(int number)
 			continue;
 		if (fscanf(file, "%*d %*s %c %d", &state, &parent) == 2 && parent == getpid() &&
 		    state != 'Z')
-			kill(atoi(entry->d_name), number);
+			kill((pid_t)strtol(entry->d_name, NULL, 10), number);
 		fclose(file);
 	}
 	closedir(proc);
