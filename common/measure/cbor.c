@@ -3,6 +3,8 @@
 #include <cbor.h>
 #include <string.h>
 
+enum { TAG_MAJOR = 6 };
+
 /* libcbor calls one of these per item; each notes what it saw. */
 static void seen(void *out, enum cbor_kind kind, uint64_t n)
 {
@@ -100,6 +102,12 @@ int cbor_next(struct bytes *rest, struct cbor_item *out, struct error *error)
 	*out = (struct cbor_item){.kind = CBOR_OTHER};
 	if (rest->len == 0)
 		return error_set(error, ERR_INVALID, "CBOR ends where an item was expected");
+	/* libcbor refuses small tags that had no meaning when it was written, 18 among them. */
+	if (rest->data[0] >> 5 == TAG_MAJOR && (rest->data[0] & 31) < 24) {
+		seen(out, CBOR_TAG, rest->data[0] & 31);
+		*rest = bytes_of(rest->data + 1, rest->len - 1);
+		return 0;
+	}
 	struct cbor_decoder_result result =
 	        cbor_stream_decode(rest->data, rest->len, &callbacks, out);
 	switch (result.status) {

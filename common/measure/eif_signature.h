@@ -11,7 +11,7 @@ struct eif_signature {
 	struct bytes cose;        /* COSE_Sign1, in the arena */
 };
 
-/* Takes the section apart. ERR_INVALID. */
+/* Takes the section apart. ERR_INVALID. In both functions error must not be NULL. */
 int eif_signature_parse(struct arena *arena, struct bytes section, struct eif_signature *out,
                         struct error *error) MUST_USE;
 /* Checks the signature with the certificate's key, the algorithm against its curve, and the signed
