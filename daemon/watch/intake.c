@@ -14,7 +14,9 @@
 enum {
 	LOST_MS = 1000,   /* a worker died and not by the file's fault */
 	CHANGED_MS = 100, /* somebody writes: beside the settle time, which may be nothing */
-	SWEEP = 256,      /* stored paths looked up per pass of the loop */
+	SWEEP = 256,      /* stored paths looked up per pass of the loop, */
+	VERDICTS = 64,    /* and folders judged, */
+	TAKES = 1024,     /* and files taken */
 };
 
 /* One watched folder of the config. */
@@ -67,6 +69,7 @@ struct intake {
 	size_t job_count;
 	struct outcome_list outcomes;
 	struct arena outcome_arena; /* all outcomes and their texts */
+	bool pumps_on;              /* pump_on is deferred */
 	int64_t seen, measured, unknown, refused, changed, lost;
 };
 
@@ -264,50 +267,85 @@ static void take(struct source *source, struct watcher_file *file)
 /* --- judging
  * ---------------------------------------------------------------------------------------- */
 
-static void judge(struct intake *intake)
+static char *next_folder(struct intake *intake, struct source **of)
+{
+	char *folder = NULL;
+
+	TAILQ_FOREACH(*of, &intake->sources, link)
+	{
+		folder = watcher_take_folder((*of)->watcher);
+		if (folder != NULL)
+			break;
+	}
+	return folder;
+}
+
+/* Some of the quiet folders, in one transaction. True when there may be more. */
+static bool judge(struct intake *intake)
 {
 	struct source *source;
 	struct arena arena = {0};
-	char *folder;
-	bool begun = false, changed = false;
+	char *folder = next_folder(intake, &source);
+	unsigned judged = 0;
+	bool changed = false;
 
-	TAILQ_FOREACH(source, &intake->sources, link)
-	{
-		while ((folder = watcher_take_folder(source->watcher)) != NULL) {
-			if (!begun)
-				store_begin(intake->store);
-			begun = true;
-			changed |= judge_folder(intake->store, source->target,
-			                        stored_path(&arena, source, folder));
-			free(folder);
-		}
+	if (folder == NULL)
+		return false;
+	store_begin(intake->store);
+	while (folder != NULL) {
+		changed |= judge_folder(intake->store, source->target,
+		                        stored_path(&arena, source, folder));
+		free(folder);
+		folder = ++judged < VERDICTS ? next_folder(intake, &source) : NULL;
 	}
-	if (begun)
-		store_commit(intake->store);
+	store_commit(intake->store);
 	arena_free(&arena);
 	if (changed)
 		intake->on_measurements(intake->arg);
+	return judged == VERDICTS;
 }
 
-/* Judges what is quiet, and gives the pool as much as it can take, from all folders in turn. */
-static void pump(struct intake *intake)
+/* Gives the pool as much as it can take, from all folders in turn. True when there may be more. */
+static bool take_files(struct intake *intake)
 {
 	struct source *source;
 	struct watcher_file file;
+	unsigned taken = 0;
 	bool more = true;
 
-	judge(intake);
-	while (more) {
+	while (more && taken < TAKES) {
 		more = false;
 		TAILQ_FOREACH(source, &intake->sources, link)
 		{
 			if (measurer_pool_idle(intake->pool) == 0)
-				break;
+				return false;
 			if (watcher_take(source->watcher, &file)) {
 				take(source, &file);
+				taken++;
 				more = true;
 			}
 		}
+	}
+	return more;
+}
+
+static void pump_on(void *arg)
+{
+	struct intake *intake = arg;
+
+	intake->pumps_on = false;
+	pump(intake);
+}
+
+static void pump(struct intake *intake)
+{
+	struct source *source;
+	bool more = judge(intake);
+
+	more = take_files(intake) || more;
+	if (more && !intake->pumps_on) {
+		intake->pumps_on = true;
+		loop_defer(intake->loop, pump_on, intake);
 	}
 	TAILQ_FOREACH(source, &intake->sources, link)
 	watcher_arm(source->watcher);
@@ -513,6 +551,7 @@ void intake_free(struct intake *intake)
 	while (!TAILQ_EMPTY(&intake->sources))
 		source_free(TAILQ_FIRST(&intake->sources));
 	loop_undefer(intake->loop, flush, intake);
+	loop_undefer(intake->loop, pump_on, intake);
 	arena_free(&intake->outcome_arena);
 	free(intake);
 }

@@ -98,12 +98,14 @@ static void weigh(struct judgement *j, struct measurement_id id)
 	if (store_measurement_get(j->store, j->arena, id, &m) != 0)
 		die("m%lld was just recorded and is not there", (long long)id.n);
 	is_short = m.level < j->target->min_evidence && !m.approved;
-	held_for = begins_with(m.reason, HELD_FOR_BUILD) ? HELD_FOR_BUILD : MEASUREMENT_HELD_FOR_EVIDENCE;
+	held_for = begins_with(m.reason, HELD_FOR_BUILD) ? HELD_FOR_BUILD
+	                                                 : MEASUREMENT_HELD_FOR_EVIDENCE;
 	if (is_short && (m.status == MEASUREMENT_NEW ||
 	                 (m.status == MEASUREMENT_HELD && begins_with(m.reason, HELD_FOR_BUILD))))
 		store_measurement_set_status(
 		        j->store, id, MEASUREMENT_HELD,
-		        arena_printf(j->arena, MEASUREMENT_HELD_FOR_EVIDENCE "%s, the target wants %s",
+		        arena_printf(j->arena,
+		                     MEASUREMENT_HELD_FOR_EVIDENCE "%s, the target wants %s",
 		                     evidence_level_name(m.level),
 		                     evidence_level_name(j->target->min_evidence)));
 	else if (!is_short)

@@ -1,6 +1,7 @@
 #include "daemon/watch/scan.h"
 
 #include "common/base/log.h"
+#include "daemon/watch/unreadable.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,8 +46,9 @@ struct scan {
 	size_t whole_left; /* its folders still to be read */
 	bool again;        /* another one was asked for meanwhile */
 	bool told_limit;
-	DIR *dir;          /* being read */
-	struct node *node; /* the same */
+	struct unreadable *unreadable; /* folders */
+	DIR *dir;                      /* being read */
+	struct node *node;             /* the same */
 	uint64_t dir_round;
 };
 
@@ -79,6 +81,7 @@ struct scan *scan_new(const char *context, bool recursive, const struct scan_own
 	scan->recursive = recursive;
 	scan->owner = owner;
 	scan->arg = arg;
+	scan->unreadable = unreadable_new();
 	TAILQ_INIT(&scan->nodes);
 	STAILQ_INIT(&scan->todos);
 	return scan;
@@ -125,6 +128,7 @@ void scan_free(struct scan *scan)
 		STAILQ_REMOVE_HEAD(&scan->todos, link);
 		todo_free(todo);
 	}
+	unreadable_free(scan->unreadable);
 	free(scan->context);
 	free(scan);
 }
@@ -226,15 +230,26 @@ static struct node *node_visit(struct scan *scan, int root, int fd, const struct
 	return node;
 }
 
+/* Once: a walk may come by every few seconds. */
+static void tell_unreadable(struct scan *scan, const char *path, int problem)
+{
+	const struct file_id any = {0};
+
+	/* Gone again, replaced, or a link out of the tree: nothing to say. */
+	if (problem == ENOENT || problem == ENOTDIR || problem == EXDEV || problem == ELOOP ||
+	    unreadable_has(scan->unreadable, path, &any))
+		return;
+	unreadable_add(scan->unreadable, path, &any);
+	log_unusual(scan->context, "%s cannot be read: %s", *path != '\0' ? path : "it",
+	            strerror(problem));
+}
+
 static void dir_open(struct scan *scan, int root, const struct todo *todo)
 {
 	int fd = beneath_open(root, todo->path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 
 	if (fd < 0) {
-		/* Gone again, replaced, or a link out of the tree: nothing to say. */
-		if (fd != -ENOENT && fd != -ENOTDIR && fd != -EXDEV && fd != -ELOOP)
-			log_unusual(scan->context, "%s cannot be read: %s",
-			            *todo->path != '\0' ? todo->path : "it", strerror(-fd));
+		tell_unreadable(scan, todo->path, -fd);
 		return;
 	}
 	scan->node = node_visit(scan, root, fd, todo);
@@ -363,6 +378,12 @@ void scan_drop(struct scan *scan, const char *path)
 		if (lies_beneath(node->folder.path, path))
 			node_drop(scan, node);
 	}
+}
+
+void scan_forget(struct scan *scan, struct scan_folder *folder)
+{
+	scan_set_watch(scan, folder, -1);
+	node_drop(scan, (struct node *)folder);
 }
 
 struct scan_folder *scan_watched(struct scan *scan, int watch)

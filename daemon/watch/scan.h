@@ -36,6 +36,8 @@ bool scan_step(struct scan *scan, int root, unsigned budget);
 
 /* Forgets the folder and all beneath it: it was moved away. */
 void scan_drop(struct scan *scan, const char *path);
+/* Forgets this folder alone: its watch is gone, and probably so is it. Frees it. */
+void scan_forget(struct scan *scan, struct scan_folder *folder);
 /* The folder of that watch, or NULL. */
 struct scan_folder *scan_watched(struct scan *scan, int watch);
 void scan_set_watch(struct scan *scan, struct scan_folder *folder, int watch);

@@ -156,10 +156,10 @@ static void watch_folder(int fd, struct scan_folder *folder, void *arg)
 	watch = w->kernel.add_watch(w->inotify, link, EVENTS);
 	if (watch >= 0)
 		scan_set_watch(w->scan, folder, watch);
-	else if (errno == ENOSPC)
-		see_by_walking(w, "inotify watch limit reached (fs.inotify.max_user_watches)");
-	else if (errno != ENOENT)
-		see_by_walking(w, "inotify refuses a folder");
+	else
+		see_by_walking(w, errno == ENOSPC ? "inotify watch limit reached "
+		                                    "(fs.inotify.max_user_watches)"
+		                                  : "inotify refuses a folder");
 }
 
 static void folder_dropped(struct scan_folder *folder, void *arg)
@@ -347,9 +347,9 @@ static void own_event(struct watcher *w, struct scan_folder *folder, uint32_t ma
 		lost(w, mask & IN_MOVE_SELF ? "was moved away" : "went away");
 		return;
 	}
-	if (mask & (IN_IGNORED | IN_UNMOUNT))
-		scan_set_watch(w->scan, folder, -1);
-	if (mask & IN_ATTRIB) {
+	if (mask & IN_IGNORED) {
+		scan_forget(w->scan, folder);
+	} else if (mask & IN_ATTRIB) {
 		scan_add(w->scan, folder->path);
 		loop_timer_set(w->step, 0);
 	}
@@ -416,6 +416,8 @@ static bool take(struct watcher *w, int root, struct settled *next, struct watch
 		if (w->recursive) {
 			scan_add(w->scan, next->path);
 			loop_timer_set(w->step, 0);
+			/* It may have led to another folder before. */
+			w->owner->left(next->path, w->arg);
 		}
 		return true;
 	case FOUND_CLOSED:
