@@ -1,5 +1,6 @@
 #include "common/base/clock.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,22 +25,33 @@ struct mono clock_mono(void)
 	return (struct mono){read_clock(CLOCK_MONOTONIC)};
 }
 
-char *wall_text_seconds(char text[WALL_TEXT_SIZE], uint64_t seconds)
+/* RFC 3339 has four digits for the year; what a chain or a file claims beyond is a bare number. */
+#define YEAR_10000 253402300800LL
+
+static bool date_text(char text[WALL_TEXT_SIZE], int64_t seconds, const char *format)
 {
 	time_t at = (time_t)seconds;
 	struct tm parts;
 
-	if (gmtime_r(&at, &parts) == NULL || strftime(text, WALL_TEXT_SIZE, "%FT%TZ", &parts) == 0)
+	return seconds >= 0 && seconds < YEAR_10000 && gmtime_r(&at, &parts) != NULL &&
+	       strftime(text, WALL_TEXT_SIZE, format, &parts) > 0;
+}
+
+char *wall_text_seconds(char text[WALL_TEXT_SIZE], uint64_t seconds)
+{
+	if (!date_text(text, seconds < YEAR_10000 ? (int64_t)seconds : -1, "%FT%TZ"))
 		snprintf(text, WALL_TEXT_SIZE, "@%llu", (unsigned long long)seconds);
 	return text;
 }
 
 char *wall_text(char text[WALL_TEXT_SIZE], struct wall at)
 {
-	wall_text_seconds(text, (uint64_t)(at.ms / 1000));
+	if (at.ms < 0 || !date_text(text, at.ms / 1000, "%FT%T")) {
+		snprintf(text, WALL_TEXT_SIZE, "@%lldms", (long long)at.ms);
+		return text;
+	}
 	size_t len = strlen(text);
-	if (text[len - 1] == 'Z')
-		snprintf(text + len - 1, WALL_TEXT_SIZE - len + 1, ".%03dZ", (int)(at.ms % 1000));
+	snprintf(text + len, WALL_TEXT_SIZE - len, ".%03dZ", (int)(at.ms % 1000));
 	return text;
 }
 

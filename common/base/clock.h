@@ -7,8 +7,12 @@
 
 #include <stdint.h>
 
-struct wall { int64_t ms; }; /* since 1970-01-01 UTC */
-struct mono { int64_t ms; }; /* since some point before the program started */
+struct wall {
+	int64_t ms;
+}; /* since 1970-01-01 UTC */
+struct mono {
+	int64_t ms;
+}; /* since some point before the program started */
 
 #define WALL_TEXT_SIZE 32
 
@@ -17,7 +21,8 @@ struct mono clock_mono(void);
 
 /* RFC 3339 in UTC with milliseconds, e.g. 2026-01-02T03:04:05.678Z. Returns text. */
 char *wall_text(char text[WALL_TEXT_SIZE], struct wall at);
-/* For seconds since the epoch, as chains give them: 2026-01-02T03:04:05Z. Returns text. */
+/* For seconds since the epoch, as chains give them: 2026-01-02T03:04:05Z. Returns text. Both write
+ * what lies outside the years 1970 to 9999 as "@" and the number. */
 char *wall_text_seconds(char text[WALL_TEXT_SIZE], uint64_t seconds);
 
 /* Reads "500ms", "10s", "5m", "72h", "14d" (a unit is required, "0" is not) into milliseconds. */

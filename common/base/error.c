@@ -8,10 +8,12 @@
 int error_set(struct error *error, enum err code, const char *fmt, ...)
 {
 	if (error != NULL) {
+		char text[sizeof(error->text)]; /* the old text may be among the arguments */
 		va_list args;
 		va_start(args, fmt);
-		vsnprintf(error->text, sizeof(error->text), fmt, args);
+		vsnprintf(text, sizeof(text), fmt, args);
 		va_end(args);
+		memcpy(error->text, text, strlen(text) + 1);
 		error->code = code;
 	}
 	return code;
@@ -45,8 +47,8 @@ int error_prefix(struct error *error, const char *fmt, ...)
 	vsnprintf(prefix, sizeof(prefix), fmt, args);
 	va_end(args);
 	snprintf(whole, sizeof(whole), "%s: %s", prefix, error->text);
-	memcpy(error->text, whole, sizeof(error->text) - 1);
-	error->text[sizeof(error->text) - 1] = '\0';
+	whole[sizeof(error->text) - 1] = '\0';
+	memcpy(error->text, whole, strlen(whole) + 1);
 	return error->code;
 }
 
