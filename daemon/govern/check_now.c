@@ -89,6 +89,13 @@ static void head_answered(const struct error *error, const struct block_ref *hea
 
 	if (failed(check, error))
 		return;
+	if (check->count == 0) {
+		struct error nothing;
+		error_set(&nothing, ERR_NOT_FOUND, "target %s has no contract for this kind of value",
+		          check->target->name);
+		finish(check, &nothing);
+		return;
+	}
 	check->head = *head;
 	check->final = *final;
 	check->pending = chain_read_many(check->chain, &check->head, check->reads.items,
@@ -99,6 +106,7 @@ struct govern_op *govern_check(struct govern *govern, const struct config_target
                                const struct hash32 *value, const enum kind *kinds,
                                size_t kind_count, govern_check_fn *done, void *arg)
 {
+	static const enum kind nitro[] = {KIND_OS_IMAGE, KIND_COMPOSE};
 	struct check_now *check = xcalloc(1, sizeof(*check));
 
 	check->op.cancel = check_free;
@@ -108,6 +116,10 @@ struct govern_op *govern_check(struct govern *govern, const struct config_target
 	check->done = done;
 	check->arg = arg;
 	check->reads.arena = &check->arena;
+	if (kind_count == 0) {
+		kinds = nitro;
+		kind_count = target->has_app ? ARRAY_LEN(nitro) : 1;
+	}
 	check->checks = arena_array(&check->arena, kind_count, sizeof(*check->checks));
 	check->slots = arena_array(&check->arena, kind_count, sizeof(*check->slots));
 	for (size_t i = 0; i < kind_count; i++) {
