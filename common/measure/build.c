@@ -82,20 +82,47 @@ static bool agrees(const struct measured *image, const struct measured *claim)
 	       memcmp(image->pcrs.pcr8, claim->pcrs.pcr8, SHA384_SIZE) == 0;
 }
 
+/* The first of PCR0-2 in which they differ, which is what build tools print; -1: none, or not
+ * known. */
+static int differing_pcr(const struct pcrs *a, const struct pcrs *b)
+{
+	if (pcrs_any_zero(a) || pcrs_any_zero(b))
+		return -1;
+	if (memcmp(a->pcr0, b->pcr0, SHA384_SIZE) != 0)
+		return 0;
+	if (memcmp(a->pcr1, b->pcr1, SHA384_SIZE) != 0)
+		return 1;
+	return memcmp(a->pcr2, b->pcr2, SHA384_SIZE) != 0 ? 2 : -1;
+}
+
+/* "0x... (PCR0 ...)" */
+static const char *value_text(struct judge *judge, const struct measured *measured, int pcr)
+{
+	const uint8_t *const pcrs[] = {measured->pcrs.pcr0, measured->pcrs.pcr1,
+	                               measured->pcrs.pcr2};
+	char value[HASH32_TEXT_SIZE], hex[2 * SHA384_SIZE + 1];
+
+	hash32_text(value, &measured->value);
+	if (pcr < 0)
+		return arena_printf(judge->arena, "%s", value);
+	return arena_printf(judge->arena, "%s (PCR%d %s)", value, pcr,
+	                    hex_encode(hex, bytes_of(pcrs[pcr], SHA384_SIZE)));
+}
+
 static void refuse_contradiction(struct judge *judge, struct build_verdict *build, size_t claim,
                                  size_t other)
 {
 	const struct build_artifact *a = &judge->artifacts[claim], *b = &judge->artifacts[other];
-	char text_a[HASH32_TEXT_SIZE], text_b[HASH32_TEXT_SIZE];
+	int pcr = differing_pcr(&a->measured->pcrs, &b->measured->pcrs);
 
 	if (hash32_equal(&a->measured->value, &b->measured->value))
 		REFUSE(judge, build, "%s and %s have the same value but another PCR8", a->name,
 		       b->name);
 	else
 		REFUSE(judge, build, "%s says %s, but %s %s %s", a->name,
-		       hash32_text(text_a, &a->measured->value), b->name,
+		       value_text(judge, a->measured, pcr), b->name,
 		       is_image(b->measured) ? "gives" : "says",
-		       hash32_text(text_b, &b->measured->value));
+		       value_text(judge, b->measured, pcr));
 }
 
 /* A claim that fits no image belongs to an image that could not be measured, if there is one;

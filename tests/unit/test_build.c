@@ -133,8 +133,10 @@ static void a_file_that_contradicts_the_image_refuses_the_build(void **state)
 	add(&folder, "measurements.json", FORMAT_MEASUREMENTS, 2);
 	const struct build_verdict *build = judge(&folder, 1);
 	assert_says(build, "measurements.json says 0x0202020202020202020202020202020202020202020202"
-	                   "020202020202020202, but a.eif gives 0x01010101010101010101010101010101"
-	                   "01010101010101010101010101010101");
+	                   "020202020202020202 (PCR0 020202");
+	assert_says(build,
+	            "02), but a.eif gives 0x01010101010101010101010101010101010101010101010101"
+	            "01010101010101 (PCR0 010101");
 	assert_value(build, 1);
 	arena_free(&folder.arena);
 }
