@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -373,6 +374,38 @@ static void a_kill_leaves_the_old_state_or_the_new_one(void **state)
 	}
 }
 
+static void fill_the_disk(void *arg)
+{
+	struct store_fixture *f = arg;
+	static uint8_t data[1 << 20];
+
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){1 << 20, 1 << 20});
+	if (store_open(&f->store, f->path, &f->error) != 0)
+		return;
+	store_begin(f->store);
+	for (unsigned i = 0; i < 10; i++) {
+		struct seen_log log = {.log_index = i, .data = bytes_of(data, sizeof(data))};
+		store_log_put(f->store, 1, &log);
+	}
+	store_commit(f->store);
+}
+
+static void a_full_disk_ends_the_program_and_loses_nothing(void **state)
+{
+	struct store_fixture *f = *state;
+	struct measurement_id id = store_fixture_record(f, 1);
+	int64_t checked;
+
+	store_close(f->store);
+	f->store = NULL;
+	death_expect(fill_the_disk, f, "(the disk is full or failing; nothing is lost");
+	assert_int_equal(store_open(&f->store, f->path, &f->error), 0);
+	assert_int_equal(store_fixture_measurement(f, id).status, MEASUREMENT_NEW);
+	assert_int_equal(store_event_verify(f->store, &checked, &f->error), 0);
+	assert_int_equal(store_fixture_number(f, "SELECT count(*) FROM seen_log"), 0);
+}
+
 /* --- backup --- */
 
 static void a_backup_is_a_whole_private_copy(void **state)
@@ -480,6 +513,7 @@ int main(void)
 	        WITH_STORE(misuse_aborts_with_the_place),
 	        WITH_STORE(a_rollback_leaves_nothing),
 	        WITH_STORE(a_kill_leaves_the_old_state_or_the_new_one),
+	        WITH_STORE(a_full_disk_ends_the_program_and_loses_nothing),
 	        WITH_STORE(a_backup_is_a_whole_private_copy),
 	        WITH_STORE(a_backup_that_fails_leaves_no_file),
 	        WITH_STORE(the_wrapper_aborts_on_bugs),
