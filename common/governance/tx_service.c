@@ -47,6 +47,13 @@ void tx_service_path_delegates(struct buf *out, const struct address *safe)
 	buf_printf(out, "/api/v2/delegates/?safe=%s", address_text(text, safe));
 }
 
+void tx_service_path_delegations(struct buf *out, const struct address *delegate)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	buf_printf(out, "/api/v2/delegates/?delegate=%s", address_text(text, delegate));
+}
+
 /* --- origin
  * ------------------------------------------------------------------------------------------- */
 

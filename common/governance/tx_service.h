@@ -20,6 +20,8 @@ void tx_service_path_transaction(struct buf *out,
 void tx_service_path_pending(struct buf *out, const struct address *safe, uint64_t from_nonce,
                              uint64_t offset);
 void tx_service_path_delegates(struct buf *out, const struct address *safe);
+/* Every delegation to this account, for one Safe or for all of the delegator's. */
+void tx_service_path_delegations(struct buf *out, const struct address *delegate);
 #define TX_SERVICE_PAGE 100
 
 /* What the signers read beside the proposal. */
@@ -98,7 +100,8 @@ int tx_service_parse_page(struct arena *arena, struct tx_service_page *out, uint
 
 struct tx_service_delegate {
 	struct address delegate, delegator;
-	bool every_safe; /* of the delegator, not this one alone */
+	bool every_safe; /* of the delegator, not one alone */
+	struct address safe; /* the one, unless every_safe */
 	const char *label;
 	const char *expires; /* RFC 3339 text, NULL: never */
 };

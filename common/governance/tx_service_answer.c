@@ -351,6 +351,8 @@ static int read_delegate(struct arena *arena, struct tx_service_delegate *out,
 	if (rc == 0)
 		rc = field_address(&out->delegator, item, "delegator", error);
 	out->every_safe = jval_is_null(jval_get(item, "safe"));
+	if (rc == 0 && !out->every_safe)
+		rc = field_address(&out->safe, item, "safe", error);
 	out->label = field_text(arena, item, "label");
 	out->expires = field_text(arena, item, "expiryDate");
 	return rc;

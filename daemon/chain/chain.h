@@ -85,6 +85,15 @@ struct chain_op *chain_logs(struct chain *chain, uint64_t from, uint64_t to,
                             const struct hash32 *topic0s, size_t topic_count,
                             chain_logs_fn *done, void *arg);
 
+/* What each endpoint says when asked for its chain id now, in the order of the configuration; what
+ * was found out about its identity before is forgotten. For doctor. */
+struct chain_endpoint {
+	const char *name;    /* its URL without secrets */
+	const char *trouble; /* NULL: it answers and is on this chain */
+};
+typedef void chain_endpoints_fn(const struct chain_endpoint *endpoints, size_t count, void *arg);
+struct chain_op *chain_ask_endpoints(struct chain *chain, chain_endpoints_fn *done, void *arg);
+
 uint64_t chain_requests_made(const struct chain *chain);
 
 #endif

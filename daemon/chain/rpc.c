@@ -403,6 +403,11 @@ static void ask_identity(struct endpoint *e)
 /* --- the rest of the interface -----------------------------------------------------------------
  */
 
+void rpc_doubt(struct rpc *rpc, size_t endpoint)
+{
+	rpc->endpoints[endpoint].identity = IDENTITY_UNKNOWN;
+}
+
 struct rpc_call *rpc_ask(struct rpc *rpc, size_t endpoint, struct jsonrpc_call what,
                          void (*done)(const struct rpc_answer *answer, void *arg), void *arg)
 {

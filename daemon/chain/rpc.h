@@ -39,6 +39,9 @@ void rpc_explain(const struct rpc *rpc, struct buf *out);
 /* One line that the endpoints contradict each other; at most one a minute. */
 void rpc_complain(struct rpc *rpc, const char *text);
 
+/* Forgets which chain the endpoint is on: its next request asks again. */
+void rpc_doubt(struct rpc *rpc, size_t endpoint);
+
 /* The endpoint's chain id is verified before its first request. done is called once, never from
  * inside, unless cancelled. Params is taken. */
 struct rpc_call *rpc_ask(struct rpc *rpc, size_t endpoint, struct jsonrpc_call call,

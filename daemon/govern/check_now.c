@@ -1,12 +1,9 @@
 /* govern_check: what the chain says about one value of one target, read now. */
 #include "daemon/govern/lane.h"
+#include "daemon/govern/op.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct govern_op {
-	void (*cancel)(struct govern_op *op);
-};
 
 struct check_now {
 	struct govern_op op; /* first: it is what the caller holds */

@@ -6,6 +6,7 @@
 #include "daemon/chain/follower.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/lane.h"
+#include "daemon/govern/op.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,11 @@ struct lane *govern_lane(struct govern *govern, uint64_t chain_id)
 struct loop *govern_loop(struct govern *govern)
 {
 	return govern->parts.loop;
+}
+
+const struct govern_parts *govern_parts(const struct govern *govern)
+{
+	return &govern->parts;
 }
 
 struct chain *govern_chain(struct govern *govern, uint64_t chain_id)

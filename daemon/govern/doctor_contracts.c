@@ -1,0 +1,494 @@
+/* What one multicall tells about a target's contracts: getters, owners, the Safe, the timelock. */
+#include "daemon/govern/doctor.h"
+
+#include "common/governance/cast.h"
+#include "common/governance/multisend.h"
+#include "common/governance/timelock.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* acceptOwnership(), which only the pending owner may call. */
+static const uint8_t accept_ownership[4] = {0x79, 0xba, 0x50, 0x97};
+
+/* A registry contract: which one, and where the answers about it stand. */
+struct registry_slot {
+	const char *name; /* "kms", "app" */
+	const char *check_name, *owner_name, *generation_name;
+	struct address address;
+	struct check_slot check;
+	size_t owner, pending_owner;
+};
+
+struct target_slots {
+	struct registry_slot registries[2];
+	size_t registry_count;
+	struct safe_slot safe;
+	size_t version;
+	size_t min_delay;
+	size_t safe_proposes, safe_executes, anybody_executes;
+	size_t key_proposes, key_cancels, key_executes; /* the executor key */
+};
+
+/* --- asking -----------------------------------------------------------------------------------
+ */
+
+static void ask_registry(struct target_exam *target, struct reads *reads,
+                         struct registry_slot registry, enum kind kind)
+{
+	struct target_slots *slots = target->slots;
+	const struct hash32 zero = {0};
+	const struct registry_call call = {.contract = registry.address, .as = kind};
+
+	/* Both getters, whatever the configuration says: doctor shows which there are. */
+	check_add(&registry.check, reads, CHECK_MODE_AUTO, &call, &zero);
+	registry.owner = reads_add_view(reads, &registry.address, VIEW_OWNER);
+	registry.pending_owner = reads_add_view(reads, &registry.address, VIEW_PENDING_OWNER);
+	slots->registries[slots->registry_count++] = registry;
+}
+
+static void ask_timelock(struct target_exam *target, struct reads *reads)
+{
+	const struct config_target *config = target->target;
+	const struct address nobody = {0}, *timelock = &config->timelock;
+	struct target_slots *slots = target->slots;
+
+	slots->min_delay = reads_add_view(reads, timelock, VIEW_MIN_DELAY);
+	slots->anybody_executes =
+	        reads_add_has_role(reads, timelock, &timelock_role_executor, &nobody);
+	if (config->has_safe) {
+		slots->safe_proposes =
+		        reads_add_has_role(reads, timelock, &timelock_role_proposer, &config->safe);
+		slots->safe_executes =
+		        reads_add_has_role(reads, timelock, &timelock_role_executor, &config->safe);
+	}
+	if (target->has_executor) {
+		const struct address *key = &target->executor;
+		slots->key_proposes =
+		        reads_add_has_role(reads, timelock, &timelock_role_proposer, key);
+		slots->key_cancels =
+		        reads_add_has_role(reads, timelock, &timelock_role_canceller, key);
+		slots->key_executes =
+		        reads_add_has_role(reads, timelock, &timelock_role_executor, key);
+	}
+}
+
+void contracts_ask(struct target_exam *target, struct reads *reads)
+{
+	const struct config_target *config = target->target;
+
+	target->slots = arena_alloc(&target->exam.arena, sizeof(*target->slots));
+	ask_registry(target, reads,
+	             (struct registry_slot){.name = "kms",
+	                                    .check_name = "kms check",
+	                                    .owner_name = "kms owner",
+	                                    .generation_name = "kms generation",
+	                                    .address = config->kms},
+	             KIND_OS_IMAGE);
+	if (config->has_app)
+		ask_registry(target, reads,
+		             (struct registry_slot){.name = "app",
+		                                    .check_name = "app check",
+		                                    .owner_name = "app owner",
+		                                    .generation_name = "app generation",
+		                                    .address = config->app},
+		             KIND_COMPOSE);
+	if (config->has_safe) {
+		target->slots->safe = safe_view_ask(reads, &config->safe);
+		target->slots->version = reads_add_view(reads, &config->safe, VIEW_SAFE_VERSION);
+	}
+	if (config->has_timelock)
+		ask_timelock(target, reads);
+}
+
+/* --- getters ----------------------------------------------------------------------------------
+ */
+
+static bool answers(size_t slot, const struct chain_read_result *results)
+{
+	return results[slot].success && check_answer_parse(results[slot].returned) != CHECK_UNKNOWN;
+}
+
+static void judge_check(struct target_exam *target, const struct registry_slot *registry,
+                        const struct chain_read_result *results)
+{
+	struct exam *exam = &target->exam;
+	struct row row = {registry->check_name, FINDING_OK, ""};
+	bool direct = answers(registry->check.is_authorized, results);
+	bool mapping = answers(registry->check.mapping, results);
+	enum check_mode mode = target->target->check;
+	const char *getter = kind_getter_signature(registry->check.kind);
+	bool disagree;
+
+	(void)check_answer_of(&registry->check, results, NULL, &disagree);
+	if (!direct && !mapping) {
+		row.result = FINDING_FAILURE;
+		row.fix = arena_printf(
+		        &exam->arena,
+		        "Set `%s` of the target to the registry's proxy: without a getter "
+		        "nothing can be confirmed.",
+		        registry->name);
+		exam_row(exam, row, "neither %s nor %s answers", IS_AUTHORIZED_SIGNATURE, getter);
+	} else if (disagree) {
+		row.result = FINDING_FAILURE;
+		row.fix = "Ask who maintains the contract which getter is right, and set `check` "
+		          "to it.";
+		exam_row(exam, row, "%s and %s disagree", IS_AUTHORIZED_SIGNATURE, getter);
+	} else if ((mode == CHECK_MODE_IS_AUTHORIZED && !direct) ||
+	           (mode == CHECK_MODE_MAPPING && !mapping)) {
+		row.result = FINDING_FAILURE;
+		row.fix = "Set `check: auto`, which takes the getter that is there.";
+		exam_row(exam, row, "only %s answers, and `check` asks for the other one",
+		         direct ? IS_AUTHORIZED_SIGNATURE : getter);
+	} else {
+		exam_row(exam, row, "%s%s%s", direct ? IS_AUTHORIZED_SIGNATURE : "",
+		         direct && mapping ? " and " : "", mapping ? getter : "");
+	}
+}
+
+/* --- owners -----------------------------------------------------------------------------------
+ */
+
+static int read_address(struct address *out, const struct chain_read_result *result)
+{
+	*out = (struct address){0};
+	return result->success ? view_address(out, result->returned) : ERR_UNAVAILABLE;
+}
+
+/* The two calls of the timelock that take the ownership over, as lines that print their calldata.
+ */
+static const char *acceptance(struct target_exam *target, const struct address *registry)
+{
+	const struct config_target *config = target->target;
+	struct arena *arena = &target->exam.arena;
+	const struct contract_call accept = {
+	        .to = *registry, .data = bytes_of(accept_ownership, sizeof(accept_ownership))};
+	struct timelock_batch batch = {.calls = &accept, .count = 1};
+	struct buf schedule = {0}, execute = {0}, schedule_line = {0}, execute_line = {0};
+	char safe[ADDRESS_TEXT_SIZE], timelock[ADDRESS_TEXT_SIZE];
+
+	batch.salt = timelock_salt(&batch, config->chain->chain_id, &config->timelock, 0);
+	timelock_encode_schedule(&schedule, &batch, target->delay);
+	timelock_encode_execute(&execute, &batch);
+	cast_calldata(&schedule_line, &(struct contract_call){.data = buf_bytes(&schedule)});
+	cast_calldata(&execute_line, &(struct contract_call){.data = buf_bytes(&execute)});
+	char *text = arena_printf(
+	        arena,
+	        "Schedule acceptOwnership() (0x79ba5097) through the timelock: from %s to %s the "
+	        "calldata of `%s`, and %" PRIu64 " s later that of `%s`.",
+	        config->has_safe ? address_text(safe, &config->safe) : "its proposer",
+	        address_text(timelock, &config->timelock), buf_text(&schedule_line), target->delay,
+	        buf_text(&execute_line));
+	buf_free(&schedule);
+	buf_free(&execute);
+	buf_free(&schedule_line);
+	buf_free(&execute_line);
+	return text;
+}
+
+struct ownership {
+	const struct registry_slot *registry;
+	struct address wanted, owner, pending;
+	const char *wanted_name; /* "timelock", "Safe" */
+	bool two_step;
+};
+
+static void judge_wrong_owner(struct target_exam *target, const struct ownership *is)
+{
+	struct exam *exam = &target->exam;
+	struct row row = {is->registry->owner_name, FINDING_FAILURE, ""};
+	char owner[ADDRESS_TEXT_SIZE], wanted[ADDRESS_TEXT_SIZE];
+
+	address_text(owner, &is->owner);
+	address_text(wanted, &is->wanted);
+	if (address_equal(&is->pending, &is->wanted)) {
+		row.fix = target->target->has_timelock
+		                  ? acceptance(target, &is->registry->address)
+		                  : "Let the Safe call acceptOwnership() (0x79ba5097) on it.";
+		exam_row(exam, row, "%s; the %s %s is the pending owner and has not accepted",
+		         owner, is->wanted_name, wanted);
+	} else if (address_is_zero(&is->owner)) {
+		row.fix = "Set the address of the proxy, not of its implementation; a registry "
+		          "that was "
+		          "really given up cannot be changed any more.";
+		exam_row(exam, row, "nobody owns it");
+	} else {
+		row.fix = arena_printf(
+		        &exam->arena,
+		        "Let the owner call transferOwnership(%s) on it%s, or set the "
+		        "target's addresses right.",
+		        wanted, is->two_step ? ", which the new owner then has to accept" : "");
+		exam_row(exam, row, "%s, not the %s %s", owner, is->wanted_name, wanted);
+	}
+}
+
+static void judge_right_owner(struct target_exam *target, const struct ownership *is)
+{
+	struct exam *exam = &target->exam;
+	char owner[ADDRESS_TEXT_SIZE], pending[ADDRESS_TEXT_SIZE];
+
+	address_text(owner, &is->owner);
+	if (address_is_zero(&is->pending) || address_equal(&is->pending, &is->owner))
+		exam_row(exam, (struct row){is->registry->owner_name, FINDING_OK, ""}, "the %s %s",
+		         is->wanted_name, owner);
+	else
+		exam_row(
+		        exam,
+		        (struct row){is->registry->owner_name, FINDING_WARNING,
+		                     "If this transfer is not meant, let the owner call "
+		                     "transferOwnership(0x0000000000000000000000000000000000000000)"
+		                     ", which ends it."},
+		        "the %s %s, but %s may take it over", is->wanted_name, owner,
+		        address_text(pending, &is->pending));
+}
+
+static void judge_owner(struct target_exam *target, const struct registry_slot *registry,
+                        const struct chain_read_result *results)
+{
+	const struct config_target *config = target->target;
+	struct exam *exam = &target->exam;
+	bool by_timelock = lifecycle_has_timelock(config->model);
+	struct ownership is = {
+	        .registry = registry,
+	        .wanted = by_timelock ? config->timelock : config->safe,
+	        .wanted_name = by_timelock ? "timelock" : "Safe",
+	};
+
+	is.two_step = read_address(&is.pending, &results[registry->pending_owner]) == 0;
+	exam_row(exam, (struct row){registry->generation_name, FINDING_OK, ""}, "%s",
+	         is.two_step ? "ownership moves in two steps (Ownable2Step)"
+	                     : "ownership moves in one step (Ownable)");
+	if (read_address(&is.owner, &results[registry->owner]) != 0)
+		exam_row(
+		        exam,
+		        (struct row){registry->owner_name, FINDING_FAILURE,
+		                     arena_printf(&exam->arena,
+		                                  "Set `%s` of the target to the registry's proxy.",
+		                                  registry->name)},
+		        "it does not answer owner()");
+	else if (address_equal(&is.owner, &is.wanted))
+		judge_right_owner(target, &is);
+	else
+		judge_wrong_owner(target, &is);
+}
+
+/* --- the Safe ---------------------------------------------------------------------------------
+ */
+
+static void judge_version(struct target_exam *target, const struct chain_read_result *result)
+{
+	struct exam *exam = &target->exam;
+	enum safe_version version;
+	char *text;
+
+	if (!result->success || view_text(&exam->arena, &text, result->returned) != 0)
+		exam_row(exam,
+		         (struct row){"Safe's version", FINDING_FAILURE,
+		                      "Set `safe` of the target to the Safe's address."},
+		         "it does not answer VERSION()");
+	else if (safe_version_parse(&version, text, NULL) != 0)
+		exam_row(exam,
+		         (struct row){"Safe's version", FINDING_FAILURE,
+		                      "Move to a Safe 1.3.0, 1.4.1 or 1.5.0: what others hash and "
+		                      "emit is not known "
+		                      "here."},
+		         "%s", text);
+	else
+		exam_row(exam, (struct row){"Safe's version", FINDING_OK, ""}, "%s", text);
+}
+
+static void judge_owners(struct target_exam *target)
+{
+	struct exam *exam = &target->exam;
+	const struct safe_view *safe = &target->safe;
+	struct row row = {"Safe's owners", FINDING_OK, ""};
+	char text[ADDRESS_TEXT_SIZE];
+	struct buf list = {0};
+
+	for (size_t i = 0; i < safe->owner_count; i++)
+		buf_printf(&list, "%s%s", i > 0 ? ", " : "", address_text(text, &safe->owners[i]));
+	if (safe->threshold == 1) {
+		row.result = FINDING_WARNING;
+		row.fix = "Raise the threshold: a single lost key decides now.";
+	}
+	exam_row(exam, row, "threshold %u of %zu: %s", safe->threshold, safe->owner_count,
+	         buf_text(&list));
+	buf_free(&list);
+}
+
+static void judge_safe(struct target_exam *target, const struct chain_read_result *results)
+{
+	struct exam *exam = &target->exam;
+
+	judge_version(target, &results[target->slots->version]);
+	target->have_safe =
+	        safe_view_take(&target->safe, &exam->arena, &target->slots->safe, results) == 0;
+	if (target->have_safe) {
+		/* The answers are gone after this callback; what the view points to is not. */
+		judge_owners(target);
+		return;
+	}
+	exam_row(exam,
+	         (struct row){"Safe's owners", FINDING_FAILURE,
+	                      "Set `safe` of the target to the Safe's address."},
+	         "it does not answer nonce, threshold and owners");
+}
+
+/* --- the timelock -----------------------------------------------------------------------------
+ */
+
+static enum check_answer role(size_t slot, const struct chain_read_result *results)
+{
+	return results[slot].success ? check_answer_parse(results[slot].returned) : CHECK_UNKNOWN;
+}
+
+static void judge_delay(struct target_exam *target, const struct chain_read_result *result)
+{
+	struct exam *exam = &target->exam;
+
+	if (reads_u64(&target->delay, result) != 0)
+		exam_row(exam,
+		         (struct row){"timelock's delay", FINDING_FAILURE,
+		                      "Set `timelock` of the target to the TimelockController's "
+		                      "address."},
+		         "it does not answer getMinDelay()");
+	else if (target->delay == 0)
+		exam_row(exam,
+		         (struct row){"timelock's delay", FINDING_WARNING,
+		                      "Schedule updateDelay: nobody has time to look now."},
+		         "0 s");
+	else
+		exam_row(exam, (struct row){"timelock's delay", FINDING_OK, ""}, "%" PRIu64 " s",
+		         target->delay);
+}
+
+static void judge_proposer_role(struct target_exam *target, enum check_answer has)
+{
+	struct exam *exam = &target->exam;
+	char safe[ADDRESS_TEXT_SIZE];
+
+	address_text(safe, &target->target->safe);
+	if (has == CHECK_YES)
+		exam_row(exam, (struct row){"timelock's proposer", FINDING_OK, ""},
+		         "the Safe has PROPOSER_ROLE");
+	else if (has == CHECK_NO)
+		exam_row(exam,
+		         (struct row){"timelock's proposer", FINDING_FAILURE,
+		                      arena_printf(&exam->arena,
+		                                   "Let an admin of the timelock grant "
+		                                   "PROPOSER_ROLE to the Safe %s.",
+		                                   safe)},
+		         "the Safe does not have PROPOSER_ROLE: its schedule would revert");
+	else
+		exam_row(exam,
+		         (struct row){"timelock's proposer", FINDING_UNKNOWN,
+		                      "Set `timelock` of the target to the TimelockController's "
+		                      "address."},
+		         "it does not answer hasRole");
+}
+
+struct executors {
+	enum check_answer anybody, safe, key; /* key: CHECK_NO without one */
+};
+
+static void judge_executor_role(struct target_exam *target, struct executors who)
+{
+	struct exam *exam = &target->exam;
+	struct row row = {"timelock's executor", FINDING_FAILURE, ""};
+	bool open = who.anybody == CHECK_YES;
+
+	if (who.anybody == CHECK_UNKNOWN) {
+		row.result = FINDING_UNKNOWN;
+		row.fix = "Set `timelock` of the target to the TimelockController's address.";
+		exam_row(exam, row, "it does not answer hasRole");
+		return;
+	}
+	switch (target->target->execute) {
+	case EXECUTE_SAFE:
+		if (open || who.safe == CHECK_YES)
+			row.result = FINDING_OK;
+		else
+			row.fix = "Let an admin of the timelock grant EXECUTOR_ROLE to the Safe, "
+			          "or set "
+			          "`execute` to direct or manual.";
+		break;
+	case EXECUTE_DIRECT:
+		if (open || who.key == CHECK_YES)
+			row.result = FINDING_OK;
+		else
+			row.fix = "Let an admin of the timelock grant EXECUTOR_ROLE to the "
+			          "executor key, "
+			          "or set `execute: safe`.";
+		break;
+	case EXECUTE_MANUAL:
+		row.result = FINDING_OK;
+		break;
+	}
+	exam_row(exam, row, "%s",
+	         open                    ? "open: anybody may execute"
+	         : who.key == CHECK_YES  ? "the executor key has EXECUTOR_ROLE"
+	         : who.safe == CHECK_YES ? "the Safe has EXECUTOR_ROLE"
+	                                 : "neither open nor held by the Safe or the executor key");
+}
+
+/* It may push what is mature and nothing more. */
+static void judge_executor_key(struct target_exam *target, enum check_answer proposes,
+                               enum check_answer cancels)
+{
+	struct exam *exam = &target->exam;
+	struct row row = {"executor key", FINDING_OK, ""};
+	char key[ADDRESS_TEXT_SIZE];
+
+	address_text(key, &target->executor);
+	if (proposes == CHECK_YES || cancels == CHECK_YES) {
+		row.result = FINDING_FAILURE;
+		row.fix = "Revoke the role, or use another key: an executor key that could also "
+		          "schedule or "
+		          "cancel is refused.";
+		exam_row(exam, row, "%s has the timelock's %s", key,
+		         proposes == CHECK_YES ? "PROPOSER_ROLE" : "CANCELLER_ROLE");
+	} else if (proposes == CHECK_UNKNOWN || cancels == CHECK_UNKNOWN) {
+		row.result = FINDING_UNKNOWN;
+		row.fix = "Set `timelock` of the target to the TimelockController's address.";
+		exam_row(exam, row, "the timelock does not answer hasRole for %s", key);
+	} else {
+		exam_row(exam, row, "%s can neither schedule nor cancel", key);
+	}
+}
+
+static void judge_timelock(struct target_exam *target, const struct chain_read_result *results)
+{
+	const struct target_slots *slots = target->slots;
+	const struct config_target *config = target->target;
+	struct executors who = {.anybody = role(slots->anybody_executes, results),
+	                        .safe = CHECK_NO,
+	                        .key = CHECK_NO};
+
+	if (config->has_safe) {
+		judge_proposer_role(target, role(slots->safe_proposes, results));
+		who.safe = role(slots->safe_executes, results);
+	}
+	if (target->has_executor)
+		who.key = role(slots->key_executes, results);
+	judge_executor_role(target, who);
+	if (target->has_executor)
+		judge_executor_key(target, role(slots->key_proposes, results),
+		                   role(slots->key_cancels, results));
+}
+
+void contracts_judge(struct target_exam *target, const struct chain_read_result *results)
+{
+	const struct target_slots *slots = target->slots;
+
+	/* First: the acceptance of an ownership needs the delay. */
+	if (target->target->has_timelock)
+		judge_delay(target, &results[slots->min_delay]);
+	for (size_t i = 0; i < slots->registry_count; i++) {
+		judge_check(target, &slots->registries[i], results);
+		judge_owner(target, &slots->registries[i], results);
+	}
+	if (target->target->has_safe)
+		judge_safe(target, results);
+	if (target->target->has_timelock)
+		judge_timelock(target, results);
+}

@@ -1,0 +1,130 @@
+/* What this machine and the configuration show without asking anybody. */
+#include "daemon/govern/doctor.h"
+
+#include "daemon/sandbox/sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void examine_config(struct exam *host, const struct config *config)
+{
+	struct stat info;
+
+	if (config->path == NULL || stat(config->path, &info) != 0) {
+		exam_row(host,
+		         (struct row){"configuration", FINDING_WARNING,
+		                      "Put the file back: the next start needs it."},
+		         "%s: %s", config->path != NULL ? config->path : "(none)", strerror(errno));
+		return;
+	}
+	bool by_others = (info.st_mode & S_IWOTH) != 0;
+	bool by_group = (info.st_mode & S_IWGRP) != 0;
+	bool by_owner = info.st_uid != 0 && info.st_uid != geteuid();
+	enum finding result = by_others              ? FINDING_FAILURE
+	                      : by_group || by_owner ? FINDING_WARNING
+	                                             : FINDING_OK;
+	exam_row(host,
+	         (struct row){"configuration", result,
+	                      result == FINDING_OK ? ""
+	                      : by_owner ? "Give the file to root (chown root), since who "
+	                                   "can change it decides what is proposed."
+	                                 : "Take the write permission away (chmod go-w), since "
+	                                   "who can change the file decides what is "
+	                                   "proposed."},
+	         "%s, mode %04o, owner %u", config->path, info.st_mode & 07777u,
+	         (unsigned)info.st_uid);
+}
+
+static void examine_state_dir(struct exam *host, const struct config *config)
+{
+	struct stat info;
+
+	if (stat(config->state_dir, &info) != 0 || access(config->state_dir, W_OK) != 0)
+		exam_row(host,
+		         (struct row){"state folder", FINDING_FAILURE,
+		                      "Let the daemon's user write there."},
+		         "%s: %s", config->state_dir, strerror(errno));
+	else if ((info.st_mode & S_IWOTH) != 0)
+		exam_row(host,
+		         (struct row){"state folder", FINDING_FAILURE,
+		                      "Take the write permission of others away (chmod o-w)."},
+		         "%s, mode %04o", config->state_dir, info.st_mode & 07777u);
+	else
+		exam_row(host, (struct row){"state folder", FINDING_OK, ""}, "%s, mode %04o",
+		         config->state_dir, info.st_mode & 07777u);
+}
+
+static void examine_landlock(struct exam *host)
+{
+	if (sandbox_landlock_available())
+		exam_row(host, (struct row){"Landlock", FINDING_OK, ""}, "the kernel has it");
+	else
+		exam_row(
+		        host,
+		        (struct row){
+		                "Landlock", FINDING_WARNING,
+		                "Run a kernel of 5.13 or newer with Landlock switched on "
+		                "(lsm=landlock,...): "
+		                "without it only the unit file keeps main from opening key files."},
+		        "the kernel does not have it");
+}
+
+static bool any_key(const struct config *config)
+{
+	for (size_t i = 0; i < config->target_count; i++)
+		if (config->targets[i].proposer.file != NULL ||
+		    config->targets[i].executor.file != NULL)
+			return true;
+	return false;
+}
+
+static void examine_signer(struct exam *host, const struct govern_parts *parts)
+{
+	pid_t pid = signer_pid(parts->signer);
+
+	if (!any_key(parts->config))
+		exam_row(host, (struct row){"signer", FINDING_OK, ""},
+		         "not needed: no key is configured");
+	else if (pid > 0)
+		exam_row(host, (struct row){"signer", FINDING_OK, ""}, "runs as process %d",
+		         (int)pid);
+	else
+		exam_row(host,
+		         (struct row){"signer", FINDING_FAILURE,
+		                      "Look at the journal for why it ended; it is started again "
+		                      "by itself."},
+		         "does not run");
+}
+
+static void examine_watch(struct exam *host, const struct config_watch *watch)
+{
+	struct row row = {"watched folder", FINDING_OK, ""};
+	DIR *dir = opendir(watch->path);
+	int why = errno;
+
+	if (dir != NULL) {
+		closedir(dir);
+		exam_row(host, row, "%s (%s) can be read", watch->path, watch->target->name);
+		return;
+	}
+	row.result = why == ENOENT ? FINDING_WARNING : FINDING_FAILURE;
+	row.fix = why == ENOENT ? "Make the folder: it is watched from then on."
+	                        : "Let the daemon's user read the folder.";
+	exam_row(host, row, "%s (%s): %s", watch->path, watch->target->name, strerror(why));
+}
+
+void host_exam(struct exam *host, const struct govern_parts *parts)
+{
+	const struct config *config = parts->config;
+
+	examine_config(host, config);
+	examine_state_dir(host, config);
+	examine_landlock(host);
+	examine_signer(host, parts);
+	for (size_t i = 0; i < config->watch_count; i++)
+		examine_watch(host, &config->watches[i]);
+}
