@@ -100,11 +100,17 @@ describe('builds', { concurrency: 3 }, () => {
     assert.deepEqual(m.evidence.map((e) => e.level), ['claimed'])
     await daemon.untilMeasurement(other.value, (x) => x.status === 'held')
     assert.equal((await daemon.ctl(['wait', eif.value, '--timeout', '30s'], { ok: false })).code, 2, 'held: will not be by itself')
-    await sentinel(world, daemon)
+    const first = await sentinel(world, daemon)
     await nothingOf(daemon, eif.value)
+    await world.carry(daemon, (await daemon.untilProposal(first.value)).id) // the Safe executes in the order of nonces
     for (const x of await daemon.measurements(eif.value)) await daemon.ctl(['approve', x.id])
     const p = await daemon.untilProposal(eif.value)
     await world.carry(daemon, p.id)
+    // what was held only because it was a claim is proposed when its image comes
+    await nothingOf(daemon, other.value)
+    dropFile(world.folder('payments', 'later'), 'enclave.eif', other.bytes)
+    await daemon.untilProposal(other.value)
+    assert.ok((await daemon.measurements(other.value)).every((x) => x.evidence.some((e) => e.level === 'recomputed')))
     // hold and approve by hand
     const third = makeEif(world.random)
     world.drop('payments', { eif: third, folder: 'third', withEif: false })
