@@ -111,3 +111,19 @@ size_t store_measurement_proposals(struct store *store, struct arena *arena,
 	}
 	return count;
 }
+
+int store_measurement_pending(struct store *store, struct measurement_id id, enum action *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT c.action FROM call_measurement s"
+	                            " JOIN call c ON c.id = s.call_id WHERE s.measurement_id = ?"
+	                            " AND c.live = 1 ORDER BY c.id DESC LIMIT 1");
+
+	*out = 0;
+	db_bind_int(query, id.n);
+	if (!db_step(query))
+		return ERR_NOT_FOUND;
+	*out = (enum action)db_int(query);
+	db_done(query);
+	return 0;
+}

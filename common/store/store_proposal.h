@@ -82,6 +82,10 @@ void store_proposal_measurements(struct store *store, struct arena *arena, struc
 size_t store_measurement_proposals(struct store *store, struct arena *arena,
                                    struct measurement_id id, struct proposal_id **out);
 
+/* What a live proposal is about to do with the measurement; ERR_NOT_FOUND if none is. */
+int store_measurement_pending(struct store *store, struct measurement_id id,
+                              enum action *out) MUST_USE;
+
 /* THE function that changes a state. Refuses (ERR_CONFLICT) when the stored state is not `from` or
  * lifecycle_allows says no. Writes row, history row and event; a terminal state frees the calls and
  * withdraws the Safe transactions that were never posted; rejected, cancelled, failed and expired

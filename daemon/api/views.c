@@ -58,30 +58,14 @@ static struct jval *view_evidence(const struct evidence *evidence)
 	return view;
 }
 
-/* What a live proposal is about to do with the value, "add" or "remove"; NULL if none is. */
-static const char *pending_action(struct store *store, struct arena *arena,
-                                  const struct measurement *measurement,
-                                  const struct proposal_id *ids, size_t count)
-{
-	for (size_t i = count; i-- > 0;) {
-		struct proposal proposal;
-		if (store_proposal_get(store, arena, ids[i], &proposal) != 0 ||
-		    lifecycle_is_terminal(proposal.state))
-			continue;
-		for (size_t j = 0; j < proposal.call_count; j++)
-			if (proposal.calls[j].kind == measurement->kind &&
-			    hash32_equal(&proposal.calls[j].value, &measurement->value))
-				return action_name(proposal.calls[j].action);
-	}
-	return NULL;
-}
-
 struct jval *view_measurement(struct store *store, struct arena *arena,
                               const struct measurement *measurement)
 {
 	struct jval *view = jval_object(), *evidences = jval_array(), *proposals = jval_array();
 	struct evidence_list evidence;
 	struct proposal_id *ids;
+	enum action pending;
+	int rc = store_measurement_pending(store, measurement->id, &pending);
 
 	store_evidence_list(store, arena, measurement->id, &evidence);
 	for (size_t i = 0; i < evidence.count; i++)
@@ -98,7 +82,7 @@ struct jval *view_measurement(struct store *store, struct arena *arena,
 	jval_add_string(view, "wanted", measurement->wanted ? "present" : "absent");
 	jval_add_string(view, "status", measurement_status_name(measurement->status));
 	jval_add_string(view, "reason", measurement->reason);
-	jval_add_string(view, "pending", pending_action(store, arena, measurement, ids, count));
+	jval_add_string(view, "pending", rc == 0 ? action_name(pending) : NULL);
 	jval_add(view, "evidence", evidences);
 	add_wall(view, "first_seen", measurement->first_seen);
 	jval_add(view, "proposals", proposals);

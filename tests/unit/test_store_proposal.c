@@ -417,6 +417,25 @@ static void one_call_serves_several_targets(void **state)
 	assert_int_equal(store_fixture_measurement(f, theirs).status, MEASUREMENT_AUTHORIZED);
 }
 
+static void what_is_pending(void **state)
+{
+	struct store_fixture *f = *state;
+	struct measurement_id m = store_fixture_record(f, 1);
+	enum action action = ACTION_REMOVE;
+
+	assert_int_equal(store_measurement_pending(f->store, m, &action), ERR_NOT_FOUND);
+	assert_int_equal(action, 0);
+	struct proposal_id add = store_fixture_propose(f, ACTION_ADD, 1, m);
+	assert_int_equal(store_measurement_pending(f->store, m, &action), 0);
+	assert_int_equal(action, ACTION_ADD);
+	store_fixture_propose(f, ACTION_REMOVE, 1, m); /* the later word */
+	assert_int_equal(store_measurement_pending(f->store, m, &action), 0);
+	assert_int_equal(action, ACTION_REMOVE);
+	store_fixture_move(f, add, STATE_DRAFTED, STATE_CANCELLED, "withdrawn");
+	assert_int_equal(store_measurement_pending(f->store, m, &action), 0);
+	assert_int_equal(action, ACTION_REMOVE);
+}
+
 static void lists_are_in_order_with_their_calls(void **state)
 {
 	struct store_fixture *f = *state;
@@ -552,6 +571,7 @@ int main(void)
 	        WITH_STORE(a_bad_end_leaves_what_another_proposal_carries),
 	        WITH_STORE(serving_lifts_nothing),
 	        WITH_STORE(one_call_serves_several_targets),
+	        WITH_STORE(what_is_pending),
 	        WITH_STORE(lists_are_in_order_with_their_calls),
 	        WITH_STORE(flags_are_kept_and_told),
 	        WITH_STORE(a_refused_creation_leaves_the_rest),
