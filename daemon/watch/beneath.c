@@ -58,7 +58,8 @@ struct walk {
 	int folders[BENEATH_DEPTH_MAX * 2];
 	unsigned depth;
 	unsigned links;
-	char rest[PATH_MAX];
+	char path[PATH_MAX];
+	size_t at; /* of what is still to go */
 };
 
 static int walk_here(const struct walk *walk, int root)
@@ -80,10 +81,11 @@ static int walk_link(struct walk *walk, int link)
 		return -EXDEV;
 	if (++walk->links > LINKS_MAX)
 		return -ELOOP;
-	written = snprintf(joined, sizeof(joined), "%s/%s", target, walk->rest);
+	written = snprintf(joined, sizeof(joined), "%s/%s", target, walk->path + walk->at);
 	if (written < 0 || (size_t)written >= sizeof(joined))
 		return -ENAMETOOLONG;
-	memcpy(walk->rest, joined, (size_t)written + 1);
+	memcpy(walk->path, joined, (size_t)written + 1);
+	walk->at = 0;
 	return 0;
 }
 
@@ -91,17 +93,18 @@ static int walk_link(struct walk *walk, int link)
 static int walk_step(struct walk *walk, int root, int flags, int *fd)
 {
 	char name[NAME_MAX + 1];
-	size_t skip = strspn(walk->rest, "/"), len = strcspn(walk->rest + skip, "/");
-	const char *behind = walk->rest + skip + len;
+	const char *rest = walk->path + walk->at;
+	size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
+	const char *behind = rest + skip + len;
 	bool last = behind[strspn(behind, "/")] == '\0';
 	struct stat st;
 	int here = walk_here(walk, root), next, status = 0;
 
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
-	memcpy(name, walk->rest + skip, len);
+	memcpy(name, rest + skip, len);
 	name[len] = '\0';
-	memmove(walk->rest, behind, strlen(behind) + 1);
+	walk->at += skip + len;
 	if (strcmp(name, "..") == 0) {
 		if (walk->depth == 0)
 			return -EXDEV;
@@ -139,11 +142,11 @@ int beneath_open_walk(int root, const char *path, int flags)
 	struct walk walk = {0};
 	int fd = -1, status;
 
-	if (strlen(path) >= sizeof(walk.rest))
+	if (strlen(path) >= sizeof(walk.path))
 		return -ENAMETOOLONG;
 	if (path[0] == '/')
 		return -EXDEV;
-	memcpy(walk.rest, path, strlen(path) + 1);
+	memcpy(walk.path, path, strlen(path) + 1);
 	do {
 		status = walk_step(&walk, root, flags, &fd);
 	} while (status == 0);
