@@ -96,9 +96,23 @@ valgrind: $(PROGRAMS) ## the daemon's start and stop under valgrind
 e2e: $(PROGRAMS) node-modules ## the whole product against a real EVM; E2E=tests/e2e/x.test.mjs for one file
 	@node --test $(E2E)
 
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BENCH): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/unit/store_fill.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 .PHONY: bench
-bench: $(PROGRAMS) node-modules ## ratios against other tools, measured in one run
+bench: ## install what is missing and measure against other tools; BENCH_QUICK=1 is shorter
+	@tools/packages bench
+	@$(MAKE) --no-print-directory -s all bench-programs node-modules bench-modules
 	@node tests/bench/bench.mjs
+
+.PHONY: bench-programs bench-modules
+bench-programs: $(BENCH)
+bench-modules: tests/bench/node_modules/.package-lock.json
+tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json
+	cd tests/bench && npm ci --no-audit --no-fund
+	@touch $@
 
 .PHONY: demo
 demo: ## install what is missing and show the main job, from a dropped build to confirmed
