@@ -2,7 +2,7 @@
 #include "daemon/api/client.h"
 
 #include "common/base/log.h"
-#include "daemon/api/views.h"
+#include "daemon/api/report.h"
 #include "daemon/watch/intake.h"
 
 #include <errno.h>
@@ -77,8 +77,8 @@ static void command_status(struct client *client, const struct jval *args)
 
 	(void)args;
 	client_done(client, EXIT_YES,
-	            view_status(parts->store, parts->config, client_daemon_start(client),
-	                        govern_status(parts->govern), intake_status(parts->intake)),
+	            report_status(parts->store, parts->config, client_daemon_start(client),
+	                          govern_status(parts->govern), intake_status(parts->intake)),
 	            NULL);
 }
 
@@ -91,7 +91,7 @@ static void list_measurements(struct client *client, const struct measurement_fi
 
 	store_measurement_list(store, &arena, filter, &found);
 	for (size_t i = 0; i < found.count; i++)
-		jval_push(list, view_measurement(store, &arena, &found.items[i]));
+		jval_push(list, report_measurement(store, &arena, &found.items[i]));
 	arena_free(&arena);
 	bool missing = filter->value != NULL && found.count == 0;
 	client_done(client, missing ? EXIT_NO : EXIT_YES, list,
@@ -106,7 +106,7 @@ static void one_measurement(struct client *client, int64_t id)
 
 	if (store_measurement_get(store, &arena, (struct measurement_id){id}, &measurement) == 0) {
 		struct jval *list = jval_array();
-		jval_push(list, view_measurement(store, &arena, &measurement));
+		jval_push(list, report_measurement(store, &arena, &measurement));
 		client_done(client, EXIT_YES, list, NULL);
 	} else {
 		client_done(client, EXIT_NO, jval_array(), "no such measurement");
@@ -152,7 +152,7 @@ static void command_proposals(struct client *client, const struct jval *args)
 		found = (struct proposal_list){&one, 1};
 	struct jval *list = jval_array();
 	for (size_t i = 0; i < found.count; i++)
-		jval_push(list, view_proposal(store, &arena, &found.items[i]));
+		jval_push(list, report_proposal(store, &arena, &found.items[i]));
 	bool missing = text != NULL && found.count == 0;
 	client_done(client, missing ? EXIT_NO : EXIT_YES, list,
 	            missing ? "no such proposal" : NULL);
@@ -179,7 +179,7 @@ static void log_more(struct client *client, void *state)
 		store_event_list(client_parts(client)->store, &arena, reader->after, LOG_PAGE,
 		                 &events);
 		for (size_t i = 0; i < events.count; i++) {
-			client_item(client, view_event(&events.items[i]));
+			client_item(client, report_event(&events.items[i]));
 			reader->after = events.items[i].id;
 		}
 		arena_free(&arena);
@@ -241,8 +241,9 @@ static void check_answered(const struct error *error, const struct govern_check 
 		client_fail(client, EXIT_UNKNOWN, "the chain could not be asked: %s", error->text);
 		return;
 	}
-	client_done(client, codes[view_check_sum(checks, count)],
-	            view_check(&question->value, question->name, checks, count, head, final), NULL);
+	client_done(client, codes[report_check_sum(checks, count)],
+	            report_check(&question->value, question->name, checks, count, head, final),
+	            NULL);
 }
 
 static void command_check(struct client *client, const struct jval *args)

@@ -1,7 +1,7 @@
 /* The operator's word: commands that change what the store holds. */
 #include "daemon/api/client.h"
 
-#include "daemon/api/views.h"
+#include "daemon/api/report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static void done_with(struct client *client, struct arena *arena,
 
 	for (size_t i = 0; i < subjects->count; i++)
 		if (store_measurement_get(parts->store, arena, subjects->items[i].id, &now) == 0)
-			jval_push(list, view_measurement(parts->store, arena, &now));
+			jval_push(list, report_measurement(parts->store, arena, &now));
 	govern_wake(parts->govern);
 	client_wake_others(client);
 	client_done(client, EXIT_YES, list, NULL);
@@ -145,7 +145,7 @@ void command_withdraw(struct client *client, const struct jval *args)
 	} else {
 		struct jval *list = jval_array();
 		if (store_proposal_get(parts->store, &arena, (struct proposal_id){id}, &now) == 0)
-			jval_push(list, view_proposal(parts->store, &arena, &now));
+			jval_push(list, report_proposal(parts->store, &arena, &now));
 		client_wake_others(client);
 		client_done(client, EXIT_YES, list, NULL);
 	}

@@ -1,5 +1,5 @@
 /* The one screen: what there is, and what waits for whom. */
-#include "daemon/api/views.h"
+#include "daemon/api/report.h"
 
 #include <string.h>
 
@@ -44,10 +44,10 @@ static char *waiting_for_execution(struct arena *arena, const struct config_targ
 	return NULL;
 }
 
-char *view_waiting_for(struct arena *arena, const struct config_target *target,
-                       const struct proposal *proposal, const struct safe_tx_list *safe_txs)
+char *report_waiting_for(struct arena *arena, const struct config_target *target,
+                         const struct proposal *proposal, const struct safe_tx_list *safe_txs)
 {
-	const struct safe_tx_row *open = view_open_safe_tx(safe_txs);
+	const struct safe_tx_row *open = report_open_safe_tx(safe_txs);
 	char text[WALL_TEXT_SIZE];
 
 	switch (proposal->state) {
@@ -134,8 +134,8 @@ static void push_proposal(struct jval *list, struct store *store, struct arena *
 
 	store_safe_tx_list(store, arena, proposal->id, &safe_txs);
 	store_history_list(store, arena, proposal->id, &history);
-	char *whom = view_waiting_for(arena, config_target_find(config, proposal->target), proposal,
-	                              &safe_txs);
+	char *whom = report_waiting_for(arena, config_target_find(config, proposal->target),
+	                                proposal, &safe_txs);
 	if (proposal->flags & FLAG_OVERDUE)
 		whom = arena_printf(arena, "OVERDUE: %s", whom);
 	if (proposal->flags & FLAG_WITHDRAWING)
@@ -155,8 +155,8 @@ static void push_held(struct jval *list, struct arena *arena, const struct measu
 	                          measurement->reason != NULL ? measurement->reason : "held"));
 }
 
-struct jval *view_status(struct store *store, const struct config *config, struct wall started,
-                         struct jval *chains, struct jval *folders)
+struct jval *report_status(struct store *store, const struct config *config, struct wall started,
+                           struct jval *chains, struct jval *folders)
 {
 	struct jval *view = jval_object(), *targets = jval_array(), *waiting = jval_array();
 	struct arena arena = {0};

@@ -1,7 +1,7 @@
 #include "daemon/api/wait.h"
 
 #include "daemon/api/client.h"
-#include "daemon/api/views.h"
+#include "daemon/api/report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -117,7 +117,7 @@ static void tell_progress(struct client *client, struct waiter *waiter, struct a
 		tell(client, waiter,
 		     arena_printf(arena, "p%lld is in %s: waits for %s", (long long)proposal.id.n,
 		                  proposal_state_name(proposal.state),
-		                  view_waiting_for(
+		                  report_waiting_for(
 		                          arena, config_target_find(parts->config, waiter->target),
 		                          &proposal, &safe_txs)));
 		return;
@@ -156,10 +156,11 @@ static void chain_answered(const struct error *error, const struct govern_check 
 	waiter->asking = false;
 	enum wait_verdict verdict = judge_now(client, waiter, &arena, &found, &reason);
 	if (verdict == WAIT_ASK && error == NULL && found.count == count &&
-	    view_check_sum(checks, count) == CHECK_YES) {
-		client_done(client, EXIT_YES,
-		            view_check(&waiter->value, waiter->target, checks, count, head, final),
-		            NULL);
+	    report_check_sum(checks, count) == CHECK_YES) {
+		client_done(
+		        client, EXIT_YES,
+		        report_check(&waiter->value, waiter->target, checks, count, head, final),
+		        NULL);
 	} else if (verdict == WAIT_NEVER) {
 		client_done(client, EXIT_REFUSED, NULL, reason);
 	} else {

@@ -1,4 +1,4 @@
-#include "daemon/api/views.h"
+#include "daemon/api/report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static void add_hash_if(struct jval *object, const char *key, bool there, const 
 
 /* --- measurements -------------------------------------------------------------------------- */
 
-static struct jval *view_details(const char *text)
+static struct jval *report_details(const char *text)
 {
 	struct jval *details;
 
@@ -46,7 +46,7 @@ static struct jval *view_details(const char *text)
 	return details;
 }
 
-static struct jval *view_evidence(const struct evidence *evidence)
+static struct jval *report_evidence(const struct evidence *evidence)
 {
 	struct jval *view = jval_object();
 
@@ -54,12 +54,12 @@ static struct jval *view_evidence(const struct evidence *evidence)
 	jval_add_bool(view, "signed", evidence->is_signed);
 	jval_add_string(view, "source", evidence->source);
 	jval_add_string(view, "artifact", evidence->artifact);
-	jval_add(view, "details", view_details(evidence->details));
+	jval_add(view, "details", report_details(evidence->details));
 	return view;
 }
 
-struct jval *view_measurement(struct store *store, struct arena *arena,
-                              const struct measurement *measurement)
+struct jval *report_measurement(struct store *store, struct arena *arena,
+                                const struct measurement *measurement)
 {
 	struct jval *view = jval_object(), *evidences = jval_array(), *proposals = jval_array();
 	struct evidence_list evidence;
@@ -69,7 +69,7 @@ struct jval *view_measurement(struct store *store, struct arena *arena,
 
 	store_evidence_list(store, arena, measurement->id, &evidence);
 	for (size_t i = 0; i < evidence.count; i++)
-		jval_push(evidences, view_evidence(&evidence.items[i]));
+		jval_push(evidences, report_evidence(&evidence.items[i]));
 	size_t count = store_measurement_proposals(store, arena, measurement->id, &ids);
 	for (size_t i = 0; i < count; i++)
 		jval_push(proposals,
@@ -91,7 +91,7 @@ struct jval *view_measurement(struct store *store, struct arena *arena,
 
 /* --- proposals ----------------------------------------------------------------------------- */
 
-static struct jval *view_call(const struct call *call)
+static struct jval *report_call(const struct call *call)
 {
 	struct jval *view = jval_object();
 
@@ -108,7 +108,7 @@ static void add_int_if(struct jval *object, const char *key, bool there, uint64_
 	jval_add(object, key, there ? jval_new_int((int64_t)value) : jval_new_null());
 }
 
-static struct jval *view_safe_tx(const struct safe_tx_row *row)
+static struct jval *report_safe_tx(const struct safe_tx_row *row)
 {
 	struct jval *view = jval_object();
 
@@ -123,7 +123,7 @@ static struct jval *view_safe_tx(const struct safe_tx_row *row)
 	return view;
 }
 
-static struct jval *view_history_row(const struct history_row *row)
+static struct jval *report_history_row(const struct history_row *row)
 {
 	struct jval *view = jval_object();
 
@@ -135,7 +135,7 @@ static struct jval *view_history_row(const struct history_row *row)
 	return view;
 }
 
-const struct safe_tx_row *view_open_safe_tx(const struct safe_tx_list *safe_txs)
+const struct safe_tx_row *report_open_safe_tx(const struct safe_tx_list *safe_txs)
 {
 	for (size_t i = safe_txs->count; i-- > 0;)
 		if (safe_txs->items[i].status == SAFE_TX_QUEUED)
@@ -143,7 +143,7 @@ const struct safe_tx_row *view_open_safe_tx(const struct safe_tx_list *safe_txs)
 	return NULL;
 }
 
-static struct jval *view_flags(unsigned flags)
+static struct jval *report_flags(unsigned flags)
 {
 	struct jval *view = jval_array();
 
@@ -164,8 +164,8 @@ static void add_open_safe_tx(struct jval *view, const struct safe_tx_row *open)
 	add_int_if(view, "threshold", there && open->threshold > 0, there ? open->threshold : 0);
 }
 
-struct jval *view_proposal(struct store *store, struct arena *arena,
-                           const struct proposal *proposal)
+struct jval *report_proposal(struct store *store, struct arena *arena,
+                             const struct proposal *proposal)
 {
 	struct jval *view = jval_object(), *calls = jval_array(), *txs = jval_array(),
 	            *rows = jval_array();
@@ -173,23 +173,23 @@ struct jval *view_proposal(struct store *store, struct arena *arena,
 	struct history_list history;
 
 	for (size_t i = 0; i < proposal->call_count; i++)
-		jval_push(calls, view_call(&proposal->calls[i]));
+		jval_push(calls, report_call(&proposal->calls[i]));
 	store_safe_tx_list(store, arena, proposal->id, &safe_txs);
 	for (size_t i = 0; i < safe_txs.count; i++)
-		jval_push(txs, view_safe_tx(&safe_txs.items[i]));
+		jval_push(txs, report_safe_tx(&safe_txs.items[i]));
 	store_history_list(store, arena, proposal->id, &history);
 	for (size_t i = 0; i < history.count; i++)
-		jval_push(rows, view_history_row(&history.items[i]));
+		jval_push(rows, report_history_row(&history.items[i]));
 
 	add_id(view, "id", 'p', proposal->id.n);
 	jval_add_string(view, "target", proposal->target);
 	jval_add_string(view, "origin", proposal->origin);
 	jval_add_string(view, "state", proposal_state_name(proposal->state));
-	jval_add(view, "flags", view_flags(proposal->flags));
+	jval_add(view, "flags", report_flags(proposal->flags));
 	jval_add(view, "calls", calls);
 	add_address(view, "safe", &proposal->safe);
 	jval_add(view, "safe_txs", txs);
-	add_open_safe_tx(view, view_open_safe_tx(&safe_txs));
+	add_open_safe_tx(view, report_open_safe_tx(&safe_txs));
 	add_hash_if(view, "operation_id", !hash32_is_zero(&proposal->operation_id),
 	            &proposal->operation_id);
 	add_seconds(view, "ready_at", proposal->ready_at);
@@ -199,7 +199,7 @@ struct jval *view_proposal(struct store *store, struct arena *arena,
 
 /* --- events and checks --------------------------------------------------------------------- */
 
-struct jval *view_event(const struct event_row *event)
+struct jval *report_event(const struct event_row *event)
 {
 	struct jval *view = jval_object();
 
@@ -225,7 +225,7 @@ static const char *answer_name(enum check_answer answer)
 	return "unknown";
 }
 
-enum check_answer view_check_sum(const struct govern_check *checks, size_t count)
+enum check_answer report_check_sum(const struct govern_check *checks, size_t count)
 {
 	enum check_answer sum = count > 0 ? CHECK_YES : CHECK_UNKNOWN;
 
@@ -238,7 +238,7 @@ enum check_answer view_check_sum(const struct govern_check *checks, size_t count
 	return sum;
 }
 
-static struct jval *view_block(const struct block_ref *block)
+static struct jval *report_block(const struct block_ref *block)
 {
 	struct jval *view;
 
@@ -251,9 +251,9 @@ static struct jval *view_block(const struct block_ref *block)
 	return view;
 }
 
-struct jval *view_check(const struct hash32 *value, const char *target,
-                        const struct govern_check *checks, size_t count,
-                        const struct block_ref *head, const struct block_ref *final)
+struct jval *report_check(const struct hash32 *value, const char *target,
+                          const struct govern_check *checks, size_t count,
+                          const struct block_ref *head, const struct block_ref *final)
 {
 	struct jval *view = jval_object(), *list = jval_array();
 
@@ -268,9 +268,9 @@ struct jval *view_check(const struct hash32 *value, const char *target,
 	}
 	jval_add_hash32(view, "value", value);
 	jval_add_string(view, "target", target);
-	jval_add_string(view, "authorized", answer_name(view_check_sum(checks, count)));
-	jval_add(view, "head", view_block(head));
-	jval_add(view, "final", view_block(final));
+	jval_add_string(view, "authorized", answer_name(report_check_sum(checks, count)));
+	jval_add(view, "head", report_block(head));
+	jval_add(view, "final", report_block(final));
 	jval_add(view, "checks", list);
 	return view;
 }
