@@ -415,7 +415,8 @@ void render_event(struct buf *out, const struct jval *event)
 	const char *subject = jval_get_string(event, "subject");
 
 	text_append(out, short_time(at, jval_get_string(event, "at")));
-	buf_printf(out, " %s %s ", member(event, "id", id), text_of(event, "type"));
+	const char *number = member(event, "id", id);
+	buf_printf(out, " %s %s ", number != NULL ? number : "-", text_of(event, "type"));
 	if (subject != NULL && subject[0] != '\0') {
 		text_append(out, subject);
 		buf_append_text(out, ": ");
