@@ -5,10 +5,6 @@
 
 #include <stdlib.h>
 
-/* A pending transaction that nobody has touched for long is asked about less often: the interval is
- * its age divided by this, but never shorter than the service's `poll`. */
-enum { AGE_DIVISOR = 8, MAX_INTERVAL_MS = 3600 * 1000 };
-
 struct question {
 	struct question *next;
 	struct confirmations *owner;
@@ -130,15 +126,6 @@ static void answered(const struct service_result *result, void *arg)
 	arena_free(&arena);
 }
 
-static int64_t interval(const struct config_target *target, const struct safe_tx_row *row)
-{
-	int64_t by_age = (clock_wall().ms - row->posted_at.ms) / AGE_DIVISOR;
-
-	if (by_age > MAX_INTERVAL_MS)
-		by_age = MAX_INTERVAL_MS;
-	return by_age > target->service.poll_ms ? by_age : target->service.poll_ms;
-}
-
 int64_t confirmations_poll(struct confirmations *confirmations, struct service *service,
                            const struct config_target *target, const struct safe_tx_row *row)
 {
@@ -151,7 +138,8 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 		wait = backoff_wait_ms(&question->backoff, now);
 	if (wait > 0)
 		return wait;
-	int64_t next = interval(target, row);
+	int64_t next =
+	        service_interval_ms(target->service.poll_ms, clock_wall().ms - row->posted_at.ms);
 	question->due.ms = now.ms + next;
 	if (question->call == NULL) {
 		tx_service_path_transaction(&path, &row->safe_tx_hash);

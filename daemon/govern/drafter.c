@@ -25,7 +25,8 @@ struct draft {
 	size_t delay_read, attempt_reads[ATTEMPTS];
 	uint64_t first_attempt;
 	bool reduced; /* a candidate was dropped since the operation ids were asked for */
-	bool delay_known, attempt_known;
+	bool delay_known;
+	enum { ATTEMPT_UNKNOWN, ATTEMPT_FOUND, ATTEMPT_TAKEN } attempt_seen;
 
 	struct timelock_batch batch; /* of the candidates still in */
 	uint64_t attempt, delay;
@@ -376,19 +377,22 @@ static void settle(struct draft *draft)
 		lane_changed(lane);
 }
 
-static bool find_attempt(struct draft *draft, const struct chain_read_result *results)
+static void find_attempt(struct draft *draft, const struct chain_read_result *results)
 {
+	draft->attempt_seen = ATTEMPT_TAKEN;
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		uint64_t timestamp;
-		if (reads_u64(&timestamp, &results[draft->attempt_reads[i]]) != 0)
-			return false;
+		if (reads_u64(&timestamp, &results[draft->attempt_reads[i]]) != 0) {
+			draft->attempt_seen = ATTEMPT_UNKNOWN;
+			return;
+		}
 		if (timestamp == TIMELOCK_TIMESTAMP_UNSET) {
+			draft->attempt_seen = ATTEMPT_FOUND;
 			draft->attempt = draft->first_attempt + i;
 			draft->batch.salt = salt_of(draft, draft->attempt);
-			return true;
+			return;
 		}
 	}
-	return false;
 }
 
 static void decide(struct draft *draft)
@@ -405,10 +409,11 @@ static void decide(struct draft *draft)
 		draft->reduced = false;
 		draft->first_attempt = 0;
 		ask(draft);
-	} else if (!draft->delay_known) {
-		error_set(&error, ERR_UNAVAILABLE, "the timelock does not answer getMinDelay");
+	} else if (!draft->delay_known || draft->attempt_seen == ATTEMPT_UNKNOWN) {
+		error_set(&error, ERR_UNAVAILABLE, "the timelock does not answer %s",
+		          draft->delay_known ? "getTimestamp" : "getMinDelay");
 		give_up(drafter, &error);
-	} else if (!draft->attempt_known) {
+	} else if (draft->attempt_seen == ATTEMPT_TAKEN) {
 		draft->first_attempt += ATTEMPTS;
 		ask(draft);
 	} else {
@@ -462,6 +467,7 @@ static void answered(const struct error *error, const struct chain_read_result *
 	struct drafter *drafter = arg;
 	struct draft *draft = drafter->draft;
 	bool any = false;
+	char subject[SUBJECT_SIZE];
 
 	(void)count;
 	if (draft_failed(drafter, error))
@@ -470,11 +476,15 @@ static void answered(const struct error *error, const struct chain_read_result *
 		struct candidate *c = &draft->items[i];
 		if (c->dropped)
 			continue;
-		c->head = check_answer_of(&c->check, results, NULL, NULL);
+		bool disagree;
+		c->head = check_answer_of(&c->check, results, NULL, &disagree);
 		any |= c->head == CHECK_YES;
+		if (disagree)
+			lane_alarm(drafter->lane, measurement_subject(subject, c->measurement.id),
+			           "isAuthorized and the mapping of its contract disagree");
 	}
 	draft->delay_known = reads_u64(&draft->delay, &results[draft->delay_read]) == 0;
-	draft->attempt_known = find_attempt(draft, results);
+	find_attempt(draft, results);
 	if (any)
 		ask_final(draft);
 	else

@@ -26,16 +26,18 @@ static bool latest_log(struct lane *lane, struct arena *arena, const struct cand
 
 /* Nothing comes back by itself: a value that people removed on chain is not asked for again. An
  * approval given after that is the later word. */
-static bool was_removed(struct lane *lane, struct arena *arena, const struct candidate *candidate)
+static bool was_removed(struct lane *lane, struct arena *arena, const struct candidate *candidate,
+                        struct seen_log *removed)
 {
-	struct seen_log added, removed;
+	struct seen_log added;
 
 	if (candidate->measurement.approved ||
-	    !latest_log(lane, arena, candidate, ACTION_REMOVE, &removed))
+	    !latest_log(lane, arena, candidate, ACTION_REMOVE, removed))
 		return false;
 	return !latest_log(lane, arena, candidate, ACTION_ADD, &added) ||
-	       added.block_number < removed.block_number ||
-	       (added.block_number == removed.block_number && added.log_index < removed.log_index);
+	       added.block_number < removed->block_number ||
+	       (added.block_number == removed->block_number &&
+	        added.log_index < removed->log_index);
 }
 
 static void set_removed(struct lane *lane, const struct measurement *m)
@@ -54,6 +56,7 @@ static bool make_candidate(struct candidate *out, struct arena *arena, struct la
 	struct store *store = lane->parts->store;
 	struct registry_call registry;
 	struct proposal_id live;
+	struct seen_log removed;
 
 	*out = (struct candidate){.measurement = *m};
 	if (!m->wanted)
@@ -84,22 +87,41 @@ static bool make_candidate(struct candidate *out, struct arena *arena, struct la
 		                 m->id);
 		return false;
 	}
-	if (was_removed(lane, arena, out)) {
-		set_removed(lane, m);
+	if (was_removed(lane, arena, out, &removed)) {
+		/* Until then a reorganisation may take the removal back: it waits. */
+		if (removed.block_number <= lane->final.number)
+			set_removed(lane, m);
 		return false;
 	}
 	return true;
 }
 
-/* A value that goes into two contracts goes into one batch: the cut never parts them. */
-static size_t cut(const struct candidate *items, size_t count, size_t max)
+static size_t count_value(const struct candidate *items, size_t count, const struct hash32 *value)
 {
-	size_t at = count < max ? count : max;
+	size_t found = 0;
 
-	while (at > 1 && at < count &&
-	       hash32_equal(&items[at].measurement.value, &items[at - 1].measurement.value))
-		at--;
-	return at;
+	for (size_t i = 0; i < count; i++)
+		found += hash32_equal(&items[i].measurement.value, value);
+	return found;
+}
+
+/* A value that goes into two contracts goes into one batch: the cut never parts it, and lets a
+ * first one through whole that is larger than the batch. */
+static size_t cut(struct candidate *out, const struct candidate *items, size_t count, size_t max)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count && kept < max; i++) {
+		const struct hash32 *value = &items[i].measurement.value;
+		if (count_value(items, i, value) > 0)
+			continue; /* came with the first of its value */
+		if (kept > 0 && kept + count_value(items + i, count - i, value) > max)
+			break;
+		for (size_t k = i; k < count; k++)
+			if (hash32_equal(&items[k].measurement.value, value))
+				out[kept++] = items[k];
+	}
+	return kept;
 }
 
 void gather(struct gathered *out, struct arena *arena, struct lane *lane,
@@ -130,6 +152,6 @@ void gather(struct gathered *out, struct arena *arena, struct lane *lane,
 		out->wait_ms = wait;
 		return;
 	}
-	out->items = items;
-	out->count = cut(items, count, target->max_calls);
+	out->items = arena_array(arena, count, sizeof(*items));
+	out->count = cut(out->items, items, count, target->max_calls);
 }

@@ -18,6 +18,16 @@ struct alarm_memory {
 	char *subject, *text;
 };
 
+static void alarm_drop(struct alarm_memory **link)
+{
+	struct alarm_memory *alarm = *link;
+
+	*link = alarm->next;
+	free(alarm->subject);
+	free(alarm->text);
+	free(alarm);
+}
+
 static void run_stages(void *arg)
 {
 	struct lane *lane = arg;
@@ -43,6 +53,16 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	run_stages(lane);
 }
 
+static void unmoved(const struct block_ref *head, const struct block_ref *final, void *arg)
+{
+	struct lane *lane = arg;
+
+	(void)head;
+	(void) final;
+	lane->head_seen = clock_wall();
+	lane->last_error[0] = '\0';
+}
+
 static void tick_failed(const struct error *error, void *arg)
 {
 	struct lane *lane = arg;
@@ -64,9 +84,11 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->proposer = proposer_new(lane);
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
-	lane->follower = follower_new(
-	        parts->loop, lane->chain, parts->store,
-	        &(struct follower_callbacks){.ticked = ticked, .failed = tick_failed}, lane);
+	lane->follower =
+	        follower_new(parts->loop, lane->chain, parts->store,
+	                     &(struct follower_callbacks){
+	                             .ticked = ticked, .unmoved = unmoved, .failed = tick_failed},
+	                     lane);
 	return lane;
 }
 
@@ -81,13 +103,8 @@ void lane_free(struct lane *lane)
 	drafter_free(lane->drafter);
 	loop_timer_free(lane->wake);
 	chain_free(lane->chain);
-	while (lane->alarms != NULL) {
-		struct alarm_memory *next = lane->alarms->next;
-		free(lane->alarms->subject);
-		free(lane->alarms->text);
-		free(lane->alarms);
-		lane->alarms = next;
-	}
+	while (lane->alarms != NULL)
+		alarm_drop(&lane->alarms);
 	free(lane);
 }
 
@@ -103,33 +120,42 @@ const struct config_target *lane_target(const struct lane *lane, const char *nam
 
 /* --- alarms ----------------------------------------------------------------------------------- */
 
-static struct alarm_memory *alarm_find(struct lane *lane, const char *subject)
+enum { ALARMS_PER_SUBJECT = 8 };
+
+/* False when it is remembered already. Several troubles of one subject may come in turn, so more
+ * than the last is kept; newest first, the oldest is forgotten. */
+static bool alarm_remember(struct lane *lane, const char *subject, const char *text)
 {
-	for (struct alarm_memory *alarm = lane->alarms; alarm != NULL; alarm = alarm->next)
-		if (strcmp(alarm->subject, subject) == 0)
-			return alarm;
-	return NULL;
+	struct alarm_memory **link = &lane->alarms;
+	size_t count = 0;
+
+	while (*link != NULL) {
+		bool same_subject = strcmp((*link)->subject, subject) == 0;
+		if (same_subject && strcmp((*link)->text, text) == 0)
+			return false;
+		if (same_subject && ++count == ALARMS_PER_SUBJECT)
+			alarm_drop(link);
+		else
+			link = &(*link)->next;
+	}
+	struct alarm_memory *alarm = xcalloc(1, sizeof(*alarm));
+	alarm->subject = xstrdup(subject);
+	alarm->text = xstrdup(text);
+	alarm->next = lane->alarms;
+	lane->alarms = alarm;
+	return true;
 }
 
 void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...)
 {
-	struct alarm_memory *alarm = alarm_find(lane, subject);
 	char text[512];
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (alarm != NULL && strcmp(alarm->text, text) == 0)
+	if (!alarm_remember(lane, subject, text))
 		return;
-	if (alarm == NULL) {
-		alarm = xcalloc(1, sizeof(*alarm));
-		alarm->subject = xstrdup(subject);
-		alarm->next = lane->alarms;
-		lane->alarms = alarm;
-	}
-	free(alarm->text);
-	alarm->text = xstrdup(text);
 	log_unusual(subject, "alarm: %s", text);
 	store_begin(lane->parts->store);
 	store_event_add(lane->parts->store, "alarm", subject, "%s", text);
@@ -138,10 +164,11 @@ void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...)
 
 void lane_alarm_clear(struct lane *lane, const char *subject)
 {
-	struct alarm_memory *alarm = alarm_find(lane, subject);
-
-	if (alarm != NULL)
-		alarm->text[0] = '\0';
+	for (struct alarm_memory **link = &lane->alarms; *link != NULL;)
+		if (strcmp((*link)->subject, subject) == 0)
+			alarm_drop(link);
+		else
+			link = &(*link)->next;
 }
 
 /* --- small things every stage needs -------------------------------------------------------------

@@ -42,10 +42,11 @@ static void observe_operation_logs(struct observed *observed, const struct obser
 	                 &proposal->operation_id, &executed);
 	if (observed->has_executed_tx)
 		observed->executed_tx = executed.tx_hash;
-	if (observed->seen.operation == OPERATION_UNSET &&
+	/* Without a schedule of this life before it, the cancellation ended an earlier one. */
+	if (observed->seen.operation == OPERATION_UNSET && observed->has_scheduled_tx &&
 	    last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CANCELLED),
 	             &proposal->operation_id, &cancelled) &&
-	    !(observed->has_scheduled_tx && log_is_later(&scheduled, &cancelled))) {
+	    log_is_later(&cancelled, &scheduled)) {
 		observed->seen.cancelled_latest = true;
 		observed->seen.cancelled_final = cancelled.block_number <= context->final.number;
 		observed->has_ended_tx = true;
@@ -58,12 +59,18 @@ static void observe_operation_logs(struct observed *observed, const struct obser
 static void set_status(const struct observe_context *context, struct safe_tx_row *row,
                        enum safe_tx_status status, const struct seen_log *log)
 {
-	if (row->status == status)
+	uint64_t block = log != NULL ? log->block_number : 0;
+
+	/* A reorganisation may have moved what made the status into another block. */
+	if (row->status == status && (log == NULL || row->tx_block == block))
 		return;
 	row->status = status;
-	store_safe_tx_set_status(context->store, row->id, status,
-	                         log != NULL ? &log->tx_hash : NULL,
-	                         log != NULL ? log->block_number : 0);
+	row->has_tx = log != NULL;
+	if (log != NULL)
+		row->tx = log->tx_hash;
+	row->tx_block = block;
+	store_safe_tx_set_status(context->store, row->id, status, log != NULL ? &row->tx : NULL,
+	                         block);
 }
 
 /* A row whose hash we know: the Safe's own events decide. */
@@ -107,9 +114,9 @@ static void sync_unhashed(const struct observed *observed, const struct observe_
 
 static bool nonce_passed(const struct safe_tx_row *row, uint64_t chain_nonce)
 {
-	return row->has_nonce &&
-	       (row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED) &&
-	       row->nonce < chain_nonce;
+	/* One that is being posted is the proposer's: it gives the nonce up when the service never
+	 * had it. */
+	return row->has_nonce && row->status == SAFE_TX_QUEUED && row->nonce < chain_nonce;
 }
 
 /* The latest attempt of the transaction that brings the proposal forward first. */
@@ -281,8 +288,11 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 
 	bool in_effect = observed->checks != NULL && !seen->ever_posted &&
 	                 take_checks(observed, observed->checks, results) == CHECKS_AS_WANTED;
-	observed->wants_final |=
-	        in_effect || seen->operation == OPERATION_DONE || proposal->state == STATE_EXECUTED;
+	/* Before it ends otherwise: what it asked for may be there all the same. */
+	bool ending = seen->cancelled_latest || seen->safe_tx == SAFE_SEEN_FAILED ||
+	              seen->safe_tx == SAFE_SEEN_REPLACED;
+	observed->wants_final |= in_effect || ending || seen->operation == OPERATION_DONE ||
+	                         proposal->state == STATE_EXECUTED;
 }
 
 void observe_ask_final(struct observed *observed, struct reads *reads)

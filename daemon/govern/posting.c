@@ -360,7 +360,9 @@ struct posting *posting_start(struct lane *lane, struct service *service,
 	                                  SIGNER_PROPOSER, &posting->sender);
 	posting->was_posting = row->status == SAFE_TX_POSTING;
 	posting->result = (struct posting_result){
-	        .retry_after_ms = -1, .look_again_ms = posting->target->service.poll_ms};
+	        .retry_after_ms = -1,
+	        .look_again_ms = posting->target->service.poll_ms,
+	};
 	proposal_subject(posting->result.subject, row->proposal);
 	if (row->status == SAFE_TX_POSTING)
 		ask_by_hash(posting, asked_first);

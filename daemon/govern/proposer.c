@@ -12,6 +12,7 @@ struct item {
 	struct item *next;
 	struct safe_tx_id id;
 	struct backoff backoff;
+	struct mono since;     /* first tried */
 	struct mono next_look; /* when to look in the queue again for what people may have posted */
 };
 
@@ -104,6 +105,7 @@ static struct item *item_of(struct proposer *proposer, struct safe_tx_id id)
 			return item;
 	struct item *item = xcalloc(1, sizeof(*item));
 	item->id = id;
+	item->since = clock_mono();
 	item->next = proposer->items;
 	proposer->items = item;
 	return item;
@@ -126,7 +128,8 @@ static void posted(const struct posting_result *result, void *arg)
 	if (result->error.code == 0) {
 		backoff_worked(&item->backoff);
 		lane_alarm_clear(lane, result->subject);
-		item->next_look.ms = now.ms + result->look_again_ms;
+		item->next_look.ms = now.ms + service_interval_ms(result->look_again_ms,
+		                                                  now.ms - item->since.ms);
 	} else {
 		if (result->error.code == ERR_DENIED)
 			lane_alarm(lane, result->subject, "not proposed: %s", result->error.text);

@@ -8,6 +8,8 @@
 
 enum { TIMEOUT_MS = 20000, MAX_ANSWER = 8 * 1024 * 1024, MAX_KEY = 4096 };
 
+enum { AGE_DIVISOR = 6, MAX_INTERVAL_MS = 2 * 3600 * 1000 };
+
 struct service {
 	struct http *http;
 	char *url;
@@ -125,4 +127,13 @@ struct service_call *service_send(struct service *service, const char *path, str
 	call->http = http_send(service->http, &request, answered, call);
 	free(url);
 	return call;
+}
+
+int64_t service_interval_ms(int64_t poll_ms, int64_t age_ms)
+{
+	int64_t by_age = age_ms / AGE_DIVISOR;
+
+	if (by_age > MAX_INTERVAL_MS)
+		by_age = MAX_INTERVAL_MS;
+	return by_age > poll_ms ? by_age : poll_ms;
 }

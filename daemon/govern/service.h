@@ -29,4 +29,9 @@ typedef void service_fn(const struct service_result *result, void *arg);
 struct service_call *service_send(struct service *service, const char *path, struct bytes body,
                                   service_fn *done, void *arg);
 
+/* How long to wait before asking about the same thing again, for one that has been pending for
+ * age_ms: never shorter than poll_ms, longer as it ages. One that stays pending for
+ * two days costs at most 60 requests at the default poll. */
+int64_t service_interval_ms(int64_t poll_ms, int64_t age_ms);
+
 #endif
