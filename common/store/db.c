@@ -92,7 +92,8 @@ static int configure(struct db *db, struct error *error)
 		    SQLITE_OK)
 			die("this SQLite lacks option %d", options[i].option);
 	/* EXCLUSIVE before WAL: then the WAL's index lives in our memory and no second process
-	 * can open the database. The empty transaction takes the lock now. */
+	 * can open the database. The empty transaction takes the lock now. Temporary
+	 * data stays in memory: a confined daemon can open no file elsewhere. */
 	return db_try_exec(db,
 	                   "PRAGMA cell_size_check = ON;"
 	                   "PRAGMA locking_mode = EXCLUSIVE;"
@@ -100,6 +101,7 @@ static int configure(struct db *db, struct error *error)
 	                   "PRAGMA synchronous = FULL;"
 	                   "PRAGMA foreign_keys = ON;"
 	                   "PRAGMA trusted_schema = OFF;"
+	                   "PRAGMA temp_store = MEMORY;"
 	                   "PRAGMA journal_size_limit = 8388608;"
 	                   "BEGIN IMMEDIATE; COMMIT",
 	                   error);

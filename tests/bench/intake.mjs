@@ -8,8 +8,9 @@ import { onExit, tick, tied, until } from '../harness/util.mjs'
 import { makeWorld } from '../harness/world.mjs'
 import { benchDir, castPath, ms, note, now, percentile, quick, report, times } from './lib.mjs'
 
-// As short as the configuration allows: what is measured is the daemon, not what it waits for.
-const noWaiting = { target: { batch: { quiet: '0s' } }, watch: { settle: '1ms', build_settle: '0s' } }
+// As short as the configuration allows: what is measured is the daemon, not what it waits for, nor a proxy that
+// counts requests.
+const noWaiting = (world) => ({ chain: { rpc: [world.chain.url] }, target: { batch: { quiet: '0s' } }, watch: { settle: '1ms', build_settle: '0s' } })
 
 /// Resolves with the time at which a file whose name passes the test appears in dir.
 function appearance(dir, test) {
@@ -41,7 +42,7 @@ async function latencies(count, { prepare, place, results, test }) {
 }
 
 async function draftLatency(world, count) {
-  const daemon = world.daemon(noWaiting)
+  const daemon = world.daemon(noWaiting(world))
   await daemon.start()
   const staging = join(world.tmp.path, 'staging')
   mkdirSync(staging)
@@ -91,17 +92,18 @@ async function pipelineLatency(world, count) {
 async function queueLatency(count) {
   const world = await makeWorld({})
   try {
-    const daemon = world.daemon(noWaiting)
+    const daemon = world.daemon(noWaiting(world))
     await daemon.start()
     await daemon.untilProposal(world.drop().value)
-    await until(async () => world.service.transactions.size === 1)
+    const queued = () => [...world.service.transactions.values()].filter((t) => t.trusted && !t.executed).length
+    await until(async () => queued() === 1, { what: 'the first transaction in the queue' })
     const list = []
     for (let i = 0; i < count; i++) {
-      const before = world.service.transactions.size
+      const before = queued()
       const eif = makeEif(world.random)
       const begin = now()
       world.drop('payments', { eif, folder: `q${i}` })
-      await until(async () => [...world.service.transactions.values()].filter((t) => t.trusted).length > before, { every: 1, what: 'the transaction in the queue' })
+      await until(async () => queued() > before, { every: 1, what: 'the transaction in the queue' })
       list.push(now() - begin)
       await tick(15)
     }
