@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { RING = 8, RING_SIZE = RING * HASH_BLOCK_SIZE, LANES = 2, LANE_STACK = 512 * 1024 };
+enum { RING = 6, RING_SIZE = RING * HASH_BLOCK_SIZE, LANES = 2, LANE_STACK = 512 * 1024 };
 
 /* One thread's share: a set of streams, and how many blocks it has hashed so far. */
 struct lane {
@@ -23,7 +23,8 @@ struct hasher {
 
 	pthread_mutex_t lock;    /* guards what follows and the lanes' done */
 	pthread_cond_t filled;   /* submitted or ended changed */
-	pthread_cond_t finished; /* some lane's done changed */
+	pthread_cond_t finished; /* some lane has only wanted blocks before it */
+	uint64_t wanted;
 	uint64_t submitted;
 	bool ended;
 	struct lane lanes[LANES];
@@ -60,7 +61,8 @@ static void *run_lane(void *arg)
 		hash_streams(hasher, block, lane->streams);
 		pthread_mutex_lock(&hasher->lock);
 		lane->done++;
-		pthread_cond_signal(&hasher->finished);
+		if (hasher->submitted - lane->done == hasher->wanted)
+			pthread_cond_signal(&hasher->finished);
 	}
 	pthread_mutex_unlock(&hasher->lock);
 	return NULL;
@@ -132,14 +134,25 @@ void hasher_free(struct hasher *hasher)
 	free(hasher);
 }
 
-/* Waits until every lane has hashed all but the last `left` submitted blocks. Only the thread that
+/* Whether some lane has more than left blocks before it. Under the lock. */
+static bool is_behind(const struct hasher *hasher, uint64_t left)
+{
+	for (size_t i = 0; hasher->threads && i < LANES; i++)
+		if (hasher->submitted - hasher->lanes[i].done > left)
+			return true;
+	return false;
+}
+
+/* Once more than most blocks wait, until no lane has more than left before it. Only the thread that
  * submits calls this, so submitted does not move meanwhile. */
-static void wait_for_lanes(struct hasher *hasher, uint64_t left)
+static void wait_for_lanes(struct hasher *hasher, uint64_t most, uint64_t left)
 {
 	pthread_mutex_lock(&hasher->lock);
-	for (size_t i = 0; hasher->threads && i < LANES; i++)
-		while (hasher->submitted - hasher->lanes[i].done > left)
+	if (is_behind(hasher, most)) {
+		hasher->wanted = left;
+		while (is_behind(hasher, left))
 			pthread_cond_wait(&hasher->finished, &hasher->lock);
+	}
 	pthread_mutex_unlock(&hasher->lock);
 }
 
@@ -147,7 +160,8 @@ struct hash_block *hasher_block(struct hasher *hasher)
 {
 	struct hash_block *block = &hasher->blocks[hasher->submitted % RING];
 
-	wait_for_lanes(hasher, RING - 1);
+	/* Half a ring at a time: fewer, longer sleeps. */
+	wait_for_lanes(hasher, RING - 1, RING / 2);
 	block->len = 0;
 	block->part_count = 0;
 	return block;
@@ -168,7 +182,7 @@ void hasher_submit(struct hasher *hasher, struct hash_block *block)
 
 void hasher_finish(struct hasher *hasher, struct hashes *out)
 {
-	wait_for_lanes(hasher, 0);
+	wait_for_lanes(hasher, 0, 0);
 	digest_final(hasher->image, out->image);
 	digest_final(hasher->boot, out->boot);
 	digest_final(hasher->app, out->app);

@@ -13,7 +13,7 @@ enum hash_stream {
 	STREAM_APP = 4,   /* PCR2's: the other ramdisks */
 };
 
-enum { HASH_BLOCK_SIZE = 128 * 1024, HASH_BLOCK_PARTS = 64 };
+enum { HASH_BLOCK_SIZE = 512 * 1024, HASH_BLOCK_PARTS = 64 };
 
 /* A stretch of a block's bytes and the streams (bits) it belongs to. */
 struct hash_part {
