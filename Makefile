@@ -89,8 +89,12 @@ unit: $(TESTS) ## unit tests; SAN=1: under AddressSanitizer and UBSan
 	@tests/unit/run $(TESTS) $(TEST_SCRIPTS)
 
 .PHONY: valgrind
-valgrind: $(PROGRAMS) ## the daemon's start and stop under valgrind
+valgrind: $(PROGRAMS) $(BUILD)/tests/valgrind-self.so ## the daemon's start and stop under valgrind
 	@tests/valgrind/run $(BUILD)
+
+$(BUILD)/tests/valgrind-self.so: tests/valgrind/self.c
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $<
 
 .PHONY: e2e
 e2e: $(PROGRAMS) node-modules ## the whole product against a real EVM; E2E=tests/e2e/x.test.mjs for one file

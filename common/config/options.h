@@ -29,8 +29,7 @@ enum option_type {
 enum option_flag {
 	OPTION_REQUIRED = 1, /* where its section is written */
 	OPTION_SECRET = 2,   /* names a file that holds a secret */
-	OPTION_RESTART = 4,  /* a reload cannot change it */
-	OPTION_SHORT = 8,    /* a section that may be written as the value of its first option */
+	OPTION_SHORT = 4,    /* a section that may be written as the value of its first option */
 };
 
 struct choice {

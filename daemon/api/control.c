@@ -411,12 +411,6 @@ void control_changed(struct control *control)
 		loop_timer_set(control->wake, 0);
 }
 
-void control_set_config(struct control *control, const struct config *config)
-{
-	control->parts.config = config;
-	control_changed(control);
-}
-
 /* Whether a daemon answers there. */
 static bool answers(const struct sockaddr_un *address)
 {

@@ -41,8 +41,6 @@ int control_listen(struct control **out, const struct control_parts *parts,
 /* Something in the store changed: clients that wait or follow are looked at soon. Cheap, from
  * anywhere. */
 void control_changed(struct control *control);
-/* Another configuration was loaded; the old one is not used any more. */
-void control_set_config(struct control *control, const struct config *config);
 void control_close(struct control *control); /* NULL is fine; removes the socket */
 
 #endif
