@@ -44,7 +44,8 @@ all: $(PROGRAMS) ## build build/registrard and build/registrarctl (the default)
 $(BUILD)/registrard: $(call obj,daemon/registrard/main.c) $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 $(BUILD)/registrarctl: $(call obj,daemon/ctl/main.c) $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 $(BUILD)/options-doc: $(call obj,tools/options-doc.c) $(BUILD)/libcommon.a
-$(BUILD)/registrard $(BUILD)/registrarctl $(BUILD)/options-doc:
+$(BUILD)/lifecycle-doc: $(call obj,tools/lifecycle-doc.c) $(BUILD)/libcommon.a
+$(BUILD)/registrard $(BUILD)/registrarctl $(BUILD)/options-doc $(BUILD)/lifecycle-doc:
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/libcommon.a: $(call obj,$(COMMON_SRC))
@@ -69,9 +70,10 @@ packages-present:
 compile: $(PROGRAMS) $(TESTS) ## build the programs and every unit test, run nothing
 
 .PHONY: docs
-docs: $(BUILD)/options-doc ## write docs/OPTIONS.md and registrard.yaml.5 from the option table
-	$< markdown >docs/OPTIONS.md
-	$< man >docs/registrard.yaml.5
+docs: $(BUILD)/options-doc $(BUILD)/lifecycle-doc ## write OPTIONS.md, LIFECYCLE.md and registrard.yaml.5 from the tables
+	$(BUILD)/options-doc markdown >docs/OPTIONS.md
+	$(BUILD)/options-doc man >docs/registrard.yaml.5
+	$(BUILD)/lifecycle-doc >docs/LIFECYCLE.md
 
 # --- tests ------------------------------------------------------------------------------------
 
@@ -85,8 +87,8 @@ check-source: ## layers, banned calls, sizes, hidden state: what a compiler does
 	@tools/check-source
 
 .PHONY: unit
-unit: $(TESTS) ## unit tests; SAN=1: under AddressSanitizer and UBSan
-	@tests/unit/run $(TESTS) $(TEST_SCRIPTS)
+unit: $(TESTS) $(BUILD)/lifecycle-doc ## unit tests; SAN=1: under AddressSanitizer and UBSan
+	@BUILD=$(BUILD) tests/unit/run $(TESTS) $(TEST_SCRIPTS)
 
 .PHONY: valgrind
 valgrind: $(PROGRAMS) $(BUILD)/tests/valgrind-self.so ## the daemon's start and stop under valgrind
