@@ -1,0 +1,229 @@
+/* What every stage of a lane leans on: waiting after failures, alarms told once, names, the order
+ * of a batch, how often a service is asked. */
+#include "daemon/govern/lane.h"
+
+#include "common/base/clock.h"
+#include "daemon/govern/service.h"
+#include "tests/unit/store_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* --- backoff ----------------------------------------------------------------------------------
+ */
+
+static void test_backoff_doubles_to_its_limit(void **state)
+{
+	static const int64_t waits[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+	struct backoff backoff = {0};
+	struct mono now = {5000};
+
+	(void)state;
+	assert_true(backoff_ready(&backoff, now));
+	assert_int_equal(backoff_wait_ms(&backoff, now), 0);
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		backoff_failed(&backoff, now, CHAIN_RETRY_MAX_MS);
+		assert_int_equal(backoff_wait_ms(&backoff, now), waits[i]);
+		assert_false(backoff_ready(&backoff, now));
+		now.ms += waits[i];
+		assert_true(backoff_ready(&backoff, now));
+	}
+	for (int i = 0; i < 1000; i++) /* no overflow, however long it lasts */
+		backoff_failed(&backoff, now, SERVICE_RETRY_MAX_MS);
+	assert_int_equal(backoff_wait_ms(&backoff, now), SERVICE_RETRY_MAX_MS);
+	backoff_worked(&backoff);
+	assert_true(backoff_ready(&backoff, now));
+	backoff_failed(&backoff, now, CHAIN_RETRY_MAX_MS);
+	assert_int_equal(backoff_wait_ms(&backoff, now), 1000);
+}
+
+/* --- how often a service is asked ---------------------------------------------------------------
+ */
+
+static unsigned asked_in(int64_t poll_ms, int64_t during_ms)
+{
+	unsigned asked = 0;
+
+	for (int64_t age = 0; age < during_ms; age += service_interval_ms(poll_ms, age))
+		asked++;
+	return asked;
+}
+
+static void test_service_budget(void **state)
+{
+	const int64_t hour = 3600 * 1000;
+
+	(void)state;
+	/* Two days at the default poll, and a month: far below one a minute. */
+	assert_true(asked_in(60 * 1000, 48 * hour) <= 60);
+	assert_true(asked_in(60 * 1000, 30 * 24 * hour) <= 500);
+	/* The first minutes, in which signers are about, are not slowed down. */
+	assert_int_equal(asked_in(60 * 1000, hour / 10), 6);
+	/* Never more often than asked for, never backwards, also when the clock jumped back. */
+	for (int64_t age = -hour; age < 100 * hour; age += 1234567) {
+		int64_t wait = service_interval_ms(60 * 1000, age);
+		assert_true(wait >= 60 * 1000 && wait <= 2 * hour);
+		assert_true(service_interval_ms(24 * hour, age) == 24 * hour);
+	}
+}
+
+/* --- alarms ----------------------------------------------------------------------------------- */
+
+struct bench {
+	struct store_fixture *f;
+	struct config config;
+	struct config_chain chain;
+	struct govern_parts parts;
+	struct lane *lane;
+};
+
+static int setup(void **state)
+{
+	struct bench *bench = xcalloc(1, sizeof(*bench));
+
+	store_fixture_setup((void **)&bench->f);
+	bench->chain = (struct config_chain){.name = "base", .chain_id = STORE_FIXTURE_CHAIN};
+	bench->parts = (struct govern_parts){.store = bench->f->store, .config = &bench->config};
+	bench->lane = xcalloc(1, sizeof(*bench->lane));
+	bench->lane->parts = &bench->parts;
+	bench->lane->config = &bench->chain;
+	*state = bench;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *bench = *state;
+	void *fixture = bench->f;
+
+	lane_free(bench->lane);
+	free(bench);
+	return store_fixture_teardown(&fixture);
+}
+
+static size_t alarms(struct bench *bench, const char *subject)
+{
+	struct event_list list;
+	size_t count = 0;
+
+	store_event_list(bench->f->store, &bench->f->arena, 0, 100000, &list);
+	for (size_t i = 0; i < list.count; i++)
+		count += strcmp(list.items[i].type, "alarm") == 0 &&
+		         strcmp(list.items[i].subject, subject) == 0;
+	return count;
+}
+
+static void test_an_alarm_is_told_once(void **state)
+{
+	struct bench *bench = *state;
+
+	for (int i = 0; i < 5; i++)
+		lane_alarm(bench->lane, "p1", "it is %s", "stuck");
+	assert_int_equal(alarms(bench, "p1"), 1);
+	assert_string_equal(store_fixture_last_event(bench->f), "alarm p1: it is stuck");
+	lane_alarm(bench->lane, "p2", "it is %s", "stuck");
+	assert_int_equal(alarms(bench, "p2"), 1);
+	assert_int_equal(alarms(bench, "p1"), 1);
+}
+
+static void test_two_troubles_in_turn_alarm_once_each(void **state)
+{
+	struct bench *bench = *state;
+
+	for (int i = 0; i < 10; i++) {
+		lane_alarm(bench->lane, "p1", "the first trouble");
+		lane_alarm(bench->lane, "p1", "the second trouble");
+	}
+	assert_int_equal(alarms(bench, "p1"), 2);
+}
+
+static void test_an_alarm_that_is_over_sounds_again(void **state)
+{
+	struct bench *bench = *state;
+
+	lane_alarm(bench->lane, "p1", "one");
+	lane_alarm(bench->lane, "p1", "two");
+	lane_alarm(bench->lane, "p2", "one");
+	lane_alarm_clear(bench->lane, "p1");
+	lane_alarm_clear(bench->lane, "p3");
+	lane_alarm(bench->lane, "p1", "one");
+	lane_alarm(bench->lane, "p1", "two");
+	lane_alarm(bench->lane, "p2", "one");
+	assert_int_equal(alarms(bench, "p1"), 4);
+	assert_int_equal(alarms(bench, "p2"), 1);
+}
+
+/* Texts with a number in them must not fill the memory. */
+static void test_what_is_remembered_is_bounded(void **state)
+{
+	struct bench *bench = *state;
+
+	for (int i = 0; i < 100; i++)
+		lane_alarm(bench->lane, "p1", "%d gwei", i);
+	assert_int_equal(alarms(bench, "p1"), 100);
+	lane_alarm(bench->lane, "p1", "99 gwei");
+	lane_alarm(bench->lane, "p1", "93 gwei");
+	assert_int_equal(alarms(bench, "p1"), 100);
+	lane_alarm(bench->lane, "p1", "0 gwei"); /* forgotten since */
+	assert_int_equal(alarms(bench, "p1"), 101);
+}
+
+/* --- names and batches ------------------------------------------------------------------------ */
+
+static void test_subjects(void **state)
+{
+	char text[SUBJECT_SIZE];
+
+	(void)state;
+	assert_string_equal(proposal_subject(text, (struct proposal_id){7}), "p7");
+	assert_string_equal(measurement_subject(text, (struct measurement_id){INT64_MAX}),
+	                    "m9223372036854775807");
+}
+
+/* However the calls are stored, the batch is the same bytes. */
+static void test_batches_are_in_order(void **state)
+{
+	uint8_t add[REGISTRY_CALL_SIZE], remove[REGISTRY_CALL_SIZE];
+	const struct hash32 value = {{9}};
+	struct arena arena = {0};
+
+	(void)state;
+	registry_encode_call(add, KIND_OS_IMAGE, ACTION_ADD, &value);
+	registry_encode_call(remove, KIND_OS_IMAGE, ACTION_REMOVE, &value);
+	struct call calls[] = {{.to = {{1}}, .data = bytes_of(add, sizeof(add))},
+	                       {.to = {{2}}, .data = bytes_of(remove, sizeof(remove))}};
+	struct proposal proposal = {.calls = calls, .call_count = 2, .salt = {{5}}};
+	struct timelock_batch one = proposal_batch(&arena, &proposal);
+	struct hash32 id = timelock_operation_id(&one);
+	assert_true(bytes_equal(one.calls[0].data, calls[1].data)); /* removals first */
+	struct call swap = calls[0];
+	calls[0] = calls[1];
+	calls[1] = swap;
+	struct timelock_batch two = proposal_batch(&arena, &proposal);
+	struct hash32 again = timelock_operation_id(&two);
+	assert_true(hash32_equal(&id, &again));
+	assert_true(hash32_equal(&two.salt, &proposal.salt));
+	arena_free(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_backoff_doubles_to_its_limit),
+	        cmocka_unit_test(test_service_budget),
+	        cmocka_unit_test_setup_teardown(test_an_alarm_is_told_once, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_two_troubles_in_turn_alarm_once_each, setup,
+	                                        teardown),
+	        cmocka_unit_test_setup_teardown(test_an_alarm_that_is_over_sounds_again, setup,
+	                                        teardown),
+	        cmocka_unit_test_setup_teardown(test_what_is_remembered_is_bounded, setup,
+	                                        teardown),
+	        cmocka_unit_test(test_subjects),
+	        cmocka_unit_test(test_batches_are_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
