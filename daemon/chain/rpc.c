@@ -13,6 +13,7 @@ enum {
 	MAX_ANSWER = 32 * 1024 * 1024,
 	FIRST_BACKOFF_MS = 1000,
 	LONGEST_BACKOFF_MS = 60 * 1000,
+	LONGEST_BACKOFF_POLLS = 5,
 	LONGEST_RETRY_AFTER_MS = 10 * 60 * 1000,
 	COMPLAIN_EVERY_MS = 60 * 1000,
 	/* Failures in a row after which it is said in the log and the chain id is asked again. */
@@ -25,6 +26,7 @@ struct endpoint {
 	const char *url;
 	char name[HTTP_URL_LOG_SIZE];
 	enum identity identity;
+	uint64_t foreign_chain; /* the wrong chain it was last found on; 0: none */
 	unsigned failures; /* in a row */
 	char trouble[256]; /* the last one's text */
 	struct mono not_before;
@@ -78,7 +80,8 @@ bool rpc_usable(const struct rpc *rpc, size_t endpoint)
 {
 	const struct endpoint *e = &rpc->endpoints[endpoint];
 
-	return e->identity != IDENTITY_WRONG && loop_now(rpc->loop).ms >= e->not_before.ms;
+	/* One on another chain is asked who it is again after its wait, and used only then. */
+	return loop_now(rpc->loop).ms >= e->not_before.ms;
 }
 
 void rpc_explain(const struct rpc *rpc, struct buf *out)
@@ -106,23 +109,33 @@ void rpc_complain(struct rpc *rpc, const char *text)
 	log_unusual(rpc->config->name, "%s", text);
 }
 
-/* One lost answer costs nothing; from the second in a row on, the wait doubles. */
-static int64_t backoff_ms(unsigned failures)
+/* A chain that is looked at often is also tried again soon. */
+static int64_t longest_backoff_ms(const struct rpc *rpc)
 {
-	int64_t wait = FIRST_BACKOFF_MS;
+	int64_t wait = LONGEST_BACKOFF_POLLS * rpc->config->poll_ms;
+
+	if (wait < FIRST_BACKOFF_MS)
+		return FIRST_BACKOFF_MS;
+	return wait < LONGEST_BACKOFF_MS ? wait : LONGEST_BACKOFF_MS;
+}
+
+/* One lost answer costs nothing; from the second in a row on, the wait doubles. */
+static int64_t backoff_ms(const struct rpc *rpc, unsigned failures)
+{
+	int64_t wait = FIRST_BACKOFF_MS, longest = longest_backoff_ms(rpc);
 
 	if (failures < 2)
 		return 0;
-	for (unsigned i = 2; i < failures && wait < LONGEST_BACKOFF_MS; i++)
+	for (unsigned i = 2; i < failures && wait < longest; i++)
 		wait *= 2;
-	if (wait > LONGEST_BACKOFF_MS)
-		wait = LONGEST_BACKOFF_MS;
+	if (wait > longest)
+		wait = longest;
 	return wait / 2 + random_below((uint32_t)(wait / 2));
 }
 
 static void note_failure(struct endpoint *e, int64_t retry_after_ms, const char *why)
 {
-	int64_t wait = backoff_ms(++e->failures);
+	int64_t wait = backoff_ms(e->rpc, ++e->failures);
 
 	if (retry_after_ms > LONGEST_RETRY_AFTER_MS)
 		retry_after_ms = LONGEST_RETRY_AFTER_MS;
@@ -359,15 +372,21 @@ static void judge_identity(struct endpoint *e, const struct rpc_answer *answer)
 		log_unusual(e->rpc->config->name, "RPC endpoint %s does not tell its chain id: %s",
 		            e->name, answer->outcome == RPC_RESULT ? error.text : answer->text);
 		snprintf(e->trouble, sizeof(e->trouble), "%s does not tell its chain id", e->name);
-		e->not_before.ms = loop_now(e->rpc->loop).ms + LONGEST_BACKOFF_MS;
+		e->not_before.ms = loop_now(e->rpc->loop).ms + longest_backoff_ms(e->rpc);
 		return;
 	}
 	e->identity = chain_id == wanted ? IDENTITY_RIGHT : IDENTITY_WRONG;
-	if (chain_id != wanted)
+	if (chain_id == wanted) {
+		e->foreign_chain = 0;
+		return;
+	}
+	e->not_before.ms = loop_now(e->rpc->loop).ms + longest_backoff_ms(e->rpc);
+	if (chain_id != e->foreign_chain)
 		log_unusual(e->rpc->config->name,
 		            "RPC endpoint %s is on chain %" PRIu64 ", not on %" PRIu64
 		            ": it is not used",
 		            e->name, chain_id, wanted);
+	e->foreign_chain = chain_id;
 }
 
 static void identity_answered(const struct http_answer *http, void *arg)
@@ -425,6 +444,8 @@ struct rpc_call *rpc_ask(struct rpc *rpc, size_t endpoint, struct jsonrpc_call w
 		call->next->prev = call;
 	rpc->calls = call;
 	jsonrpc_request(&call->body, call->id, what);
+	if (e->identity == IDENTITY_WRONG && rpc_usable(rpc, endpoint))
+		e->identity = IDENTITY_UNKNOWN;
 	switch (e->identity) {
 	case IDENTITY_RIGHT:
 		send_call(call);

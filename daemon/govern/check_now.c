@@ -88,8 +88,8 @@ static void head_answered(const struct error *error, const struct block_ref *hea
 		return;
 	if (check->count == 0) {
 		struct error nothing;
-		error_set(&nothing, ERR_NOT_FOUND, "target %s has no contract for this kind of value",
-		          check->target->name);
+		error_set(&nothing, ERR_NOT_FOUND,
+		          "target %s has no contract for this kind of value", check->target->name);
 		finish(check, &nothing);
 		return;
 	}

@@ -90,6 +90,8 @@ static void sent(const struct error *error, void *arg)
 	proposal_subject(subject, executor->sending);
 	if (error == NULL) {
 		backoff_worked(&executor->backoff);
+		/* A chain that stands still ticks nobody: the resend is ours to time. */
+		loop_timer_set(executor->timer, executor->lane->config->resend_ms);
 		lane_alarm_clear(executor->lane, subject);
 	} else {
 		if (error->code == ERR_DENIED)
@@ -128,8 +130,10 @@ static void execute_by_key(struct executor *executor, struct arena *arena,
 	const struct sent_tx *previous = latest_stored(&list);
 	if (previous != NULL) {
 		int64_t age = clock_wall().ms - previous->sent_at.ms;
-		if (age >= 0 && age < lane->config->resend_ms)
+		if (age >= 0 && age < lane->config->resend_ms) {
+			loop_timer_set(executor->timer, lane->config->resend_ms - age);
 			return;
+		}
 		request.has_previous = true;
 		request.previous_nonce = previous->nonce;
 		request.previous_attempt = previous->attempt;

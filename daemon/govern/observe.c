@@ -56,14 +56,16 @@ static void observe_operation_logs(struct observed *observed, const struct obser
 
 /* --- Safe transactions ------------------------------------------------------------------------ */
 
-static void set_status(const struct observe_context *context, struct safe_tx_row *row,
-                       enum safe_tx_status status, const struct seen_log *log)
+static void set_status(struct observed *observed, const struct observe_context *context,
+                       struct safe_tx_row *row, enum safe_tx_status status,
+                       const struct seen_log *log)
 {
 	uint64_t block = log != NULL ? log->block_number : 0;
 
 	/* A reorganisation may have moved what made the status into another block. */
 	if (row->status == status && (log == NULL || row->tx_block == block))
 		return;
+	observed->txs_changed = true;
 	row->status = status;
 	row->has_tx = log != NULL;
 	if (log != NULL)
@@ -74,7 +76,7 @@ static void set_status(const struct observe_context *context, struct safe_tx_row
 }
 
 /* A row whose hash we know: the Safe's own events decide. */
-static void sync_hashed(const struct observed *observed, const struct observe_context *context,
+static void sync_hashed(struct observed *observed, const struct observe_context *context,
                         struct safe_tx_row *row)
 {
 	const struct proposal *proposal = observed->proposal;
@@ -82,19 +84,21 @@ static void sync_hashed(const struct observed *observed, const struct observe_co
 
 	if (last_log(context, proposal, &row->safe, event_topic0(EVENT_SAFE_SUCCESS),
 	             &row->safe_tx_hash, &log))
-		set_status(context, row, SAFE_TX_EXECUTED, &log);
+		set_status(observed, context, row, SAFE_TX_EXECUTED, &log);
 	else if (last_log(context, proposal, &row->safe, event_topic0(EVENT_SAFE_FAILURE),
 	                  &row->safe_tx_hash, &log))
-		set_status(context, row, SAFE_TX_FAILED, &log);
+		set_status(observed, context, row, SAFE_TX_FAILED, &log);
 	else if (row->status == SAFE_TX_EXECUTED || row->status == SAFE_TX_FAILED)
-		set_status(context, row, SAFE_TX_QUEUED, NULL); /* a reorganisation took it back */
+		set_status(observed, context, row, SAFE_TX_QUEUED,
+		           NULL); /* a reorganisation took it back */
 	else if (row->purpose == PURPOSE_EXECUTE && observed->seen.operation == OPERATION_DONE &&
 	         (row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED))
-		set_status(context, row, SAFE_TX_WITHDRAWN, NULL); /* executed another way */
+		set_status(observed, context, row, SAFE_TX_WITHDRAWN,
+		           NULL); /* executed another way */
 }
 
 /* A row that people imported from a file: only the operation tells what became of it. */
-static void sync_unhashed(const struct observed *observed, const struct observe_context *context,
+static void sync_unhashed(struct observed *observed, const struct observe_context *context,
                           struct safe_tx_row *row)
 {
 	bool schedules = row->purpose == PURPOSE_SCHEDULE;
@@ -107,9 +111,9 @@ static void sync_unhashed(const struct observed *observed, const struct observe_
 		return;
 	bool done = schedules ? operation != OPERATION_UNSET : operation == OPERATION_DONE;
 	if (done && row->status == SAFE_TX_DRAFTED)
-		set_status(context, row, SAFE_TX_EXECUTED, known ? &log : NULL);
+		set_status(observed, context, row, SAFE_TX_EXECUTED, known ? &log : NULL);
 	else if (!done && row->status == SAFE_TX_EXECUTED && !observed->seen.cancelled_latest)
-		set_status(context, row, SAFE_TX_DRAFTED, NULL);
+		set_status(observed, context, row, SAFE_TX_DRAFTED, NULL);
 }
 
 static bool nonce_passed(const struct safe_tx_row *row, uint64_t chain_nonce)
@@ -321,8 +325,8 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 	    reads_u64(&value, &results[observed->final_nonce_read]) == 0)
 		for (size_t i = 0; i < observed->txs.count; i++)
 			if (nonce_passed(&observed->txs.items[i], value))
-				set_status(context, &observed->txs.items[i], SAFE_TX_REPLACED,
-				           NULL);
+				set_status(observed, context, &observed->txs.items[i],
+				           SAFE_TX_REPLACED, NULL);
 	observe_first_tx(observed, context);
 
 	observed->seen.checks_final = take_checks(observed, observed->final_checks, results);

@@ -15,6 +15,7 @@ struct observed {
 	struct observation seen;
 	bool wants_final; /* something has to be asked at the final block, too */
 	bool getters_disagree;
+	bool txs_changed; /* a stored Safe transaction got another status */
 
 	size_t timestamp_read;
 	struct check_slot *checks; /* one per call, or NULL */

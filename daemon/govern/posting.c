@@ -21,6 +21,8 @@ struct posting {
 	bool has_key;
 	struct address sender;
 	bool was_posting; /* an earlier try may have been accepted by the service */
+	struct tx_service_delegate *delegations; /* of the sender */
+	size_t delegation_count;
 	struct queue_look *look;
 	struct service_call *call;
 	struct posting_result result;
@@ -237,11 +239,27 @@ static bool assign(struct posting *posting, uint64_t nonce)
 	return rc == 0;
 }
 
+static bool is_delegate(const struct posting *posting, const struct safe_view *safe)
+{
+	for (size_t i = 0; i < posting->delegation_count; i++) {
+		const struct tx_service_delegate *d = &posting->delegations[i];
+		if (address_equal(&d->delegate, &posting->sender) &&
+		    (d->every_safe || address_equal(&d->safe, &safe->safe)) &&
+		    safe_view_is_owner(safe, &d->delegator))
+			return true;
+	}
+	return false;
+}
+
 /* An owner's signature would be a confirmation, which is for people to give. */
 static const char *sender_problem(const struct posting *posting, const struct safe_view *safe)
 {
 	if (!safe_view_is_owner(safe, &posting->sender))
-		return NULL;
+		return is_delegate(posting, safe)
+		               ? NULL
+		               : "the proposer key is no delegate of an owner of the "
+		                 "Safe, so its service would refuse the proposal; an "
+		                 "owner has to add it as a delegate";
 	if (safe->threshold == 1)
 		return "the proposer key is an owner of a Safe with threshold 1: its signature "
 		       "alone would "
@@ -330,6 +348,39 @@ static void look_at_queue(struct posting *posting)
 	posting->look = queue_look_start(&ask, queue_seen, posting);
 }
 
+static void delegations_answered(const struct service_result *result, void *arg)
+{
+	struct posting *posting = arg;
+	struct error error;
+
+	posting->call = NULL;
+	if (result->error.code != 0) {
+		posting->result.retry_after_ms = result->retry_after_ms;
+		fail(posting, ERR_UNAVAILABLE, result->error.text);
+	} else if (tx_service_parse_delegates(
+	                   &posting->arena, &posting->delegations, &posting->delegation_count,
+	                   arena_copy(&posting->arena, result->body), &error) != 0) {
+		fail(posting, ERR_UNAVAILABLE, error.text);
+	} else {
+		look_at_queue(posting);
+	}
+}
+
+/* Whose delegate is our key? Asked first, so that the queue is read as late as possible. */
+static void begin(struct posting *posting)
+{
+	struct buf path = {0};
+
+	if (!posting->has_key) {
+		look_at_queue(posting);
+		return;
+	}
+	tx_service_path_delegations(&path, &posting->sender);
+	posting->call = service_send(posting->service, buf_text(&path), bytes_of(NULL, 0),
+	                             delegations_answered, posting);
+	buf_free(&path);
+}
+
 /* A row left in `posting` by a crash or a lost answer: does the service have it? */
 static void asked_first(const struct service_result *result, void *arg)
 {
@@ -340,7 +391,7 @@ static void asked_first(const struct service_result *result, void *arg)
 	struct posting *posting = arg;
 	posting->call = NULL;
 	posting->was_posting = false;
-	look_at_queue(posting);
+	begin(posting);
 }
 
 struct posting *posting_start(struct lane *lane, struct service *service,
@@ -367,6 +418,6 @@ struct posting *posting_start(struct lane *lane, struct service *service,
 	if (row->status == SAFE_TX_POSTING)
 		ask_by_hash(posting, asked_first);
 	else
-		look_at_queue(posting);
+		begin(posting);
 	return posting;
 }

@@ -148,6 +148,18 @@ static void posted(const struct posting_result *result, void *arg)
 	}
 }
 
+/* A contradiction that came up after drafting, or a person, holds what nobody has signed yet. */
+static bool is_held(struct lane *lane, struct arena *arena, const struct proposal *proposal)
+{
+	struct measurement_list served;
+
+	store_proposal_measurements(lane->parts->store, arena, proposal->id, &served);
+	for (size_t i = 0; i < served.count; i++)
+		if (served.items[i].status == MEASUREMENT_HELD)
+			return true;
+	return false;
+}
+
 /* Starts the posting of a row if it is due; else says how long to wait (-1: not ours to post). */
 static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, int64_t *wait_ms)
 {
@@ -158,7 +170,8 @@ static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, in
 	bool started = false;
 
 	if (store_proposal_get(lane->parts->store, &arena, row->proposal, &proposal) == 0 &&
-	    !lifecycle_is_terminal(proposal.state) && (proposal.flags & FLAG_WITHDRAWING) == 0) {
+	    !lifecycle_is_terminal(proposal.state) && (proposal.flags & FLAG_WITHDRAWING) == 0 &&
+	    !is_held(lane, &arena, &proposal)) {
 		const struct config_target *target = lane_target(lane, proposal.target);
 		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
 		if (service != NULL) {

@@ -119,6 +119,7 @@ struct service_call *service_send(struct service *service, const char *path, str
 	        .url = url,
 	        .body = body,
 	        .bearer = service->api_key,
+	        .once = body.len > 0,
 	        .timeout_ms = TIMEOUT_MS,
 	        .max_answer = MAX_ANSWER,
 	};

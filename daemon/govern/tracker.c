@@ -203,7 +203,7 @@ static void conclude(struct tracker *tracker)
 		moved[i] = move(tracker, observed);
 		if (!moved[i])
 			note_overdue(tracker, observed, observed->proposal->state);
-		any |= moved[i];
+		any |= moved[i] || observed->txs_changed;
 	}
 	store_commit(store);
 

@@ -422,6 +422,8 @@ static const char *prepare(struct http_call *call, const struct http_request *re
 		return "the token holds control characters";
 	if (set_limits(call, request->timeout_ms) != CURLE_OK)
 		return "this libcurl cannot limit the protocols";
+	/* curl repeats a request by itself only when a kept connection turns out to be dead. */
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
 	if (curl_easy_setopt(easy, CURLOPT_URL, request->url) != CURLE_OK)
 		return "not a usable URL";
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "registrard/" REGISTRARD_VERSION);

@@ -8,6 +8,8 @@ const inWorld = (options, fn, settings = {}) => async () => {
   const world = await makeWorld(options)
   try { await fn(world, typeof settings === 'function' ? world.daemon(await settings(world)) : world.daemon(settings)) } finally { await world.close() }
 }
+/// What came in through the API, not what the service found on the chain.
+const proposed = (world) => [...world.service.transactions.values()].filter((t) => t.posts.length > 0)
 const someTicks = async (world, n = 5) => { for (let i = 0; i < n; i++) { await world.chain.mine(1); await new Promise((ok) => setTimeout(ok, 250)) } }
 
 describe('a chain endpoint on a bad day', { concurrency: 3 }, () => {
@@ -109,8 +111,8 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     const eif = world.drop()
     const p = await daemon.untilProposal(eif.value)
     await daemon.untilQueued(p.id, 'schedule', { timeout: 30_000 })
-    assert.equal(world.service.transactions.size, 1)
-    assert.equal([...world.service.transactions.values()][0].posts.length, 1, 'posted again without looking')
+    assert.equal(proposed(world).length, 1)
+    assert.equal(proposed(world)[0].posts.length, 1, 'posted again without looking')
     await world.carry(daemon, p.id)
   }))
 
@@ -123,7 +125,7 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     const eif = world.drop()
     const p = await daemon.untilProposal(eif.value)
     await daemon.untilQueued(p.id, 'schedule', { timeout: 60_000 })
-    assert.equal(world.service.transactions.size, 1)
+    assert.equal(proposed(world).length, 1)
     await world.service.down()
     // The chain goes on without the service: what it says counts.
     const [t] = await world.service.pending(world.safe.address)
@@ -160,7 +162,7 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     assert.equal((await daemon.proposal(p.id)).state, 'drafted', 'not trusted')
     world.service.clearFaults()
     await daemon.untilQueued(p.id, 'schedule', { timeout: 30_000 })
-    assert.equal(world.service.transactions.size, 1)
+    assert.equal(proposed(world).length, 1)
   }))
 
   test('confirmations that nobody signed are not counted', inWorld({}, async (world, daemon) => {
