@@ -123,6 +123,18 @@ static bool nonce_passed(const struct safe_tx_row *row, uint64_t chain_nonce)
 	return row->has_nonce && row->status == SAFE_TX_QUEUED && row->nonce < chain_nonce;
 }
 
+/* How many owners must sign is the Safe's word; the service is asked for the signatures alone. So
+ * it is known when the proposal enters `multisig`, however slow the service is. */
+static void note_threshold(const struct observe_context *context, struct safe_tx_row *row,
+                           const struct safe_view *safe)
+{
+	if (row->status != SAFE_TX_QUEUED || row->threshold == safe->threshold)
+		return;
+	row->threshold = safe->threshold;
+	store_safe_tx_set_confirmations(context->store, row->id, row->confirmations,
+	                                row->threshold);
+}
+
 /* The latest attempt of the transaction that brings the proposal forward first. */
 static struct safe_tx_row *first_tx(const struct observed *observed)
 {
@@ -286,6 +298,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 			sync_hashed(observed, context, row);
 		else
 			sync_unhashed(observed, context, row);
+		if (safe != NULL)
+			note_threshold(context, row, safe);
 		observed->wants_final |= safe != NULL && nonce_passed(row, safe->nonce);
 	}
 	observe_first_tx(observed, context);

@@ -190,7 +190,7 @@ describe('several targets', { concurrency: 2 }, () => {
     assert.deepEqual(await world.allowed(a.value), { kms: true, app: true })
     assert.deepEqual(await world.allowed(b.value, world.second), { kms: true, app: true })
     assert.deepEqual(await world.allowed(b.value), { kms: false, app: false })
-    assert.equal(world.service.posts().length, 4)
+    assert.equal(world.service.posts(people.proposer.address).length, 4)
   }, async (world) => {
     world.second = await world.addRegistry({ generation: 1 })
     return { targets: { payments: world.target(), ledger: world.target({ registry: world.second }) } }

@@ -109,7 +109,11 @@ export class SafeService {
 
   /// Requests whose "METHOD /path" matches.
   seen(re) { return this.requests.filter((r) => re.test(`${r.method} ${r.path}`)) }
-  posts() { return this.seen(/^POST .*\/v2\/safes\/.*\/multisig-transactions\/$/) }
+  /// Proposals that were posted, by whomever or by one sender.
+  posts(sender) {
+    return this.seen(/^POST .*\/v2\/safes\/.*\/multisig-transactions\/$/)
+      .filter((r) => sender === undefined || JSON.parse(r.body).sender === sender)
+  }
 
   /// The queue of a Safe: trusted, not executed, nonce not used up; by nonce.
   async pending(safe) {
