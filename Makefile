@@ -33,8 +33,7 @@ TEST_SCRIPTS := $(wildcard tests/unit/test_*.sh)
 E2E := $(sort $(wildcard tests/e2e/*.test.mjs))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(TEST_SRC))
-PROGRAMS := $(if $(wildcard daemon/registrard/main.c),$(BUILD)/registrard) \
-            $(if $(wildcard daemon/ctl/main.c),$(BUILD)/registrarctl)
+PROGRAMS := $(BUILD)/registrard $(BUILD)/registrarctl
 
 # --- build ------------------------------------------------------------------------------------
 
