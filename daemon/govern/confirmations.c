@@ -9,6 +9,7 @@ struct question {
 	struct question *next;
 	struct confirmations *owner;
 	struct safe_tx_id id;
+	const struct config_target *target;
 	struct proposal_id proposal;
 	uint64_t chain_id;
 	struct address safe;
@@ -45,6 +46,7 @@ void confirmations_free(struct confirmations *confirmations)
 }
 
 static struct question *question_of(struct confirmations *confirmations,
+                                    const struct config_target *target,
                                     const struct safe_tx_row *row)
 {
 	struct question *question = confirmations->questions;
@@ -61,6 +63,7 @@ static struct question *question_of(struct confirmations *confirmations,
 		question->next = confirmations->questions;
 		confirmations->questions = question;
 	}
+	question->target = target;
 	question->confirmations = row->confirmations;
 	question->threshold = row->threshold;
 	return question;
@@ -114,7 +117,8 @@ static void answered(const struct service_result *result, void *arg)
 		backoff_worked(&question->backoff);
 		note(question, &tx);
 	} else {
-		backoff_failed(&question->backoff, clock_mono(), SERVICE_RETRY_MAX_MS);
+		backoff_failed(&question->backoff, clock_mono(),
+		               service_retry_max_ms(question->target));
 		if (result->retry_after_ms > 0)
 			question->due.ms = clock_mono().ms + result->retry_after_ms;
 		if (error.code == ERR_DENIED || error.code == ERR_INVALID)
@@ -129,7 +133,7 @@ static void answered(const struct service_result *result, void *arg)
 int64_t confirmations_poll(struct confirmations *confirmations, struct service *service,
                            const struct config_target *target, const struct safe_tx_row *row)
 {
-	struct question *question = question_of(confirmations, row);
+	struct question *question = question_of(confirmations, target, row);
 	struct mono now = clock_mono();
 	int64_t wait = question->due.ms - now.ms;
 	struct buf path = {0};

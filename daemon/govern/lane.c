@@ -210,6 +210,15 @@ void backoff_failed(struct backoff *backoff, struct mono now, int64_t max_ms)
 	backoff->next.ms = now.ms + (wait < max_ms ? wait : max_ms);
 }
 
+int64_t service_retry_max_ms(const struct config_target *target)
+{
+	int64_t wait = SERVICE_RETRY_MAX_POLLS * target->service.poll_ms;
+
+	if (wait < BACKOFF_FIRST_MS)
+		return BACKOFF_FIRST_MS;
+	return wait < SERVICE_RETRY_MAX_MS ? wait : SERVICE_RETRY_MAX_MS;
+}
+
 void backoff_worked(struct backoff *backoff)
 {
 	*backoff = (struct backoff){0};

@@ -413,6 +413,7 @@ struct posting *posting_start(struct lane *lane, struct service *service,
 	posting->result = (struct posting_result){
 	        .retry_after_ms = -1,
 	        .look_again_ms = posting->target->service.poll_ms,
+	        .retry_max_ms = service_retry_max_ms(posting->target),
 	};
 	proposal_subject(posting->result.subject, row->proposal);
 	if (row->status == SAFE_TX_POSTING)

@@ -14,6 +14,7 @@ struct posting_result {
 	bool queued;
 	int64_t retry_after_ms; /* said by the service; -1: not */
 	int64_t look_again_ms;
+	int64_t retry_max_ms; /* no longer than this between two tries */
 	char subject[SUBJECT_SIZE];
 };
 typedef void posting_fn(const struct posting_result *result, void *arg);

@@ -135,7 +135,7 @@ static void posted(const struct posting_result *result, void *arg)
 			lane_alarm(lane, result->subject, "not proposed: %s", result->error.text);
 		else
 			log_unusual(result->subject, "proposing it waits: %s", result->error.text);
-		backoff_failed(&item->backoff, now, SERVICE_RETRY_MAX_MS);
+		backoff_failed(&item->backoff, now, result->retry_max_ms);
 		if (result->retry_after_ms > 0 &&
 		    item->backoff.next.ms < now.ms + result->retry_after_ms)
 			item->backoff.next.ms = now.ms + result->retry_after_ms;

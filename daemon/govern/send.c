@@ -249,6 +249,8 @@ static void nonce_answered(const struct error *error, const struct jval *result,
 		send->tx.nonce = stored + 1;
 	struct jval *params = jval_array();
 	jval_push(params, call_object(send));
+	/* Not `pending`, where what we sent before has already been executed. */
+	jval_push(params, jval_new_string("latest"));
 	send->op = chain_rpc(send->lane->chain, "eth_estimateGas", params, gas_answered, send);
 }
 
