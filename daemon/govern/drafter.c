@@ -107,7 +107,7 @@ static void give_up(struct drafter *drafter, const struct error *error)
 	if (drafter->backoff.failures == 0)
 		log_unusual(drafter->draft->target->name, "drafting waits for the chain: %s",
 		            error->text);
-	backoff_failed(&drafter->backoff, now, CHAIN_RETRY_MAX_MS);
+	backoff_failed(&drafter->backoff, now, chain_retry_max_ms(drafter->lane->config));
 	draft_free(drafter);
 	loop_timer_set(drafter->timer, backoff_wait_ms(&drafter->backoff, now));
 }

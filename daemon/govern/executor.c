@@ -98,7 +98,7 @@ static void sent(const struct error *error, void *arg)
 			lane_alarm(executor->lane, subject, "cannot be executed: %s", error->text);
 		else
 			log_unusual(subject, "executing it waits: %s", error->text);
-		backoff_failed(&executor->backoff, now, CHAIN_RETRY_MAX_MS);
+		backoff_failed(&executor->backoff, now, chain_retry_max_ms(executor->lane->config));
 		loop_timer_set(executor->timer, backoff_wait_ms(&executor->backoff, now));
 	}
 	lane_changed(executor->lane);

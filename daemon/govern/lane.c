@@ -210,13 +210,23 @@ void backoff_failed(struct backoff *backoff, struct mono now, int64_t max_ms)
 	backoff->next.ms = now.ms + (wait < max_ms ? wait : max_ms);
 }
 
-int64_t service_retry_max_ms(const struct config_target *target)
+static int64_t retry_max_ms(int64_t poll_ms, int64_t most_ms)
 {
-	int64_t wait = SERVICE_RETRY_MAX_POLLS * target->service.poll_ms;
+	int64_t wait = RETRY_MAX_POLLS * poll_ms;
 
 	if (wait < BACKOFF_FIRST_MS)
 		return BACKOFF_FIRST_MS;
-	return wait < SERVICE_RETRY_MAX_MS ? wait : SERVICE_RETRY_MAX_MS;
+	return wait < most_ms ? wait : most_ms;
+}
+
+int64_t service_retry_max_ms(const struct config_target *target)
+{
+	return retry_max_ms(target->service.poll_ms, SERVICE_RETRY_MAX_MS);
+}
+
+int64_t chain_retry_max_ms(const struct config_chain *chain)
+{
+	return retry_max_ms(chain->poll_ms, CHAIN_RETRY_MAX_MS);
 }
 
 void backoff_worked(struct backoff *backoff)

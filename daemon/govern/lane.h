@@ -63,13 +63,10 @@ char *measurement_subject(char text[SUBJECT_SIZE], struct measurement_id id);
 struct timelock_batch proposal_batch(struct arena *arena, const struct proposal *proposal);
 
 /* A failure that is worth another try after a while: 1 s, 2 s, 4 s, ... up to max_ms. */
-enum {
-	CHAIN_RETRY_MAX_MS = 60 * 1000,
-	SERVICE_RETRY_MAX_MS = 300 * 1000,
-	SERVICE_RETRY_MAX_POLLS = 10
-};
-/* A service that is asked often is also tried again soon. */
+enum { CHAIN_RETRY_MAX_MS = 60 * 1000, SERVICE_RETRY_MAX_MS = 300 * 1000, RETRY_MAX_POLLS = 10 };
+/* The longest wait between two tries: who is asked often is also tried again soon. */
 int64_t service_retry_max_ms(const struct config_target *target);
+int64_t chain_retry_max_ms(const struct config_chain *chain);
 
 struct backoff {
 	unsigned failures;
