@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_ARGUMENTS = 16, MAX_INHERIT = 64 };
@@ -16,6 +17,7 @@ enum { MAX_ARGUMENTS = 16, MAX_INHERIT = 64 };
 /* Everything the child needs, made before fork: after it only async-signal-safe calls are allowed,
  * because another thread of the parent may hold the allocator's lock. */
 struct plan {
+	char program[ROLE_PROGRAM_SIZE];
 	char *argv[MAX_ARGUMENTS + 3];
 	char **environment;
 	int descriptors[MAX_INHERIT + 1]; /* what becomes ROLE_SOCKET, +1, ... */
@@ -92,10 +94,26 @@ static _Noreturn void become_role(struct plan *plan)
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == plan->parent &&
 	    arrange_descriptors(plan) && set_signals())
-		execve("/proc/self/exe", plan->argv, plan->environment);
+		execve(plan->program, plan->argv, plan->environment);
 	ssize_t ignored = write(STDERR_FILENO, trouble, sizeof(trouble) - 1);
 	(void)ignored;
 	_exit(127);
+}
+
+const char *role_program(char path[ROLE_PROGRAM_SIZE])
+{
+	static const char self[] = "/proc/self/exe";
+	struct stat running, named;
+	ssize_t len = readlink(self, path, ROLE_PROGRAM_SIZE - 1);
+
+	/* valgrind answers readlink with our path, but stat with its own file. */
+	if (len > 0) {
+		path[len] = '\0';
+		if (stat(self, &running) == 0 && stat(path, &named) == 0 &&
+		    (running.st_dev != named.st_dev || running.st_ino != named.st_ino))
+			return path;
+	}
+	return memcpy(path, self, sizeof(self));
 }
 
 static int make_plan(struct plan *plan, char *role_flag, const char *const *arguments,
@@ -116,6 +134,7 @@ static int make_plan(struct plan *plan, char *role_flag, const char *const *argu
 	for (size_t i = 0; i < inherit_count; i++)
 		plan->descriptors[1 + i] = inherit[i];
 	plan->parent = getpid();
+	role_program(plan->program);
 	plan->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	return plan->null < 0 ? -1 : 0;
 }

@@ -20,4 +20,9 @@ struct role {
 int role_start(struct role *out, const char *name, const char *const *arguments, const int *inherit,
                size_t inherit_count, struct error *error) MUST_USE;
 
+#define ROLE_PROGRAM_SIZE 4096
+/* What role_start executes: /proc/self/exe, which stays right when the file is replaced by an
+ * upgrade - or, under valgrind, where that is valgrind itself, our own path. Returns path. */
+const char *role_program(char path[ROLE_PROGRAM_SIZE]);
+
 #endif

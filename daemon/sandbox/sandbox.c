@@ -1,5 +1,6 @@
 #include "daemon/sandbox/sandbox.h"
 
+#include "daemon/io/role.h"
 #include "daemon/sandbox/landlock.h"
 
 #include <errno.h>
@@ -210,7 +211,7 @@ int sandbox_confine_files(const struct sandbox_path *paths, size_t count, struct
 {
 	/* Not all of /etc and /run: keys and credentials live there. */
 	static const struct sandbox_path basics[] = {
-	        {"/proc/self/exe", false},
+
 	        {"/usr", false},
 	        {"/lib", false},
 	        {"/lib64", false},
@@ -233,11 +234,12 @@ int sandbox_confine_files(const struct sandbox_path *paths, size_t count, struct
 	        {"/dev/urandom", false},
 	        {"/dev/random", false},
 	};
+	char program[ROLE_PROGRAM_SIZE];
 	struct landlock *landlock = landlock_new();
-	int rc = 0;
 
 	if (landlock == NULL)
 		return error_set(error, ERR_UNAVAILABLE, "this kernel has no Landlock");
+	int rc = landlock_allow(landlock, role_program(program), false, error);
 	for (size_t i = 0; i < ARRAY_LEN(basics) && rc == 0; i++)
 		rc = landlock_allow(landlock, basics[i].path, basics[i].writable, error);
 	for (size_t i = 0; i < count && rc == 0; i++)

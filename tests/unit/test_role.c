@@ -166,6 +166,7 @@ static void a_role_dies_with_its_parent(void **state)
 			_exit(1);
 		pause();
 	}
+	close(through[1]);
 	assert_int_equal(read(through[0], &role_pid, sizeof(role_pid)), sizeof(role_pid));
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	assert_int_equal(kill(parent, SIGKILL), 0);
@@ -175,7 +176,6 @@ static void a_role_dies_with_its_parent(void **state)
 	/* Its socket hangs up at the same moment: either end is right, living on is not. */
 	assert_true((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || WIFEXITED(status));
 	close(through[0]);
-	close(through[1]);
 }
 
 int main(int argc, char **argv)

@@ -184,7 +184,8 @@ static void whatever_is_outside_the_profile_ends_the_process(void **state)
 static void use_too_much_memory(void)
 {
 	enter(SANDBOX_MEASURER);
-	_exit(malloc((size_t)1 << 30) != NULL);
+	void *volatile memory = malloc((size_t)1 << 30);
+	_exit(memory != NULL);
 }
 
 static void show_limits(void)
