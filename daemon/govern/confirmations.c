@@ -13,6 +13,7 @@ struct question {
 	struct proposal_id proposal;
 	uint64_t chain_id;
 	struct address safe;
+	struct hash32 safe_tx_hash;
 	unsigned confirmations, threshold; /* as stored */
 	struct mono due;
 	struct backoff backoff;
@@ -60,6 +61,7 @@ static struct question *question_of(struct confirmations *confirmations,
 		question->proposal = row->proposal;
 		question->chain_id = row->chain_id;
 		question->safe = row->safe;
+		question->safe_tx_hash = row->safe_tx_hash;
 		question->next = confirmations->questions;
 		confirmations->questions = question;
 	}
@@ -89,7 +91,7 @@ static void note(struct question *question, const struct tx_service_tx *tx)
 	char subject[SUBJECT_SIZE];
 
 	if (tracker_safe(lane->tracker, &question->safe, &safe) != 0)
-		return; /* before the first tick: the next answer is soon enough */
+		return; /* it stopped answering meanwhile */
 	unsigned confirmations = count_valid(tx, safe);
 	if (confirmations == question->confirmations && safe->threshold == question->threshold)
 		return;
@@ -102,6 +104,18 @@ static void note(struct question *question, const struct tx_service_tx *tx)
 	lane_changed(lane);
 }
 
+static int read_answer(struct arena *arena, struct tx_service_tx *tx,
+                       const struct question *question, struct bytes body, struct error *error)
+{
+	int rc = tx_service_parse_tx(arena, tx, question->chain_id, &question->safe, body, error);
+
+	if (rc == 0 && !hash32_equal(&tx->safe_tx_hash, &question->safe_tx_hash))
+		rc = error_set(
+		        error, ERR_DENIED,
+		        "the service answers with another transaction than the one asked for");
+	return rc;
+}
+
 static void answered(const struct service_result *result, void *arg)
 {
 	struct question *question = arg;
@@ -112,8 +126,7 @@ static void answered(const struct service_result *result, void *arg)
 
 	question->call = NULL;
 	proposal_subject(subject, question->proposal);
-	if (error.code == 0 && tx_service_parse_tx(&arena, &tx, question->chain_id, &question->safe,
-	                                           result->body, &error) == 0) {
+	if (error.code == 0 && read_answer(&arena, &tx, question, result->body, &error) == 0) {
 		backoff_worked(&question->backoff);
 		note(question, &tx);
 	} else {
@@ -136,8 +149,12 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	struct question *question = question_of(confirmations, target, row);
 	struct mono now = clock_mono();
 	int64_t wait = question->due.ms - now.ms;
+	const struct safe_view *safe;
 	struct buf path = {0};
 
+	/* Without the chain's owners the answer says nothing: after the next tick. */
+	if (tracker_safe(confirmations->lane->tracker, &row->safe, &safe) != 0)
+		return confirmations->lane->config->poll_ms;
 	if (backoff_wait_ms(&question->backoff, now) > wait)
 		wait = backoff_wait_ms(&question->backoff, now);
 	if (wait > 0)

@@ -12,6 +12,7 @@ enum { DEADLINE_MS = 60 * 1000 };
 struct doctor {
 	struct govern_op op; /* first: it is what the caller holds */
 	const struct govern_parts *parts;
+	int64_t deadline_ms;
 	struct loop_timer *timer; /* the deadline; 0 once everything has ended */
 	struct exam host;
 	struct chain_exam *chains;
@@ -103,15 +104,15 @@ static void add_rows(struct jval *report, const struct exam *exam)
 /* What has not ended by now does not end any more. */
 static void cut_short(struct exam *exam)
 {
+	struct row row = {exam->started ? exam->asking : "examination", FINDING_UNKNOWN,
+	                  "Ask again; when it stays so, look in the other rows for who does not "
+	                  "answer."};
+
 	if (exam->ended)
 		return;
-	exam_row(exam,
-	         (struct row){exam->started ? exam->asking : "examination", FINDING_UNKNOWN,
-	                      "Ask again; when it stays so, look at who does not answer in the "
-	                      "other rows."},
-	         exam->started ? "no answer within %d s"
-	                       : "not begun within %d s: its chain did not answer",
-	         DEADLINE_MS / 1000);
+	exam_row(exam, row, "%s within %lld ms",
+	         exam->started ? "no answer" : "its chain did not answer",
+	         (long long)exam->doctor->deadline_ms);
 }
 
 static void deliver(void *arg)
@@ -208,10 +209,17 @@ static void open_targets(struct doctor *doctor)
 
 struct govern_op *govern_doctor(struct govern *govern, govern_doctor_fn *done, void *arg)
 {
+	return doctor_start(govern, DEADLINE_MS, done, arg);
+}
+
+struct govern_op *doctor_start(struct govern *govern, int64_t deadline_ms, govern_doctor_fn *done,
+                               void *arg)
+{
 	struct doctor *doctor = xcalloc(1, sizeof(*doctor));
 
 	doctor->op.cancel = doctor_cancel;
 	doctor->parts = govern_parts(govern);
+	doctor->deadline_ms = deadline_ms;
 	doctor->done = done;
 	doctor->arg = arg;
 	doctor->timer = loop_timer_new(doctor->parts->loop, deliver, doctor);
@@ -219,7 +227,7 @@ struct govern_op *govern_doctor(struct govern *govern, govern_doctor_fn *done, v
 	open_chains(doctor, govern);
 	open_targets(doctor);
 	host_exam(&doctor->host, doctor->parts);
-	loop_timer_set(doctor->timer, doctor->chain_count > 0 ? DEADLINE_MS : 0);
+	loop_timer_set(doctor->timer, doctor->chain_count > 0 ? deadline_ms : 0);
 	for (size_t i = 0; i < doctor->chain_count; i++)
 		chain_exam_start(&doctor->chains[i]);
 	return &doctor->op;

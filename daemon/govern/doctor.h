@@ -10,6 +10,10 @@ enum finding { FINDING_OK, FINDING_WARNING, FINDING_FAILURE, FINDING_UNKNOWN };
 
 struct doctor;
 
+/* What govern_doctor does, with the time it gives everything together. */
+struct govern_op *doctor_start(struct govern *govern, int64_t deadline_ms, govern_doctor_fn *done,
+                               void *arg);
+
 /* One chain or one target under examination. */
 struct exam {
 	struct doctor *doctor;

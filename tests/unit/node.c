@@ -56,13 +56,17 @@ static void answer_block(struct node *node, struct jval *answer, const char *tag
 	block = jval_object();
 	jval_add(block, "number", jsonrpc_new_quantity(number));
 	jval_add_hash32(block, "hash", &hash);
-	jval_add(block, "timestamp", jsonrpc_new_quantity(1000 + 2 * number));
+	jval_add(block, "timestamp", jsonrpc_new_quantity(node->genesis_time + 2 * number));
+	jval_add(block, "baseFeePerGas", jsonrpc_new_quantity(node->base_fee));
 	jval_add(answer, "result", block);
 }
 
 /* What a contract answers: a word that ends in the first byte of the call; 0xff reverts. */
-static bool call_contract(const struct node *node, struct bytes data, struct buf *returned)
+static bool call_contract(const struct node *node, const struct address *to, struct bytes data,
+                          struct buf *returned)
 {
+	if (node->contract != NULL)
+		return node->contract(to, data, returned, node->arg);
 	if (data.len > 0 && data.data[0] == 0xff) {
 		buf_append(returned, "\xde\xad\xbe\xef", 4);
 		return false;
@@ -85,9 +89,9 @@ static void call_multicall(const struct node *node, struct bytes calldata, struc
 	for (size_t i = 0; i < count; i++) {
 		struct abi_reader item = abi_get_tuple(&items);
 		struct buf one = {0};
-		(void)abi_get_address(&item);
+		struct address to = abi_get_address(&item);
 		(void)abi_get_bool(&item);
-		bool success = call_contract(node, abi_get_bytes(&item), &one);
+		bool success = call_contract(node, &to, abi_get_bytes(&item), &one);
 		abi_put_tail(&array);
 		struct abi_writer result = abi_begin(returned, 2);
 		abi_put_bool(&result, success);
@@ -150,7 +154,7 @@ static void answer_call(struct node *node, const struct jval *params, struct jva
 	} else if (address_equal(&to, &multicall_address) && node->has_multicall) {
 		call_multicall(node, data, &returned);
 		jval_add_hex(answer, "result", buf_bytes(&returned));
-	} else if (call_contract(node, data, &returned)) {
+	} else if (call_contract(node, &to, data, &returned)) {
 		jval_add_hex(answer, "result", buf_bytes(&returned));
 	} else {
 		struct jval *error = jval_object(), *inner = jval_object();
@@ -236,7 +240,11 @@ static void answer_code(struct node *node, const struct jval *params, struct jva
 static void answer_method(struct node *node, const char *method, const struct jval *params,
                           struct jval *answer)
 {
-	if (strcmp(method, "eth_chainId") == 0) {
+	struct jval *result = node->method != NULL ? node->method(method, params, node->arg) : NULL;
+
+	if (result != NULL) {
+		jval_add(answer, "result", result);
+	} else if (strcmp(method, "eth_chainId") == 0) {
 		node->chain_ids++;
 		jval_add(answer, "result", jsonrpc_new_quantity(node->chain_id));
 	} else if (strcmp(method, "eth_getBlockByNumber") == 0) {
@@ -259,6 +267,9 @@ static void serve(const struct httpd_request *request, struct httpd_reply *reply
 	int64_t id;
 
 	node->requests++;
+	reply->hang = node->hang;
+	if (node->hang)
+		return;
 	if (node->fail_times > 0) {
 		node->fail_times--;
 		reply->status = node->fail_status;
@@ -283,6 +294,8 @@ static void serve(const struct httpd_request *request, struct httpd_reply *reply
 void node_start(struct node *node, struct loop *loop)
 {
 	*node = (struct node){.chain_id = 31337, .head = 1000, .finalized = 936};
+	node->genesis_time = 1000;
+	node->base_fee = 1000000000;
 	node->has_multicall = true;
 	node->range_refusal = "query returned more than 10000 results";
 	node->httpd = httpd_new(loop, serve, node);

@@ -3,6 +3,7 @@
 #ifndef TESTS_NODE_H
 #define TESTS_NODE_H
 
+#include "common/base/jval.h"
 #include "common/eth/address.h"
 #include "tests/unit/httpd.h"
 
@@ -32,11 +33,20 @@ struct node {
 	uint64_t state_from;       /* eth_getCode below this block is refused */
 	uint64_t created_at;       /* every contract has code from this block on */
 	uint8_t lie;               /* changes every value that eth_call returns */
+	uint64_t base_fee;         /* wei */
+	uint64_t genesis_time;     /* block n is 2 * n seconds younger */
+	/* What contracts answer instead of a made-up word: false reverts with what is in returned. */
+	bool (*contract)(const struct address *to, struct bytes data, struct buf *returned,
+	                 void *arg);
+	/* The result of a method that is answered otherwise; NULL: as usual. */
+	struct jval *(*method)(const char *name, const struct jval *params, void *arg);
+	void *arg;
 	const struct node_log *logs;
 	size_t log_count;
 	/* The next fail_times requests are answered with this status; 0: the connection is dropped.
 	 */
 	unsigned fail_times;
+	bool hang; /* never answers */
 	int fail_status;
 	const char *fail_headers;
 	/* What was asked. */
