@@ -63,9 +63,11 @@ export function tied(command, args) {
 }
 
 const atExit = new Set()
+let listening = false
 /// Runs fn when this process exits for whatever catchable reason; returns the function that forgets it.
 export function onExit(fn) {
-  if (atExit.size === 0) {
+  if (!listening) {
+    listening = true
     process.once('exit', () => { for (const f of atExit) try { f() } catch {} })
     for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(s, () => process.exit(1))
   }
