@@ -2,6 +2,7 @@
 
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
+#include "common/store/store_proposal.h"
 
 #include <stdio.h>
 
@@ -24,33 +25,97 @@ static bool find_topic(struct registry_topic *out, const struct hash32 *topic0)
 	return false;
 }
 
-/* A removal seen on chain is the last word: the intent becomes absent until a person says
- * otherwise. An addition is a fact, not a wish: it only shows that the value is there. */
-static void act(struct lane *lane, const struct measurement *m, enum action action,
-                const struct hash32 *tx)
+/* One event of a registry that became final, and what it is about. */
+struct spoken {
+	struct lane *lane;
+	struct arena *arena;
+	const struct seen_log *log;
+	struct registry_topic topic;
+};
+
+static bool is_later(const struct seen_log *a, const struct seen_log *b)
 {
-	struct store *store = lane->parts->store;
+	return a->block_number > b->block_number ||
+	       (a->block_number == b->block_number && a->log_index > b->log_index);
+}
+
+/* The last final log of this kind comes after the event. */
+static bool followed_by(const struct spoken *spoken, const struct address *contract,
+                        const struct hash32 *topic0, const struct hash32 *key)
+{
+	const struct lane *lane = spoken->lane;
+	struct seen_log_list logs;
+
+	store_log_find(lane->parts->store, spoken->arena, lane->config->chain_id, contract, topic0,
+	               key, &logs);
+	while (logs.count > 0 && logs.items[logs.count - 1].block_number > lane->final.number)
+		logs.count--;
+	return logs.count > 0 && is_later(&logs.items[logs.count - 1], spoken->log);
+}
+
+/* History is read downwards beside the ticks: the last event decides, not the one read last. */
+static bool superseded(const struct spoken *spoken)
+{
+	enum action opposite = spoken->topic.action == ACTION_ADD ? ACTION_REMOVE : ACTION_ADD;
+
+	return followed_by(spoken, &spoken->log->address,
+	                   event_registry_topic0(spoken->topic.kind, opposite), &spoken->log->key);
+}
+
+/* A removal of what a live proposal adds: undone after its execution, or only before it? */
+static bool undoes_live_call(const struct spoken *spoken)
+{
+	struct lane *lane = spoken->lane;
+	struct proposal proposal;
+	struct proposal_id live;
+	uint8_t data[REGISTRY_CALL_SIZE];
+
+	registry_encode_call(data, spoken->topic.kind, ACTION_ADD, &spoken->log->key);
+	return store_call_live(lane->parts->store, lane->config->chain_id, &spoken->log->address,
+	                       bytes_of(data, sizeof(data)), &live) == 0 &&
+	       store_proposal_get(lane->parts->store, spoken->arena, live, &proposal) == 0 &&
+	       proposal.state == STATE_EXECUTED &&
+	       !followed_by(spoken, &proposal.timelock, event_topic0(EVENT_CALL_EXECUTED),
+	                    &proposal.operation_id);
+}
+
+/* A removal seen on chain is the last word: the intent becomes absent until a person says
+ * otherwise. Who has approved the value since then, and waits for it to be added, has. */
+static void act_on_removal(const struct spoken *spoken, const struct measurement *m)
+{
+	struct store *store = spoken->lane->parts->store;
+	bool waits = m->status == MEASUREMENT_NEW || m->status == MEASUREMENT_PROPOSED;
+	bool undoes = m->status == MEASUREMENT_PROPOSED && undoes_live_call(spoken);
 	char hash[HASH32_TEXT_SIZE], reason[160];
 
-	if (action == ACTION_REMOVE && m->status != MEASUREMENT_REVOKED) {
-		snprintf(reason, sizeof(reason), "removed on chain in transaction %s",
-		         hash32_text(hash, tx));
-		store_measurement_set_wanted(store, m->id, false, reason);
-		if (m->status != MEASUREMENT_PROPOSED)
-			store_measurement_set_status(store, m->id, MEASUREMENT_REVOKED, reason);
-	} else if (action == ACTION_ADD && m->wanted &&
-	           (m->status == MEASUREMENT_NEW || m->status == MEASUREMENT_HELD)) {
-		snprintf(reason, sizeof(reason), "added on chain in transaction %s",
-		         hash32_text(hash, tx));
-		store_measurement_set_status(store, m->id, MEASUREMENT_AUTHORIZED, reason);
-	}
+	if (m->status == MEASUREMENT_REVOKED || (waits && m->approved && !undoes))
+		return;
+	snprintf(reason, sizeof(reason), "removed on chain in transaction %s",
+	         hash32_text(hash, &spoken->log->tx_hash));
+	store_measurement_set_wanted(store, m->id, false, reason);
+	if (m->status != MEASUREMENT_PROPOSED || undoes)
+		store_measurement_set_status(store, m->id, MEASUREMENT_REVOKED, reason);
+}
+
+/* An addition is a fact, not a wish: it only shows that the value is there. */
+static void act_on_addition(const struct spoken *spoken, const struct measurement *m)
+{
+	char hash[HASH32_TEXT_SIZE], reason[160];
+
+	if (!m->wanted || (m->status != MEASUREMENT_NEW && m->status != MEASUREMENT_HELD))
+		return;
+	snprintf(reason, sizeof(reason), "added on chain in transaction %s",
+	         hash32_text(hash, &spoken->log->tx_hash));
+	store_measurement_set_status(spoken->lane->parts->store, m->id, MEASUREMENT_AUTHORIZED,
+	                             reason);
 }
 
 /* Every target of the lane whose contract for the kind is the one that spoke. */
-static void apply_log(struct lane *lane, struct arena *arena, const struct seen_log *log,
-                      const struct registry_topic *topic)
+static void apply(const struct spoken *spoken)
 {
+	const struct lane *lane = spoken->lane;
 	const struct config *config = lane->parts->config;
+	const struct seen_log *log = spoken->log;
 
 	for (size_t t = 0; t < config->target_count; t++) {
 		const struct config_target *target = &config->targets[t];
@@ -58,12 +123,17 @@ static void apply_log(struct lane *lane, struct arena *arena, const struct seen_
 			continue;
 		struct measurement_filter filter = {.target = target->name, .value = &log->key};
 		struct measurement_list list;
-		store_measurement_list(lane->parts->store, arena, &filter, &list);
+		store_measurement_list(lane->parts->store, spoken->arena, &filter, &list);
 		for (size_t i = 0; i < list.count; i++) {
 			struct registry_call call;
-			if (registry_call_for(&call, target, list.items[i].kind) == 0 &&
-			    call.as == topic->kind && address_equal(&call.contract, &log->address))
-				act(lane, &list.items[i], topic->action, &log->tx_hash);
+			if (registry_call_for(&call, target, list.items[i].kind) != 0 ||
+			    call.as != spoken->topic.kind ||
+			    !address_equal(&call.contract, &log->address))
+				continue;
+			if (spoken->topic.action == ACTION_REMOVE)
+				act_on_removal(spoken, &list.items[i]);
+			else
+				act_on_addition(spoken, &list.items[i]);
 		}
 	}
 }
@@ -83,9 +153,11 @@ void registry_watch_run(struct lane *lane)
 	if (logs.count > 0) {
 		store_begin(lane->parts->store);
 		for (size_t i = 0; i < logs.count; i++) {
-			struct registry_topic topic;
-			if (find_topic(&topic, &logs.items[i].topic0))
-				apply_log(lane, &arena, &logs.items[i], &topic);
+			struct spoken spoken = {
+			        .lane = lane, .arena = &arena, .log = &logs.items[i]};
+			if (find_topic(&spoken.topic, &logs.items[i].topic0) &&
+			    !superseded(&spoken))
+				apply(&spoken);
 			store_log_acted(lane->parts->store, lane->config->chain_id, &logs.items[i]);
 		}
 		store_commit(lane->parts->store);
