@@ -49,9 +49,23 @@ static void encode_execute(struct buf *out, struct arena *arena, const struct pr
 /* --- through the Safe ---------------------------------------------------------------------------
  */
 
-static bool safe_tx_alive(enum safe_tx_status status)
+/* Whether this attempt can bring nothing any more, at finality. One that was executed is not over:
+ * the operation tells what it did. */
+static bool attempt_over(const struct lane *lane, const struct safe_tx_row *row)
 {
-	return status == SAFE_TX_DRAFTED || status == SAFE_TX_POSTING || status == SAFE_TX_QUEUED;
+	switch (row->status) {
+	case SAFE_TX_DRAFTED:
+	case SAFE_TX_POSTING:
+	case SAFE_TX_QUEUED:
+	case SAFE_TX_EXECUTED:
+		return false;
+	case SAFE_TX_FAILED:
+		return row->tx_block <= lane->final.number;
+	case SAFE_TX_REPLACED:
+	case SAFE_TX_WITHDRAWN:
+		return true;
+	}
+	die("no such status: %d", (int)row->status);
 }
 
 /* A second Safe transaction; a further attempt when the last one lost its nonce or failed. */
@@ -65,7 +79,7 @@ static void execute_by_safe(struct executor *executor, struct arena *arena,
 
 	store_safe_tx_list(store, arena, proposal->id, &txs);
 	for (size_t i = 0; i < txs.count; i++)
-		if (txs.items[i].purpose == PURPOSE_EXECUTE && safe_tx_alive(txs.items[i].status))
+		if (txs.items[i].purpose == PURPOSE_EXECUTE && !attempt_over(lane, &txs.items[i]))
 			return;
 	encode_execute(&data, arena, proposal);
 	store_begin(store);

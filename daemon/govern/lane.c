@@ -34,6 +34,10 @@ static void run_stages(void *arg)
 
 	tracker_run(lane->tracker);
 	drafter_run(lane->drafter);
+	/* What the store says may be older than the last stop: nobody is asked to sign, and nothing
+	 * is sent, for what others did in the meantime. */
+	if (!lane->tracked)
+		return;
 	proposer_run(lane->proposer);
 	executor_run(lane->executor);
 }

@@ -26,6 +26,7 @@ struct lane {
 	struct tracker *tracker;
 	struct executor *executor;
 	bool have_head;
+	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */
 	struct wall head_seen;        /* when it was answered */
 	char last_error[160];         /* of the chain; "" while it answers */

@@ -189,6 +189,17 @@ static void alarm_terminal(struct tracker *tracker, struct proposal_id id)
 	arena_free(&arena);
 }
 
+static void concluded(struct tracker *tracker, bool moved)
+{
+	struct lane *lane = tracker->lane;
+	bool first = !lane->tracked;
+
+	lane->tracked = true;
+	finish(tracker);
+	if (moved || first)
+		lane_wake(lane);
+}
+
 static void conclude(struct tracker *tracker)
 {
 	struct look *look = tracker->look;
@@ -219,9 +230,7 @@ static void conclude(struct tracker *tracker)
 	}
 	if (any)
 		lane_changed(tracker->lane);
-	finish(tracker);
-	if (any)
-		lane_wake(tracker->lane);
+	concluded(tracker, any);
 }
 
 /* --- the round of questions ------------------------------------------------------------------- */
@@ -316,7 +325,7 @@ void tracker_run(struct tracker *tracker)
 	store_proposal_list(lane->parts->store, &look->arena, PROPOSALS_LIVE,
 	                    lane->config->chain_id, &look->proposals);
 	if (look->proposals.count == 0) {
-		finish(tracker);
+		concluded(tracker, false);
 		return;
 	}
 	struct reads reads = {.arena = &look->arena};
