@@ -1,9 +1,11 @@
 // kill -9. In every state, at random instants, and of single roles: nothing lost, nothing proposed twice.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { makeEif } from '../harness/eif.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
-import { seeded, tick } from '../harness/util.mjs'
+import { seeded, testsDir, tick } from '../harness/util.mjs'
 
 /// What must hold after any number of crashes. Looks at the service and the chain, not at what the daemon says.
 async function nothingTwice(world, daemon) {
@@ -19,6 +21,39 @@ async function nothingTwice(world, daemon) {
   const calls = proposals.flatMap((p) => p.calls.map((c) => `${c.to} ${c.data}`))
   assert.equal(new Set(calls).size, calls.length, 'one call, one proposal')
   assert.equal((await daemon.ctl(['log', '--verify'])).code, 0)
+}
+
+const POST = /^POST .*\/v2\/safes\/.*\/multisig-transactions\/$/
+const LOOK = /^GET .*\/v2\/safes\/.*\/multisig-transactions\/$/
+const READ_BACK = /^GET .*\/v2\/multisig-transactions\//
+const sendsRaw = (method) => method === 'eth_sendRawTransaction'
+
+/// Kills the daemon in the middle of its next request that matches, does `act` to provoke that request, starts it again.
+/// how: 'before' or 'after' the other side has done its work.
+async function killedWithin(source, daemon, match, how, act = async () => {}) {
+  const fault = source.fault({ match, times: 1, drop: how, then: () => daemon.kill9() })
+  await act()
+  await until(() => fault.hits === 1 && !daemon.running, { every: 5, what: () => `the kill ${how} ${match}\n${daemon.tail(15)}` })
+  await daemon.start()
+}
+
+/// Owners sign whatever is next, and time passes on the chain, until stop() is called.
+function peopleGoOn(world) {
+  let stopped = false
+  const done = (async () => {
+    while (!stopped) {
+      const nonce = await world.safe.nonce()
+      const next = (await world.service.pending(world.safe.address)).find((t) => t.tx.nonce === nonce)
+      if (next) {
+        await world.owners.approve(next.safeTxHash)
+        await tick(300)
+        await world.passDelay()
+      }
+      await tick(50)
+    }
+  })()
+  done.catch(() => {}) // told by stop()
+  return { stop: () => { stopped = true; return done } }
 }
 
 describe('kill -9', { concurrency: 2 }, () => {
@@ -64,6 +99,91 @@ describe('kill -9', { concurrency: 2 }, () => {
       await nothingTwice(world, daemon)
     } finally { await world.close() }
   })
+
+  test('within each exchange with the service', async () => {
+    const world = await makeWorld({ minDelay: 60 })
+    try {
+      const daemon = world.daemon()
+      await daemon.start()
+      for (const [match, how] of [[LOOK, 'before'], [POST, 'before'], [POST, 'after'], [READ_BACK, 'after']]) {
+        let eif
+        await killedWithin(world.service, daemon, match, how, async () => { eif = world.drop() })
+        const p = await daemon.untilProposal(eif.value)
+        const row = await daemon.untilQueued(p.id, 'schedule')
+        await world.owners.approve(row.safe_tx_hash)
+        await daemon.untilState(p.id, 'timelock')
+        await killedWithin(world.service, daemon, match, how, () => world.passDelay())
+        await world.carryOn(daemon, p.id)
+      }
+      assert.equal([...world.service.transactions.values()].filter((t) => t.posts.length > 0).length, 8)
+      await nothingTwice(world, daemon)
+
+      // What was on its way when it died arrives when the next life has asked for it already: the same transaction.
+      const eif = makeEif(world.random)
+      const late = world.service.fault({ match: POST, times: 1, delay: 800 })
+      world.drop('payments', { eif })
+      await until(() => late.hits === 1, { every: 5, what: 'the POST that is late' })
+      await daemon.kill9()
+      await daemon.start()
+      const p = await daemon.untilProposal(eif.value)
+      const row = await daemon.untilQueued(p.id, 'schedule')
+      await tick(900)
+      assert.deepEqual((await world.service.pending(world.safe.address)).map((t) => t.safeTxHash), [row.safe_tx_hash])
+    } finally { await world.close() }
+  })
+
+  test('within the sending of an execution', async () => {
+    const world = await makeWorld({ open: true, minDelay: 60 })
+    try {
+      const daemon = world.daemon({ target: { execute: 'direct', executor: people.executor } })
+      await daemon.start()
+      for (const [match, how] of [[(m) => m === 'eth_estimateGas', 'before'], [sendsRaw, 'before'], [sendsRaw, 'after']]) {
+        const eif = world.drop()
+        const p = await daemon.untilProposal(eif.value)
+        await world.owners.approve((await daemon.untilQueued(p.id, 'schedule')).safe_tx_hash)
+        await daemon.untilState(p.id, 'timelock')
+        await killedWithin(world.rpc, daemon, match, how, () => world.passDelay())
+        await world.carryOn(daemon, p.id, { execute: 'direct' })
+      }
+      assert.equal(await world.chain.client.getTransactionCount({ address: people.executor.address }), 3)
+      await nothingTwice(world, daemon)
+    } finally { await world.close() }
+  })
+
+  // Each life ends with its first or second commit after the start, so that every commit is the last one of some life.
+  for (const execute of ['safe', 'direct'])
+    test(`with each commit to the disk, execution: ${execute}`, async () => {
+      const world = await makeWorld({ open: execute === 'direct', minDelay: 60 })
+      try {
+        const library = join(world.tmp.path, 'die.so')
+        execFileSync('cc', ['-shared', '-fPIC', '-o', library, join(testsDir, 'harness', 'die-at-sync.c')])
+        const daemon = world.daemon({ target: { execute, executor: execute === 'direct' ? people.executor : undefined } })
+        const eif = world.drop()
+        const others = peopleGoOn(world)
+        let syncs = 3
+        for (let quiet = false; !quiet;) {
+          const before = daemon.lines.length
+          daemon.environment = { LD_PRELOAD: library, DIE_AT_SYNC: String(syncs) }
+          await daemon.start({ wait: false })
+          quiet = await Promise.race([daemon.ended.then(() => false), tick(2500).then(() => true)])
+          if (!quiet && !daemon.lines.slice(before).some((l) => /ready: /.test(l))) syncs++ // a start alone takes so many
+          assert.ok(daemon.starts < 60, `no end of it\n${daemon.tail()}`)
+        }
+        await daemon.kill9()
+        daemon.environment = {}
+        await daemon.start()
+        const [p] = await daemon.proposals()
+        await world.chain.mine(3)
+        await daemon.untilState(p.id, 'confirmed')
+        await others.stop()
+        assert.ok(daemon.starts >= 6, `it died in ${daemon.starts} lives only`)
+        assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+        assert.equal(world.service.posts(people.proposer.address).length, execute === 'safe' ? 2 : 1)
+        assert.equal((await daemon.proposal(p.id)).safe_txs.length, execute === 'safe' ? 2 : 1)
+        assert.equal(await world.chain.client.getTransactionCount({ address: people.executor.address }), execute === 'safe' ? 0 : 1)
+        await nothingTwice(world, daemon)
+      } finally { await world.close() }
+    })
 
   test('50 times at random instants while builds are dropped and signers sign', async () => {
     const seed = Number(process.env.E2E_SEED ?? Date.now() % 1_000_000_007)

@@ -83,6 +83,7 @@ export class Daemon {
     this.secrets = secrets.map((s) => s.replace(/^0x/, '').toLowerCase())
     this.lines = [] // all of stderr, over all starts
     this.starts = 0
+    this.environment = {} // more variables of the next start
     mkdirSync(this.stateDir, { recursive: true, mode: 0o700 })
     this.configure(config)
   }
@@ -100,7 +101,7 @@ export class Daemon {
     assert.ok(!this.running, 'already running')
     // Its own process group, so that "everything at once" can be killed by one call.
     const [command, args] = tied(registrard(), ['--config', this.configFile, '--foreground'])
-    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: { ...process.env, ...this.environment } })
     this.#child = child
     this.starts++
     this.startedAt = Date.now()

@@ -36,8 +36,9 @@ export class RpcProxy {
     await closed
   }
 
-  /// match: (method, params) => bool; status/body: a plain HTTP answer; error: a JSON-RPC error object; drop; delay (ms);
-  /// mutate: (result, method, params) => another result.
+  /// match: (method, params) => bool; status/body: a plain HTTP answer; error: a JSON-RPC error object; delay (ms);
+  /// mutate: (result, method, params) => another result; drop: cut the connection ('after': the node has done it by then);
+  /// then: awaited before it is cut, e.g. to kill the client.
   fault({ match = () => true, times = Infinity, ...how }) {
     const fault = { match, left: times, ...how, hits: 0 }
     this.#faults.push(fault)
@@ -59,7 +60,10 @@ export class RpcProxy {
       active.left--
       active.hits++
       if (active.delay) await new Promise((resolve) => setTimeout(resolve, active.delay))
-      if (active.drop) return req.socket.destroy()
+      if (active.drop && active.drop !== 'after') {
+        await active.then?.()
+        return req.socket.destroy()
+      }
       if (active.status) {
         res.writeHead(active.status, { 'content-type': 'text/html', ...active.headers })
         return res.end(active.body ?? 'Bad Gateway')
@@ -67,6 +71,10 @@ export class RpcProxy {
     }
     const answer = await fetch(this.chain.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: text })
     let out = await answer.json()
+    if (active?.drop === 'after') {
+      await active.then?.()
+      return req.socket.destroy()
+    }
     if (active) {
       const change = (item, asked) => {
         if (!active.match(asked.method, asked.params)) return item

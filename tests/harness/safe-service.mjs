@@ -99,9 +99,10 @@ export class SafeService {
   ///   status  answer this (with body, headers) instead of doing the work
   ///   drop    'before' | 'after': cut the connection without an answer, before or after having done the work
   ///   delay   milliseconds to wait first;  mutate  (answer body) => changed body
-  fault({ match = () => true, times = 1, status, body, headers, drop, delay, mutate }) {
+  ///   then    awaited before the connection is cut ('before': and before any work), e.g. to kill the client
+  fault({ match = () => true, times = 1, status, body, headers, drop, delay, mutate, then }) {
     const test = match instanceof RegExp ? (m, p) => match.test(`${m} ${p}`) : match
-    const fault = { test, left: times, status, body, headers, drop, delay, mutate, hits: 0 }
+    const fault = { test, left: times, status, body, headers, drop, delay, mutate, then, hits: 0 }
     this.#faults.push(fault)
     return fault
   }
@@ -144,7 +145,11 @@ export class SafeService {
       fault.left--
       fault.hits++
       if (fault.delay) await new Promise((resolve) => setTimeout(resolve, fault.delay))
-      if (fault.drop === 'before') { entry.status = 'dropped'; return req.socket.destroy() }
+      if (fault.drop === 'before') {
+        entry.status = 'dropped'
+        await fault.then?.()
+        return req.socket.destroy()
+      }
       if (fault.status) return this.#reply(res, entry, fault.status, fault.body ?? '', fault.headers)
     }
     let answer
@@ -158,7 +163,11 @@ export class SafeService {
     }
     if (answer.status === 500) this.violations.push(`500 for ${entry.method} ${entry.path}: ${JSON.stringify(answer.body)}`)
     if (fault?.mutate) answer.body = fault.mutate(structuredClone(answer.body))
-    if (fault?.drop === 'after') { entry.status = `dropped after ${answer.status}`; return req.socket.destroy() }
+    if (fault?.drop === 'after') {
+      entry.status = `dropped after ${answer.status}`
+      await fault.then?.()
+      return req.socket.destroy()
+    }
     this.#reply(res, entry, answer.status, answer.body, answer.headers)
   }
 
