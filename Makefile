@@ -33,6 +33,7 @@ TEST_SCRIPTS := $(wildcard tests/unit/test_*.sh)
 E2E := $(sort $(wildcard tests/e2e/*.test.mjs))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(TEST_SRC))
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 PROGRAMS := $(BUILD)/registrard $(BUILD)/registrarctl
 
 # --- build ------------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ packages-present:
 	@tools/packages present
 
 .PHONY: compile
-compile: $(PROGRAMS) $(TESTS) ## build the programs and every unit test, run nothing
+compile: $(PROGRAMS) $(TESTS) $(BENCH) ## build the programs, unit tests and bench programs, run nothing
 
 .PHONY: docs
 docs: $(BUILD)/options-doc $(BUILD)/lifecycle-doc ## write OPTIONS.md, LIFECYCLE.md and registrard.yaml.5 from the tables
@@ -101,7 +102,6 @@ $(BUILD)/tests/valgrind-self.so: tests/valgrind/self.c
 e2e: $(PROGRAMS) node-modules ## the whole product against a real EVM; E2E=tests/e2e/x.test.mjs for one file
 	@node --test $(E2E)
 
-BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BENCH): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/unit/store_fill.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
