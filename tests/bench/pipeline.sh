@@ -9,6 +9,7 @@ zero=0x0000000000000000000000000000000000000000000000000000000000000000
 inotifywait -m -q -e moved_to --format '%f' "$folder" | while read -r name; do
 	file=$folder/$name
 	read -r pcrs claimed < <(jq -r '"\(.PCR0)\(.PCR1)\(.PCR2) \(.os_image_hash)"' "$file")
+	# shellcheck disable=SC2001 # one \\x for each pair of digits
 	value=0x$(printf '%b' "$(sed 's/../\\x&/g' <<<"$pcrs")" | sha256sum | cut -c1-64)
 	[ "$value" = "$claimed" ] || continue
 	[ "$("$cast" call --rpc-url "$rpc" "$kms" 'allowedOsImages(bytes32)(bool)' "$value")" = false ] || continue
