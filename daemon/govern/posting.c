@@ -381,17 +381,32 @@ static void begin(struct posting *posting)
 	buf_free(&path);
 }
 
+static bool untrusted(struct posting *posting, const struct service_result *result)
+{
+	struct tx_service_tx tx;
+
+	return result->error.code == 0 &&
+	       tx_service_parse_tx(&posting->arena, &tx, posting->row.chain_id, &posting->row.safe,
+	                           result->body, NULL) == 0 &&
+	       hash32_equal(&tx.safe_tx_hash, &posting->row.safe_tx_hash) && !tx.trusted;
+}
+
 /* A row left in `posting` by a crash or a lost answer: does the service have it? */
 static void asked_first(const struct service_result *result, void *arg)
 {
-	if (result->error.code != ERR_NOT_FOUND) {
-		read_back(result, arg);
-		return;
-	}
 	struct posting *posting = arg;
-	posting->call = NULL;
-	posting->was_posting = false;
-	begin(posting);
+
+	if (result->error.code == ERR_NOT_FOUND) {
+		posting->call = NULL;
+		posting->was_posting = false;
+		begin(posting);
+	} else if (posting->has_key && untrusted(posting, result)) {
+		/* Somebody put it there without a signature: ours makes it trusted. */
+		posting->call = NULL;
+		begin(posting);
+	} else {
+		read_back(result, arg);
+	}
 }
 
 struct posting *posting_start(struct lane *lane, struct service *service,

@@ -190,6 +190,8 @@ static void serve(const struct httpd_request *request, struct httpd_reply *reply
 
 	w->service_requests++;
 	snprintf(w->service_path, sizeof(w->service_path), "%s", request->path);
+	if (w->serve != NULL && w->serve(request, reply, w->serve_arg))
+		return;
 	reply->hang = w->service_hangs;
 	reply->status = w->service_status != 0 ? w->service_status : body != NULL ? 200 : 404;
 	buf_append_text(&reply->body, body != NULL ? body : "");

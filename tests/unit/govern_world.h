@@ -37,6 +37,9 @@ struct govern_world {
 	bool service_hangs;
 	int service_status;
 	const char *safe_info, *delegates, *transaction;
+	/* Answers what it knows; false: as usual. */
+	bool (*serve)(const struct httpd_request *request, struct httpd_reply *reply, void *arg);
+	void *serve_arg;
 	unsigned service_requests;
 	char service_path[160]; /* of the last request */
 	struct config *config;

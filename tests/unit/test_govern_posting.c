@@ -1,0 +1,510 @@
+/* Bringing a draft into the Safe's queue, with the real signer: once, whatever gets lost on the
+ * way. */
+#include "common/crypto/hash.h"
+#include "common/eth/jsonrpc.h"
+#include "common/governance/safe_tx.h"
+#include "common/store/store_event.h"
+#include "common/store/store_safe_tx.h"
+#include "daemon/govern/lane.h"
+#include "daemon/govern/proposer.h"
+#include "daemon/io/role.h"
+#include "tests/unit/govern_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* Public test keys of anvil: a delegate, and the first owner of the Safe. */
+static const char delegate_key[] =
+        "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba\n";
+static const char owner_key[] =
+        "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d\n";
+static const char delegate[] = "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc";
+static const char delegates[] =
+        "{\"results\":[{\"safe\":\"0xa4dcFd4eDA4a6Dac21037C99ee34f23F1e58a10B\","
+        "\"delegate\":\"0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc\","
+        "\"delegator\":\"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\",\"label\":\"registrard\","
+        "\"expiryDate\":null}]}";
+
+struct desk {
+	struct govern_world *w;
+	struct proposal_id proposal;
+	struct buf schedule;
+	/* The service's side. */
+	unsigned posts, looks;
+	struct jval *held; /* what it has, NULL: nothing */
+	struct jval *body; /* of the last POST */
+	bool trusted, loses_answer;
+	int refuses; /* a status, 0: takes it */
+	const char *queue;
+};
+
+/* --- the service ------------------------------------------------------------------------------ */
+
+/* As the service shows what was posted to it. */
+static struct jval *shown(const struct desk *desk, const struct jval *body)
+{
+	static const char *const fields[] = {
+	        "to",      "value",    "data",     "operation",      "safeTxGas", "nonce",
+	        "baseGas", "gasPrice", "gasToken", "refundReceiver", "origin",
+	};
+	struct jval *tx = jval_object();
+
+	jval_add(tx, "safe", jsonrpc_new_address(&desk->w->safe));
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (jval_get(body, fields[i]) != NULL)
+			jval_add(tx, fields[i], jval_copy(jval_get(body, fields[i])));
+	jval_add_string(tx, "safeTxHash", jval_get_string(body, "contractTransactionHash"));
+	jval_add_bool(tx, "trusted", desk->trusted);
+	jval_add_bool(tx, "isExecuted", false);
+	jval_add(tx, "confirmations", jval_array());
+	return tx;
+}
+
+static void take_post(struct desk *desk, const struct httpd_request *request,
+                      struct httpd_reply *reply)
+{
+	desk->posts++;
+	jval_free(desk->body);
+	if (jval_parse(&desk->body, request->body, NULL) != 0)
+		die("not JSON");
+	if (desk->refuses != 0) {
+		reply->status = desk->refuses;
+		buf_append_text(&reply->body, "{\"nonFieldErrors\":[\"no\"]}");
+		return;
+	}
+	jval_free(desk->held);
+	desk->held = shown(desk, desk->body);
+	reply->status = 201;
+	reply->drop = desk->loses_answer;
+}
+
+static bool serve(const struct httpd_request *request, struct httpd_reply *reply, void *arg)
+{
+	struct desk *desk = arg;
+
+	if (strcmp(request->method, "POST") == 0) {
+		take_post(desk, request, reply);
+	} else if (strstr(request->path, "/multisig-transactions/0x") != NULL) {
+		const char *hash =
+		        desk->held != NULL ? jval_get_string(desk->held, "safeTxHash") : NULL;
+		if (hash != NULL && strstr(request->path, hash) != NULL)
+			jval_write(&reply->body, desk->held, JVAL_COMPACT);
+		else
+			reply->status = 404;
+	} else if (strstr(request->path, "executed=false") != NULL) {
+		desk->looks++;
+		buf_printf(&reply->body,
+		           "{\"count\":1,\"next\":null,\"previous\":null,\"results\":[%s]}",
+		           desk->queue);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* --- the desk --------------------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	struct desk *desk = xcalloc(1, sizeof(*desk));
+
+	govern_world_setup((void **)&desk->w);
+	desk->w->serve = serve;
+	desk->w->serve_arg = desk;
+	desk->w->delegates = delegates;
+	desk->trusted = true;
+	desk->queue = "";
+	*state = desk;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct desk *desk = *state;
+	void *world = desk->w;
+
+	jval_free(desk->held);
+	jval_free(desk->body);
+	buf_free(&desk->schedule);
+	free(desk);
+	return govern_world_teardown(&world);
+}
+
+/* A drafted proposal, as the drafter leaves it. */
+static void draft(struct desk *desk)
+{
+	struct govern_world *w = desk->w;
+	struct call call = {.to = w->kms, .action = ACTION_ADD, .kind = KIND_OS_IMAGE};
+	uint8_t data[REGISTRY_CALL_SIZE];
+	struct proposal stored;
+
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &call.value);
+	call.data = bytes_of(data, sizeof(data));
+	struct new_proposal proposal = {.target = "payments",
+	                                .origin = "registrard",
+	                                .chain_id = WORLD_CHAIN,
+	                                .model = MODEL_SAFE_TIMELOCK,
+	                                .safe = w->safe,
+	                                .timelock = w->timelock,
+	                                .expires_at = {INT64_MAX},
+	                                .calls = &call,
+	                                .call_count = 1};
+	store_begin(w->store);
+	store_target_put(w->store, "payments", WORLD_CHAIN, &w->kms, &w->app);
+	assert_int_equal(store_proposal_create(w->store, &proposal, &desk->proposal, &w->error), 0);
+	assert_int_equal(store_proposal_get(w->store, &w->arena, desk->proposal, &stored), 0);
+	struct timelock_batch batch = proposal_batch(&w->arena, &stored);
+	timelock_encode_schedule(&desk->schedule, &batch, WORLD_DELAY);
+	store_safe_tx_add(w->store, desk->proposal, PURPOSE_SCHEDULE, &w->safe, &w->timelock,
+	                  buf_bytes(&desk->schedule), 0);
+	store_commit(w->store);
+}
+
+static void open_desk(struct desk *desk, const char *key, const char *target)
+{
+	govern_world_prepare(desk->w, &(struct world_options){.target = target,
+	                                                      .chain = "",
+	                                                      .with_service = true,
+	                                                      .proposer_key = key});
+	draft(desk);
+	desk->w->govern = govern_new(&desk->w->parts);
+}
+
+static struct safe_tx_row row(const struct desk *desk)
+{
+	struct safe_tx_list list;
+
+	store_safe_tx_list(desk->w->store, &desk->w->arena, desk->proposal, &list);
+	assert_int_equal(list.count, 1);
+	return list.items[0];
+}
+
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_for(struct desk *desk, int64_t ms)
+{
+	struct loop_timer *timer = loop_timer_new(desk->w->loop, stop, desk->w->loop);
+
+	loop_timer_set(timer, ms);
+	world_run(desk->w);
+	loop_timer_free(timer);
+}
+
+static void run_until_posted(struct desk *desk, unsigned posts)
+{
+	for (int i = 0; i < 500 && desk->posts < posts; i++)
+		run_for(desk, 10);
+	run_for(desk, 30);
+	assert_int_equal(desk->posts, posts);
+}
+
+static void run_until(struct desk *desk, enum safe_tx_status status)
+{
+	for (int i = 0; i < 500 && row(desk).status != status; i++)
+		run_for(desk, 10);
+	assert_int_equal(row(desk).status, status);
+}
+
+static struct lane *lane_of(struct desk *desk)
+{
+	return govern_lane(desk->w->govern, WORLD_CHAIN);
+}
+
+/* Nothing is remembered but what the store holds. */
+static void restart(struct desk *desk)
+{
+	struct lane *lane = lane_of(desk);
+
+	proposer_free(lane->proposer);
+	lane->proposer = proposer_new(lane);
+	proposer_run(lane->proposer);
+}
+
+static bool alarmed(struct desk *desk, const char *text)
+{
+	struct event_list events;
+
+	store_event_list(desk->w->store, &desk->w->arena, 0, 100000, &events);
+	for (size_t i = 0; i < events.count; i++)
+		if (strcmp(events.items[i].type, "alarm") == 0 &&
+		    strstr(events.items[i].text, text) != NULL)
+			return true;
+	return false;
+}
+
+/* One entry of the Safe's queue: a call with this data. */
+static const char *queued(struct desk *desk, uint64_t nonce, const struct address *to,
+                          struct bytes data)
+{
+	struct safe_tx tx = {.chain_id = WORLD_CHAIN,
+	                     .safe = desk->w->safe,
+	                     .to = *to,
+	                     .data = data,
+	                     .nonce = nonce};
+	struct hash32 hash = safe_tx_hash(&tx);
+	char hash_text[HASH32_TEXT_SIZE], to_text[ADDRESS_TEXT_SIZE], safe[ADDRESS_TEXT_SIZE];
+	struct buf hex = {0};
+
+	buf_append_hex(&hex, data);
+	char *text = arena_printf(
+	        &desk->w->arena,
+	        "{\"safe\":\"%s\",\"to\":\"%s\",\"value\":\"0\",\"data\":\"0x%s\",\"operation\":0,"
+	        "\"safeTxGas\":\"0\",\"baseGas\":\"0\",\"gasPrice\":\"0\",\"gasToken\":null,"
+	        "\"refundReceiver\":null,\"nonce\":\"%llu\",\"safeTxHash\":\"%s\","
+	        "\"trusted\":true,\"isExecuted\":false,\"confirmations\":[]}",
+	        address_text(safe, &desk->w->safe), address_text(to_text, to), buf_text(&hex),
+	        (unsigned long long)nonce, hash32_text(hash_text, &hash));
+	buf_free(&hex);
+	return text;
+}
+
+/* --- the plain way ---------------------------------------------------------------------------- */
+
+static void test_posted_once(void **state)
+{
+	struct desk *desk = *state;
+	char hash[HASH32_TEXT_SIZE];
+
+	open_desk(desk, delegate_key, "");
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(row(desk).nonce, 42); /* the chain's */
+	assert_string_equal(jval_get_string(desk->body, "sender"), delegate);
+	struct safe_tx_row stored = row(desk);
+	assert_string_equal(jval_get_string(desk->body, "contractTransactionHash"),
+	                    hash32_text(hash, &stored.safe_tx_hash));
+	assert_non_null(strstr(jval_get_string(desk->body, "origin"), "os-image"));
+	restart(desk);
+	run_for(desk, 50);
+	assert_int_equal(desk->posts, 1);
+}
+
+static void test_the_queue_holds_nonces(void **state)
+{
+	struct desk *desk = *state;
+	const struct address other = {{0x0e}};
+
+	desk->queue =
+	        arena_printf(&desk->w->arena, "%s,%s", queued(desk, 42, &other, bytes_text("a")),
+	                     queued(desk, 44, &other, bytes_text("b")));
+	open_desk(desk, delegate_key, "");
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(row(desk).nonce, 43);
+}
+
+/* --- what is there already ----------------------------------------------------------------------
+ */
+
+static void test_the_same_call_in_the_queue_is_taken_over(void **state)
+{
+	struct desk *desk = *state;
+
+	govern_world_prepare(desk->w, &(struct world_options){.target = "",
+	                                                      .chain = "",
+	                                                      .with_service = true,
+	                                                      .proposer_key = delegate_key});
+	draft(desk);
+	desk->queue = queued(desk, 47, &desk->w->timelock, buf_bytes(&desk->schedule));
+	desk->w->govern = govern_new(&desk->w->parts);
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(row(desk).nonce, 47);
+	assert_int_equal(desk->posts, 0);
+}
+
+static void test_without_a_key_people_post_it(void **state)
+{
+	struct desk *desk = *state;
+
+	open_desk(desk, NULL, "");
+	for (int i = 0; i < 500 && desk->looks == 0; i++)
+		run_for(desk, 10);
+	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
+	for (int i = 0; i < 20; i++)
+		govern_wake(desk->w->govern);
+	run_for(desk, 50);
+	assert_int_equal(desk->looks, 1); /* not due again */
+	desk->queue = queued(desk, 42, &desk->w->timelock, buf_bytes(&desk->schedule));
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(desk->posts, 0);
+}
+
+/* --- what goes wrong ----------------------------------------------------------------------------
+ */
+
+static void test_a_refusal_gives_the_nonce_back(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->refuses = 422;
+	open_desk(desk, delegate_key, "");
+	run_until_posted(desk, 1);
+	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
+	assert_false(row(desk).has_nonce);
+	assert_true(alarmed(desk, "not proposed"));
+	desk->refuses = 0;
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+}
+
+static void test_an_answer_that_was_lost(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->loses_answer = true;
+	open_desk(desk, delegate_key, "");
+	run_until_posted(desk, 1);
+	assert_int_equal(row(desk).status, SAFE_TX_POSTING);
+	desk->loses_answer = false;
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(desk->posts, 1); /* it was there */
+	assert_int_equal(row(desk).nonce, 42);
+}
+
+/* The program ended between the intent and the POST; meanwhile the nonce was used. */
+static void test_a_nonce_lost_before_the_post(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->refuses = 503;
+	open_desk(desk, delegate_key, "");
+	run_until_posted(desk, 1);
+	assert_int_equal(row(desk).status, SAFE_TX_POSTING);
+	assert_int_equal(row(desk).nonce, 42);
+	desk->refuses = 0;
+	world_view_number(desk->w, &desk->w->safe, VIEW_SAFE_NONCE, 45);
+	desk->w->node.fork = 1; /* a block that was not read yet */
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(row(desk).nonce, 45);
+	assert_int_equal(desk->posts, 2);
+}
+
+static void test_the_same_intent_is_posted_again(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->refuses = 503;
+	open_desk(desk, delegate_key, "");
+	run_until_posted(desk, 1);
+	struct safe_tx_row before = row(desk);
+	desk->refuses = 0;
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+	struct safe_tx_row after = row(desk);
+	assert_true(hash32_equal(&before.safe_tx_hash, &after.safe_tx_hash));
+	assert_int_equal(after.nonce, 42);
+}
+
+static void test_what_is_not_trusted_is_signed_again(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->trusted = false;
+	open_desk(desk, delegate_key, "");
+	run_until_posted(desk, 1);
+	assert_int_equal(row(desk).status, SAFE_TX_POSTING);
+	desk->trusted = true; /* from the next POST on */
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(desk->posts, 2);
+}
+
+static void test_a_key_that_is_no_delegate_does_not_post(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->w->delegates = "{\"results\":[]}";
+	open_desk(desk, delegate_key, "");
+	for (int i = 0; i < 500 && !alarmed(desk, "not proposed"); i++)
+		run_for(desk, 10);
+	assert_true(alarmed(desk, "delegate"));
+	assert_int_equal(desk->posts, 0);
+	desk->w->delegates = delegates;
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+}
+
+static void test_an_owner_s_key_does_not_post(void **state)
+{
+	struct desk *desk = *state;
+
+	open_desk(desk, owner_key, "");
+	for (int i = 0; i < 500 && !alarmed(desk, "not proposed"); i++)
+		run_for(desk, 10);
+	assert_true(alarmed(desk, "is an owner of the Safe"));
+	assert_int_equal(desk->posts, 0);
+	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
+}
+
+static void test_an_owner_s_key_that_may(void **state)
+{
+	struct desk *desk = *state;
+
+	open_desk(desk, owner_key, "    proposer_may_confirm: yes\n");
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(desk->posts, 1);
+}
+
+static void test_an_owner_s_key_never_decides_alone(void **state)
+{
+	struct desk *desk = *state;
+
+	world_view_number(desk->w, &desk->w->safe, VIEW_SAFE_THRESHOLD, 1);
+	open_desk(desk, owner_key, "    proposer_may_confirm: yes\n");
+	for (int i = 0; i < 500 && !alarmed(desk, "not proposed"); i++)
+		run_for(desk, 10);
+	assert_true(alarmed(desk, "threshold 1"));
+	assert_int_equal(desk->posts, 0);
+}
+
+static void test_a_withdrawn_draft_is_not_posted(void **state)
+{
+	struct desk *desk = *state;
+
+	govern_world_prepare(desk->w, &(struct world_options){.target = "",
+	                                                      .chain = "",
+	                                                      .with_service = true,
+	                                                      .proposer_key = delegate_key});
+	draft(desk);
+	store_begin(desk->w->store);
+	store_proposal_set_flags(desk->w->store, desk->proposal, FLAG_WITHDRAWING, "by a person");
+	store_commit(desk->w->store);
+	desk->w->govern = govern_new(&desk->w->parts);
+	run_until(desk, SAFE_TX_WITHDRAWN);
+	assert_int_equal(desk->posts, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(test_posted_once),
+	        TEST(test_the_queue_holds_nonces),
+	        TEST(test_the_same_call_in_the_queue_is_taken_over),
+	        TEST(test_without_a_key_people_post_it),
+	        TEST(test_a_refusal_gives_the_nonce_back),
+	        TEST(test_an_answer_that_was_lost),
+	        TEST(test_a_nonce_lost_before_the_post),
+	        TEST(test_the_same_intent_is_posted_again),
+	        TEST(test_what_is_not_trusted_is_signed_again),
+	        TEST(test_a_key_that_is_no_delegate_does_not_post),
+	        TEST(test_an_owner_s_key_does_not_post),
+	        TEST(test_an_owner_s_key_that_may),
+	        TEST(test_an_owner_s_key_never_decides_alone),
+	        TEST(test_a_withdrawn_draft_is_not_posted),
+	};
+
+	if (argc > 1 && strcmp(argv[1], "--role=signer") == 0)
+		return signer_role_main(ROLE_SOCKET);
+	crypto_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
