@@ -25,6 +25,16 @@ HARDEN :=
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 endif
 
+# FUZZ=1 builds for libFuzzer: `make fuzz` does.
+ifeq ($(FUZZ),1)
+BUILD := build/fuzz
+CC := clang
+OPT := -O1 -g -fno-omit-frame-pointer
+HARDEN :=
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS += -fsanitize=fuzzer-no-link
+endif
+
 COMMON_SRC := $(wildcard common/*/*.c)
 DAEMON_SRC := $(filter-out daemon/registrard/main.c daemon/ctl/main.c,$(wildcard daemon/*/*.c))
 TEST_SRC := $(wildcard tests/unit/test_*.c)
@@ -34,6 +44,9 @@ E2E := $(sort $(wildcard tests/e2e/*.test.mjs))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(FUZZ_SRC))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(FUZZ_SRC))
 PROGRAMS := $(BUILD)/registrard $(BUILD)/registrarctl
 
 # --- build ------------------------------------------------------------------------------------
@@ -62,12 +75,16 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(call obj,$(TEST_LIB_SRC)) 
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
 
+$(REPLAYS): $(BUILD)/tests/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 .PHONY: packages-present
 packages-present:
 	@tools/packages present
 
 .PHONY: compile
-compile: $(PROGRAMS) $(TESTS) $(BENCH) ## build the programs, unit tests and bench programs, run nothing
+compile: $(PROGRAMS) $(TESTS) $(REPLAYS) $(BENCH) ## build the programs, every test and bench program, run nothing
 
 .PHONY: docs
 docs: $(BUILD)/options-doc $(BUILD)/lifecycle-doc ## write OPTIONS.md, LIFECYCLE.md and registrard.yaml.5 from the tables
@@ -87,8 +104,19 @@ check-source: ## layers, banned calls, sizes, hidden state: what a compiler does
 	@tools/check-source
 
 .PHONY: unit
-unit: $(TESTS) $(BUILD)/lifecycle-doc ## unit tests; SAN=1: under AddressSanitizer and UBSan
-	@BUILD=$(BUILD) tests/unit/run $(TESTS) $(TEST_SCRIPTS)
+unit: $(TESTS) $(REPLAYS) $(BUILD)/lifecycle-doc ## unit tests and fuzz corpora; SAN=1: under AddressSanitizer and UBSan
+	@BUILD=$(BUILD) tests/unit/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
+
+SECONDS ?= 60
+.PHONY: fuzz fuzzers
+fuzz: ## run every fuzz target for SECONDS=60 each; FUZZ_SRC=tests/fuzz/fuzz_x.c for one
+	@tools/packages test
+	@$(MAKE) --no-print-directory -s FUZZ=1 fuzzers
+	@tests/fuzz/run $(SECONDS) $(FUZZERS:$(BUILD)/%=build/fuzz/%)
+
+fuzzers: $(FUZZERS)
+$(FUZZERS): $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 .PHONY: valgrind
 valgrind: $(PROGRAMS) $(BUILD)/tests/valgrind-self.so ## the daemon's start and stop under valgrind

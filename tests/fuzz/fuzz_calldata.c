@@ -1,0 +1,115 @@
+/* Calldata of the governance path: whatever a decoder accepts, its encoder writes bit by bit; and
+ * what people are shown of it (cast lines, the Transaction Builder's file) can be made of it. */
+#include "common/governance/cast.h"
+#include "common/governance/multisend.h"
+#include "common/governance/registry.h"
+#include "common/governance/safe_tx.h"
+#include "common/governance/timelock.h"
+#include "common/governance/txbuilder.h"
+#include "tests/fuzz/fuzz.h"
+
+static void check_shown(const struct contract_call *calls, size_t count)
+{
+	const struct txbuilder_meta meta = {.chain_id = 1, .name = "n", .description = "d"};
+	struct buf text = {0};
+	struct jval *file;
+	char said[HASH32_TEXT_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		cast_send(&text, &calls[i], NULL);
+		PROPERTY(text.len > 0 && memchr(text.data, '\n', text.len) == NULL);
+		text.len = 0;
+		PROPERTY(cast_calldata(&text, &calls[i]) == (text.len > 0));
+		text.len = 0;
+	}
+	txbuilder_write(&text, &meta, calls, count);
+	PROPERTY(jval_parse(&file, buf_bytes(&text), NULL) == 0);
+	struct hash32 checksum = txbuilder_checksum(file);
+	PROPERTY(strcmp(jval_get_string(jval_get(file, "meta"), "checksum"),
+	                hash32_text(said, &checksum)) == 0);
+	PROPERTY(jval_count(jval_get(file, "transactions")) == count);
+	jval_free(file);
+	buf_free(&text);
+}
+
+static void require_same(struct buf *again, struct bytes calldata)
+{
+	PROPERTY(bytes_equal(buf_bytes(again), calldata));
+	buf_clear(again);
+}
+
+static void check_timelock(struct arena *arena, struct bytes calldata)
+{
+	struct timelock_batch batch;
+	struct buf again = {0};
+	struct hash32 id;
+	uint64_t delay;
+
+	if (timelock_decode_schedule(arena, &batch, &delay, calldata, NULL) == 0) {
+		timelock_encode_schedule(&again, &batch, delay);
+		require_same(&again, calldata);
+		check_shown(batch.calls, batch.count);
+	}
+	if (timelock_decode_execute(arena, &batch, calldata, NULL) == 0) {
+		timelock_encode_execute(&again, &batch);
+		require_same(&again, calldata);
+		check_shown(batch.calls, batch.count);
+	}
+	if (timelock_decode_cancel(&id, calldata) == 0) {
+		timelock_encode_cancel(&again, &id);
+		require_same(&again, calldata);
+	}
+	buf_free(&again);
+}
+
+static void check_safe(struct arena *arena, struct bytes calldata)
+{
+	struct contract_call *calls;
+	struct bytes signatures;
+	struct buf again = {0};
+	struct safe_tx tx;
+	size_t count;
+
+	if (multisend_decode(arena, &calls, &count, calldata, NULL) == 0) {
+		multisend_encode(&again, calls, count);
+		require_same(&again, calldata);
+		check_shown(calls, count);
+	}
+	if (safe_exec_decode(&tx, &signatures, calldata, NULL) == 0) {
+		safe_exec_encode(&again, &tx, signatures);
+		require_same(&again, calldata);
+		PROPERTY(tx.operation <= 1);
+	} else {
+		PROPERTY(tx.data.len == 0 && signatures.len == 0);
+	}
+	buf_free(&again);
+}
+
+static void check_registry(struct bytes calldata)
+{
+	enum kind kind;
+	enum action action;
+	struct hash32 value;
+	uint8_t again[REGISTRY_CALL_SIZE];
+
+	for (enum contract_role role = CONTRACT_KMS; role <= CONTRACT_APP; role++)
+		if (registry_decode_call(&kind, &action, &value, calldata, role) == 0) {
+			registry_encode_call(again, kind, action, &value);
+			PROPERTY(bytes_equal(bytes_of(again, sizeof(again)), calldata));
+			PROPERTY(kind_contract(kind) == role);
+		}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bytes calldata = bytes_of(data, size);
+	struct contract_call call = {.data = calldata};
+	struct arena arena = {0};
+
+	check_timelock(&arena, calldata);
+	check_safe(&arena, calldata);
+	check_registry(calldata);
+	check_shown(&call, 1);
+	arena_free(&arena);
+	return 0;
+}
