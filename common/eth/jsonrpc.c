@@ -249,11 +249,9 @@ int jsonrpc_parse_batch(struct jval **document, struct jsonrpc_answer *answers, 
 	for (size_t i = 0; i < expected.count; i++)
 		answers[i] = (struct jsonrpc_answer){0};
 	int rc = jval_parse(document, text, error);
-	if (rc != 0)
-		return rc;
-	if (jval_is_array(*document))
+	if (rc == 0 && jval_is_array(*document))
 		rc = read_batch(answers, arena, *document, expected, error);
-	else if (jval_get(*document, "error") == NULL)
+	else if (rc == 0 && jval_get(*document, "error") == NULL)
 		rc = error_set(error, ERR_INVALID, "not an answer to a JSON-RPC batch");
 	else
 		for (size_t i = 0; rc == 0 && i < expected.count; i++)
