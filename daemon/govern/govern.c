@@ -199,7 +199,9 @@ int govern_withdraw(struct govern *govern, struct proposal_id id, struct error *
 		store_proposal_set_flags(store, id, proposal.flags | FLAG_WITHDRAWING,
 		                         "withdrawn by the operator");
 		store_commit(store);
-		govern_wake(govern);
+		struct lane *lane = govern_lane(govern, proposal.chain_id);
+		if (lane != NULL)
+			lane_track(lane);
 	}
 	arena_free(&arena);
 	return rc;

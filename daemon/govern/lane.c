@@ -32,7 +32,10 @@ static void run_stages(void *arg)
 {
 	struct lane *lane = arg;
 
-	tracker_run(lane->tracker);
+	if (lane->track_due) {
+		lane->track_due = false;
+		tracker_run(lane->tracker);
+	}
 	drafter_run(lane->drafter);
 	/* What the store says may be older than the last stop: nobody is asked to sign, and nothing
 	 * is sent, for what others did in the meantime. */
@@ -54,6 +57,7 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	lane->head_seen = clock_wall();
 	lane->last_error[0] = '\0';
 	registry_watch_run(lane);
+	lane->track_due = true;
 	run_stages(lane);
 }
 
@@ -115,6 +119,12 @@ void lane_free(struct lane *lane)
 void lane_wake(struct lane *lane)
 {
 	loop_timer_set(lane->wake, 0);
+}
+
+void lane_track(struct lane *lane)
+{
+	lane->track_due = true;
+	lane_wake(lane);
 }
 
 const struct config_target *lane_target(const struct lane *lane, const char *name)

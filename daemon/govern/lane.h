@@ -25,6 +25,7 @@ struct lane {
 	struct proposer *proposer;
 	struct tracker *tracker;
 	struct executor *executor;
+	bool track_due; /* the tracker's next look was asked for */
 	bool have_head;
 	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */
@@ -42,9 +43,12 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
                       const struct config_chain *config);
 void lane_free(struct lane *lane);
 
-/* Something changed in the store: every stage of the lane looks at it in the next loop pass. */
+/* Something changed in the store: every stage of the lane looks at it in the next loop pass, but
+ * for the tracker, which costs a question to the chain: it runs at each tick and after lane_track.
+ */
 void lane_wake(struct lane *lane);
-/* The same for one target or the target of a proposal; NULL when it left the configuration. */
+void lane_track(struct lane *lane);
+/* A target by its name; NULL when it left the configuration. */
 const struct config_target *lane_target(const struct lane *lane, const char *name);
 /* A waiting client may care. */
 void lane_changed(struct lane *lane);

@@ -142,7 +142,7 @@ static void posted(const struct posting_result *result, void *arg)
 	}
 	if (result->queued) {
 		lane_changed(lane);
-		lane_wake(lane);
+		lane_track(lane);
 	} else {
 		proposer_run(proposer);
 	}

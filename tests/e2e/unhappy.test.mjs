@@ -10,7 +10,8 @@ import { makeWorld, people, until } from '../harness/world.mjs'
 
 const inWorld = (options, fn) => async () => {
   const world = await makeWorld(options)
-  try { await fn(world, world.daemon()) } finally { await world.close() }
+  // Long enough for the approvals of one value's two kinds, which are two commands, to fall into one batch.
+  try { await fn(world, world.daemon({ target: { batch: { quiet: '1s' } } })) } finally { await world.close() }
 }
 
 /// Everything that might tempt a careless daemon to ask again: touched files, the same build in another folder, a
