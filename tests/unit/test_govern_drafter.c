@@ -1,0 +1,255 @@
+/* From a measurement in the store to a draft, over a chain that answers as the test says. */
+#include "common/crypto/hash.h"
+#include "common/governance/timelock.h"
+#include "common/store/store_event.h"
+#include "common/store/store_safe_tx.h"
+#include "daemon/govern/lane.h"
+#include "tests/unit/govern_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static const struct hash32 value = {{0xaa, 0xbb}};
+static const struct world_options at_once = {
+        .target = "    batch: {quiet: 1ms}\n    execute: manual\n", .chain = ""};
+
+static struct measurement_id record(struct govern_world *w, enum kind kind)
+{
+	struct evidence evidence = {.level = LEVEL_RECOMPUTED,
+	                            .source = "folder",
+	                            .artifact = "/srv/enclave.eif",
+	                            .details = "{}"};
+	bool created;
+
+	store_begin(w->store);
+	struct measurement_id id =
+	        store_measurement_record(w->store, "payments", kind, &value, &evidence, &created);
+	store_commit(w->store);
+	govern_wake(w->govern);
+	return id;
+}
+
+static struct measurement now(struct govern_world *w, struct measurement_id id)
+{
+	struct measurement measurement;
+
+	assert_int_equal(store_measurement_get(w->store, &w->arena, id, &measurement), 0);
+	return measurement;
+}
+
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_for(struct govern_world *w, int64_t ms)
+{
+	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
+
+	loop_timer_set(timer, ms);
+	world_run(w);
+	loop_timer_free(timer);
+}
+
+static void run_until(struct govern_world *w, struct measurement_id id,
+                      enum measurement_status status)
+{
+	for (int i = 0; i < 500 && now(w, id).status != status; i++)
+		run_for(w, 10);
+	assert_int_equal(now(w, id).status, status);
+}
+
+static struct proposal_list proposals(struct govern_world *w)
+{
+	struct proposal_list list;
+
+	store_proposal_list(w->store, &w->arena, PROPOSALS_ALL, 0, &list);
+	return list;
+}
+
+static struct bytes lookup(struct govern_world *w, const uint8_t selector[4])
+{
+	uint8_t data[36];
+
+	memcpy(data, selector, 4);
+	memcpy(data + 4, value.b, 32);
+	return arena_copy(&w->arena, bytes_of(data, sizeof(data)));
+}
+
+static void say(struct govern_world *w, const struct address *to, struct bytes data, uint64_t word)
+{
+	uint8_t returned[32] = {0};
+
+	be64_put(returned + 24, word);
+	world_says(w, to, data, bytes_of(returned, sizeof(returned)));
+}
+
+/* The batch that the drafter makes of one kind, with the salt of this attempt. */
+static struct hash32 operation(struct govern_world *w, uint64_t attempt)
+{
+	uint8_t data[REGISTRY_CALL_SIZE];
+
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
+	struct contract_call call = {.to = w->kms, .data = bytes_of(data, sizeof(data))};
+	struct timelock_batch batch = {.calls = &call, .count = 1};
+	batch.salt = timelock_salt(&batch, WORLD_CHAIN, &w->timelock, attempt);
+	return timelock_operation_id(&batch);
+}
+
+static void say_timestamp(struct govern_world *w, uint64_t attempt, uint64_t timestamp)
+{
+	struct hash32 id = operation(w, attempt);
+	struct buf data = {0};
+
+	timelock_encode_get_timestamp(&data, &id);
+	say(w, &w->timelock, buf_bytes(&data), timestamp);
+	buf_free(&data);
+}
+
+static void test_both_contracts_in_one_batch(void **state)
+{
+	struct govern_world *w = *state;
+	struct safe_tx_list txs;
+
+	govern_world_start(w, &at_once);
+	struct measurement_id image = record(w, KIND_OS_IMAGE);
+	struct measurement_id compose = record(w, KIND_COMPOSE);
+	run_until(w, image, MEASUREMENT_PROPOSED);
+	run_until(w, compose, MEASUREMENT_PROPOSED);
+	struct proposal_list list = proposals(w);
+	assert_int_equal(list.count, 1);
+	const struct proposal *p = &list.items[0];
+	assert_int_equal(p->call_count, 2);
+	assert_int_equal(p->delay, WORLD_DELAY);
+	assert_int_equal(p->drafted_after, 936);
+	assert_int_equal(p->attempt, 0);
+	struct timelock_batch batch = proposal_batch(&w->arena, p);
+	struct hash32 id = timelock_operation_id(&batch);
+	assert_true(hash32_equal(&id, &p->operation_id));
+	store_safe_tx_list(w->store, &w->arena, p->id, &txs);
+	assert_int_equal(txs.count, 1);
+	assert_true(address_equal(&txs.items[0].to, &w->timelock));
+	assert_int_equal(txs.items[0].operation, 0);
+	struct buf schedule = {0};
+	timelock_encode_schedule(&schedule, &batch, WORLD_DELAY);
+	assert_true(bytes_equal(txs.items[0].data, buf_bytes(&schedule)));
+	buf_free(&schedule);
+	const char *file = arena_printf(&w->arena, "%s/drafts/p%lld-schedule-1.json",
+	                                w->config->state_dir, (long long)p->id.n);
+	assert_int_equal(access(file, R_OK), 0);
+}
+
+static void test_the_lowest_attempt_that_is_free(void **state)
+{
+	struct govern_world *w = *state;
+
+	/* More than one read's worth of them is used up. */
+	for (uint64_t attempt = 0; attempt < 11; attempt++)
+		say_timestamp(w, attempt, TIMELOCK_TIMESTAMP_DONE);
+	govern_world_start(w, &at_once);
+	run_until(w, record(w, KIND_OS_IMAGE), MEASUREMENT_PROPOSED);
+	struct proposal_list list = proposals(w);
+	struct hash32 id = operation(w, 11);
+	assert_int_equal(list.items[0].attempt, 11);
+	assert_true(hash32_equal(&list.items[0].operation_id, &id));
+}
+
+static void test_authorized_already(void **state)
+{
+	struct govern_world *w = *state;
+
+	say(w, &w->kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)), 1);
+	govern_world_start(w, &at_once);
+	struct measurement_id image = record(w, KIND_OS_IMAGE);
+	struct measurement_id compose = record(w, KIND_COMPOSE);
+	run_until(w, image, MEASUREMENT_AUTHORIZED);
+	run_until(w, compose, MEASUREMENT_PROPOSED); /* the other half is drafted alone */
+	assert_int_equal(proposals(w).count, 1);
+	assert_int_equal(proposals(w).items[0].call_count, 1);
+}
+
+static void test_no_getter_answers(void **state)
+{
+	struct govern_world *w = *state;
+
+	world_reverts(w, &w->kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)));
+	govern_world_start(w, &at_once);
+	struct measurement_id id = record(w, KIND_OS_IMAGE);
+	run_until(w, id, MEASUREMENT_HELD);
+	assert_non_null(strstr(now(w, id).reason, "no check"));
+	assert_int_equal(proposals(w).count, 0);
+}
+
+static void test_getters_that_disagree_are_an_alarm(void **state)
+{
+	struct govern_world *w = *state;
+	struct event_list events;
+	bool alarmed = false;
+
+	say(w, &w->kms, lookup(w, is_authorized_selector), 1);
+	govern_world_start(w, &at_once);
+	struct measurement_id id = record(w, KIND_OS_IMAGE);
+	run_until(w, id, MEASUREMENT_HELD);
+	store_event_list(w->store, &w->arena, 0, 1000, &events);
+	for (size_t i = 0; i < events.count; i++)
+		alarmed |= strcmp(events.items[i].type, "alarm") == 0 &&
+		           strstr(events.items[i].text, "disagree") != NULL;
+	assert_true(alarmed);
+}
+
+/* What reverts is held; the rest goes out without it. */
+static void test_a_simulation_that_reverts(void **state)
+{
+	struct govern_world *w = *state;
+	uint8_t data[REGISTRY_CALL_SIZE];
+
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
+	world_reverts(w, &w->kms, bytes_of(data, sizeof(data)));
+	govern_world_start(w, &at_once);
+	struct measurement_id image = record(w, KIND_OS_IMAGE);
+	struct measurement_id compose = record(w, KIND_COMPOSE);
+	run_until(w, image, MEASUREMENT_HELD);
+	assert_non_null(strstr(now(w, image).reason, "simulation"));
+	run_until(w, compose, MEASUREMENT_PROPOSED);
+	assert_int_equal(proposals(w).items[0].call_count, 1);
+}
+
+/* A contract that answers getMinDelay and nothing else of a timelock is not asked without end. */
+static void test_a_timelock_without_timestamps(void **state)
+{
+	struct govern_world *w = *state;
+	struct hash32 id = operation(w, 0);
+	struct buf data = {0};
+
+	timelock_encode_get_timestamp(&data, &id);
+	world_reverts(w, &w->timelock, buf_bytes(&data));
+	buf_free(&data);
+	govern_world_start(w, &at_once);
+	struct measurement_id measurement = record(w, KIND_OS_IMAGE);
+	run_for(w, 300);
+	assert_in_range(w->node.calls, 1, 20); /* without an end it would be hundreds */
+	assert_int_equal(now(w, measurement).status, MEASUREMENT_NEW);
+	assert_int_equal(proposals(w).count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(test_both_contracts_in_one_batch),
+	        TEST(test_the_lowest_attempt_that_is_free),
+	        TEST(test_authorized_already),
+	        TEST(test_no_getter_answers),
+	        TEST(test_getters_that_disagree_are_an_alarm),
+	        TEST(test_a_simulation_that_reverts),
+	        TEST(test_a_timelock_without_timestamps),
+	};
+
+	crypto_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
