@@ -353,7 +353,7 @@ static struct verdict unset_verdict(enum model model, enum proposal_state state,
 		return safe_tx_end(
 		        state, seen,
 		        (struct verdict){STATE_REJECTED,
-		                         "its Safe nonce was used by another transaction and the "
+		                         "its Safe nonce was used by another transaction; the "
 		                         "chain does not know its calls"});
 	}
 	die("no such Safe transaction: %d", (int)seen->safe_tx);
@@ -406,7 +406,7 @@ static void reason_write(struct transition *out, enum proposal_state from, const
 		         wall_text_seconds(ready, seen->ready_at));
 	else if (forward && out->to == STATE_EXECUTE)
 		snprintf(out->reason, sizeof(out->reason),
-		         "%s: ready since %s, the chain's time is %s", reason,
+		         "%s (ready since %s, the chain's time was %s)", reason,
 		         wall_text_seconds(ready, seen->ready_at),
 		         wall_text_seconds(now, seen->chain_now));
 	else

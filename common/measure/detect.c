@@ -39,8 +39,11 @@ static char *eif_details(struct arena *arena, const struct eif *eif)
 
 	if (eif->complete)
 		pcrs_add(details, &eif->pcrs);
-	jval_add_int(details, "eif_version", eif->version);
-	jval_add_string(details, "architecture", (eif->flags & 1) != 0 ? "aarch64" : "x86_64");
+	if (eif->version != 0) { /* else its header was not read */
+		jval_add_int(details, "eif_version", eif->version);
+		jval_add_string(details, "architecture",
+		                (eif->flags & 1) != 0 ? "aarch64" : "x86_64");
+	}
 	add_text(details, "image_name", eif->image_name);
 	add_text(details, "image_version", eif->image_version);
 	add_text(details, "build_time", eif->build_time);

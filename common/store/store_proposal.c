@@ -104,8 +104,9 @@ int store_proposal_create(struct store *store, const struct new_proposal *propos
 		return conflict_of(store, proposal->chain_id, &proposal->calls[i - 1], error);
 	}
 	db_exec(store->db, "RELEASE proposal_create");
-	const char *reason =
-	        strcmp(proposal->origin, "external") == 0 ? "found outside" : "drafted";
+	const char *reason = proposal->reason != NULL                    ? proposal->reason
+	                     : strcmp(proposal->origin, "external") == 0 ? "found outside"
+	                                                                 : "drafted";
 	insert_history(store, id, 0, STATE_DRAFTED, reason, NULL);
 	store_event_add(store, "proposal", store_name(name, 'p', id), "%s: %zu call%s for %s",
 	                reason, proposal->call_count, proposal->call_count == 1 ? "" : "s",

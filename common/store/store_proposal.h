@@ -54,6 +54,7 @@ struct new_proposal {
 	uint64_t attempt, delay;
 	uint64_t drafted_after;
 	struct wall expires_at;
+	const char *reason; /* of the first history row; NULL: "drafted" */
 	const struct call *calls;
 	size_t call_count;
 };

@@ -37,12 +37,21 @@ static void add_hash_if(struct jval *object, const char *key, bool there, const 
 
 /* --- measurements -------------------------------------------------------------------------- */
 
-static struct jval *report_details(const char *text)
+/* What was read from the artifact, and the hash of its bytes as sha256sum prints it. */
+static struct jval *report_details(const struct evidence *evidence)
 {
+	const struct hash32 *sha256 = &evidence->artifact_sha256;
 	struct jval *details;
+	char text[HASH32_TEXT_SIZE];
 
-	if (text == NULL || jval_parse(&details, bytes_text(text), NULL) != 0)
-		return jval_new_null();
+	if (evidence->details == NULL ||
+	    jval_parse(&details, bytes_text(evidence->details), NULL) != 0)
+		details = NULL;
+	if (hash32_is_zero(sha256))
+		return details != NULL ? details : jval_new_null();
+	if (details == NULL)
+		details = jval_object();
+	jval_add_string(details, "sha256", hash32_text(text, sha256) + strlen("0x"));
 	return details;
 }
 
@@ -54,7 +63,7 @@ static struct jval *report_evidence(const struct evidence *evidence)
 	jval_add_bool(view, "signed", evidence->is_signed);
 	jval_add_string(view, "source", evidence->source);
 	jval_add_string(view, "artifact", evidence->artifact);
-	jval_add(view, "details", report_details(evidence->details));
+	jval_add(view, "details", report_details(evidence));
 	return view;
 }
 

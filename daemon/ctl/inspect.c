@@ -76,6 +76,7 @@ static struct jval *view_measured(const char *path, const struct measured *measu
 	struct jval *view = jval_object(), *values = jval_array(), *details = NULL;
 	bool unknown = measured->format == FORMAT_UNKNOWN;
 	bool ok = !measured->refused && !unknown;
+	char sha256[HASH32_TEXT_SIZE];
 
 	/* On Nitro one value is the OS image's and the compose hash. */
 	if (ok) {
@@ -85,6 +86,9 @@ static struct jval *view_measured(const char *path, const struct measured *measu
 	if (measured->details == NULL ||
 	    jval_parse(&details, bytes_text(measured->details), NULL) != 0)
 		details = jval_object();
+	if (!hash32_is_zero(&measured->sha256))
+		jval_add_string(details, "sha256",
+		                hash32_text(sha256, &measured->sha256) + strlen("0x"));
 	jval_add_string(view, "file", path);
 	jval_add_string(view, "format", format_name(measured->format));
 	jval_add_bool(view, "ok", ok);

@@ -205,7 +205,7 @@ void render_measurements(struct buf *out, const struct jval *list)
 		return;
 	}
 	table_add(&table, "ID", "KIND", "VALUE", "TARGET", "STATUS", "EVIDENCE", "FIRST SEEN",
-	          "PROPOSALS", "");
+	          "PROPOSALS", "REASON");
 	for (size_t i = 0; i < jval_count(list); i++) {
 		const struct jval *one = jval_at(list, i);
 		const char *reason = jval_get_string(one, "reason");
@@ -230,7 +230,7 @@ static int detail_row(const char *key, const struct jval *value, void *arg)
 
 	jval_add(holder, "v", jval_copy(value));
 	const char *text = member(holder, "v", number);
-	if (text != NULL) {
+	if (text != NULL && text[0] != '\0') {
 		buf_append_text(out, "      ");
 		text_append(out, key);
 		for (size_t i = strlen(key); i < 14; i++)
@@ -243,7 +243,40 @@ static int detail_row(const char *key, const struct jval *value, void *arg)
 	return 0;
 }
 
+static void render_evidence(struct buf *out, const struct jval *evidence)
+{
+	struct buf line = {0};
+
+	for (size_t i = 0; i < jval_count(evidence); i++) {
+		const struct jval *piece = jval_at(evidence, i);
+		buf_clear(&line);
+		buf_printf(&line, "%s%s, from %s: %s", text_of(piece, "level"),
+		           jval_is_true(jval_get(piece, "signed")) ? ", signed" : "",
+		           text_of(piece, "source"), text_of(piece, "artifact"));
+		field(out, "evidence", buf_text(&line));
+		jval_each(jval_get(piece, "details"), detail_row, out);
+	}
+	buf_free(&line);
+}
+
+static bool same_json(const struct jval *a, const struct jval *b)
+{
+	struct buf left = {0}, right = {0};
+
+	jval_write(&left, a, JVAL_COMPACT);
+	jval_write(&right, b, JVAL_COMPACT);
+	bool same = strcmp(buf_text(&left), buf_text(&right)) == 0;
+	buf_free(&left);
+	buf_free(&right);
+	return same;
+}
+
 void render_measurement(struct buf *out, const struct jval *one)
+{
+	render_measurement_after(out, one, NULL);
+}
+
+void render_measurement_after(struct buf *out, const struct jval *one, const struct jval *before)
 {
 	const struct jval *evidence = jval_get(one, "evidence");
 	const char *reason = jval_get_string(one, "reason"),
@@ -265,14 +298,13 @@ void render_measurement(struct buf *out, const struct jval *one)
 	buf_clear(&line);
 	join_texts(&line, jval_get(one, "proposals"));
 	field(out, "proposals", line.len > 0 ? buf_text(&line) : "none");
-	for (size_t i = 0; i < jval_count(evidence); i++) {
-		const struct jval *piece = jval_at(evidence, i);
-		buf_clear(&line);
-		buf_printf(&line, "%s%s, from %s: %s", text_of(piece, "level"),
-		           jval_is_true(jval_get(piece, "signed")) ? ", signed" : "",
-		           text_of(piece, "source"), text_of(piece, "artifact"));
+	buf_clear(&line);
+	if (jval_count(evidence) > 0 && before != NULL &&
+	    same_json(evidence, jval_get(before, "evidence"))) {
+		buf_printf(&line, "as of %s", text_of(before, "id"));
 		field(out, "evidence", buf_text(&line));
-		jval_each(jval_get(piece, "details"), detail_row, out);
+	} else {
+		render_evidence(out, evidence);
 	}
 	buf_free(&line);
 }

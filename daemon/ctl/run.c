@@ -126,13 +126,16 @@ static int ask(struct connection **connection, struct jval **answer,
 	return rc;
 }
 
-static void render_each(struct buf *out, const struct jval *list,
-                        void (*render)(struct buf *out, const struct jval *one))
+static void render_in_full(struct buf *out, const struct jval *list, bool measurements)
 {
 	for (size_t i = 0; i < jval_count(list); i++) {
 		if (i > 0)
 			buf_append_text(out, "\n");
-		render(out, jval_at(list, i));
+		if (measurements)
+			render_measurement_after(out, jval_at(list, i),
+			                         i > 0 ? jval_at(list, i - 1) : NULL);
+		else
+			render_proposal(out, jval_at(list, i));
 	}
 }
 
@@ -146,11 +149,11 @@ static void render_answer(struct buf *out, const struct ctl_options *options,
 	else if (strcmp(name, "measurements") == 0 && options->argument == NULL)
 		render_measurements(out, json);
 	else if (strcmp(name, "measurements") == 0)
-		render_each(out, json, render_measurement);
+		render_in_full(out, json, true);
 	else if (strcmp(name, "proposals") == 0 && options->argument == NULL)
 		render_proposals(out, json);
 	else if (strcmp(name, "proposals") == 0)
-		render_each(out, json, render_proposal);
+		render_in_full(out, json, false);
 	else if (strcmp(name, "check") == 0)
 		render_check(out, json);
 	else if (strcmp(name, "doctor") == 0)
@@ -402,6 +405,8 @@ enum exit_code run_backup(const struct ctl_options *options)
 	}
 	if (code != EXIT_YES)
 		unlink(path);
+	else
+		printf("written: %s\n", path);
 	jval_free(answer);
 	connection_close(connection);
 	return code;

@@ -188,8 +188,9 @@ static void judge_head(struct chain_exam *chain)
 		row.fix = "Set this machine's clock, unless this is a test chain whose clock was "
 		          "moved.";
 	}
-	exam_row(&chain->exam, row, "block %" PRIu64 " of %s, %" PRId64 " s old",
-	         chain->head.number, wall_text_seconds(at, chain->head.timestamp), age);
+	exam_row(&chain->exam, row, "block %" PRIu64 " of %s, %" PRId64 " s %s", chain->head.number,
+	         wall_text_seconds(at, chain->head.timestamp), age < 0 ? -age : age,
+	         age < 0 ? "ahead of this machine's clock" : "old");
 }
 
 static void head_answered(const struct error *error, const struct block_ref *head,

@@ -345,6 +345,7 @@ static enum check_answer role(size_t slot, const struct chain_read_result *resul
 static void judge_delay(struct target_exam *target, const struct chain_read_result *result)
 {
 	struct exam *exam = &target->exam;
+	char text[WALL_TEXT_SIZE];
 
 	if (reads_u64(&target->delay, result) != 0)
 		exam_row(exam,
@@ -358,8 +359,10 @@ static void judge_delay(struct target_exam *target, const struct chain_read_resu
 		                      "Schedule updateDelay: nobody has time to look now."},
 		         "0 s");
 	else
-		exam_row(exam, (struct row){"timelock's delay", FINDING_OK, ""}, "%" PRIu64 " s",
-		         target->delay);
+		exam_row(exam, (struct row){"timelock's delay", FINDING_OK, ""}, "%s",
+		         target->delay < INT64_MAX / 1000
+		                 ? duration_text(text, (int64_t)target->delay * 1000)
+		                 : "more than a lifetime");
 }
 
 static void judge_proposer_role(struct target_exam *target, enum check_answer has)

@@ -199,6 +199,7 @@ static struct proposal_id store_draft(struct draft *draft)
 	        .delay = draft->delay,
 	        .drafted_after = draft->final.number,
 	        .expires_at = {clock_wall().ms + target->expire_ms},
+	        .reason = "every call was simulated and would succeed",
 	        .calls = calls,
 	        .call_count = draft->batch.count,
 	};

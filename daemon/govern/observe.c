@@ -83,10 +83,15 @@ static void sync_hashed(struct observed *observed, const struct observe_context 
 	struct seen_log log;
 
 	if (last_log(context, proposal, &row->safe, event_topic0(EVENT_SAFE_SUCCESS),
-	             &row->safe_tx_hash, &log))
+	             &row->safe_tx_hash, &log)) {
+		/* The Safe executes nothing that too few have signed, whatever the service had told
+		 * by then. */
+		if (row->confirmations < row->threshold)
+			store_safe_tx_set_confirmations(context->store, row->id, row->threshold,
+			                                row->threshold);
 		set_status(observed, context, row, SAFE_TX_EXECUTED, &log);
-	else if (last_log(context, proposal, &row->safe, event_topic0(EVENT_SAFE_FAILURE),
-	                  &row->safe_tx_hash, &log))
+	} else if (last_log(context, proposal, &row->safe, event_topic0(EVENT_SAFE_FAILURE),
+	                    &row->safe_tx_hash, &log))
 		set_status(observed, context, row, SAFE_TX_FAILED, &log);
 	else if (row->status == SAFE_TX_EXECUTED || row->status == SAFE_TX_FAILED)
 		set_status(observed, context, row, SAFE_TX_QUEUED,

@@ -138,8 +138,12 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		struct transition next = lifecycle_next(proposal->model, state, &observed->seen);
 		if (!next.moves)
 			break;
-		if (store_proposal_move(store, proposal->id, state, next.to, next.reason,
-		                        observed_tx(observed, next.to), &error) != 0) {
+		/* Out of the timelock's delay the clock alone moves it, no transaction. */
+		const struct hash32 *tx = state == STATE_TIMELOCK && next.to == STATE_EXECUTE
+		                                  ? NULL
+		                                  : observed_tx(observed, next.to);
+		if (store_proposal_move(store, proposal->id, state, next.to, next.reason, tx,
+		                        &error) != 0) {
 			log_broken(proposal_subject(subject, proposal->id), "%s", error.text);
 			break;
 		}

@@ -1,6 +1,7 @@
 // The main job: a build is dropped, the measurement is authorized on chain. Every combination of contract generation,
 // Safe version, executor and service that people have, each with a second opinion on everything that was computed.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { encodeFunctionData } from 'viem'
 import { timelockAbi } from '../harness/deploy.mjs'
@@ -54,6 +55,7 @@ async function walk(world, execute) {
     const image = m.evidence.find((e) => /enclave\.eif$/.test(e.artifact))
     assert.equal(image.level, 'recomputed')
     for (const k of ['PCR0', 'PCR1', 'PCR2']) assert.ok(JSON.stringify(image.details).includes(eif.pcrs[k]), `${k} in the evidence`)
+    assert.equal(image.details.sha256, createHash('sha256').update(eif.bytes).digest('hex'))
   }
 
   // Into the multisig.
@@ -111,6 +113,8 @@ async function walk(world, execute) {
   const way = ['drafted', 'multisig', 'timelock', 'execute', 'executed', 'confirmed']
   assert.deepEqual(states, way.filter((s) => states.includes(s)), 'each state once, in order')
   assert.deepEqual(['drafted', 'timelock', 'executed', 'confirmed'].filter((s) => !states.includes(s)), [])
+  for (const h of p.history.filter((x) => x.from === 'timelock' && x.to === 'execute')) assert.equal(h.tx, null, 'the clock did that, no transaction')
+  for (const t of p.safe_txs.filter((x) => x.tx && x.safe_tx_hash)) assert.equal(t.confirmations, t.threshold, 'what the Safe executed was signed')
 
   for (const m of await daemon.untilMeasurement(eif.value, (x) => x.status === 'authorized')) assert.equal(m.pending, null)
   assert.equal((await daemon.ctl(['wait', eif.value, '--timeout', '5s'])).code, 0)

@@ -228,6 +228,34 @@ static void a_measurement_in_full(void **state)
 	                "      size           12\n");
 }
 
+static void the_same_evidence_is_printed_once(void **state)
+{
+	static const char evidence[] =
+	        "\"evidence\":[{\"level\":\"claimed\",\"signed\":false,\"source\":\"folder\","
+	        "\"artifact\":\"/a/m.json\",\"details\":{\"pcr0\":\"00\",\"app_id\":\"\"}}]";
+	struct buf text = {0}, out = {0};
+	struct jval *first, *second;
+
+	(void)state;
+	buf_printf(&text, "{\"id\":\"m1\",%s}", evidence);
+	assert_int_equal(jval_parse(&first, buf_bytes(&text), NULL), 0);
+	buf_clear(&text);
+	buf_printf(&text, "{\"id\":\"m2\",%s}", evidence);
+	assert_int_equal(jval_parse(&second, buf_bytes(&text), NULL), 0);
+	render_measurement_after(&out, first, NULL);
+	assert_non_null(strstr(buf_text(&out), "  evidence      claimed, from folder: /a/m.json\n"
+	                                       "      pcr0           00\n"));
+	assert_null(strstr(buf_text(&out), "app_id")); /* has no value */
+	buf_clear(&out);
+	render_measurement_after(&out, second, first);
+	assert_non_null(strstr(buf_text(&out), "  evidence      as of m1\n"));
+	assert_null(strstr(buf_text(&out), "pcr0"));
+	jval_free(first);
+	jval_free(second);
+	buf_free(&text);
+	buf_free(&out);
+}
+
 static void a_proposal_in_full(void **state)
 {
 	(void)state;
@@ -323,6 +351,7 @@ int main(void)
 	        cmocka_unit_test(columns_are_aligned),
 	        cmocka_unit_test(control_characters_are_shown),
 	        cmocka_unit_test(a_measurement_in_full),
+	        cmocka_unit_test(the_same_evidence_is_printed_once),
 	        cmocka_unit_test(a_proposal_in_full),
 	        cmocka_unit_test(an_event_on_one_line),
 	        cmocka_unit_test(doctor_says_what_to_do),
