@@ -18,15 +18,16 @@ import { makeTempDir, seeded, until } from './util.mjs'
 ///   service      false: no Safe service at all
 ///   multicall    false: the chain has no Multicall3;  chainId, slots: see startChain
 ///   owned        false: the registry stays with its deployer (a simulation must revert)
+///   age          seconds the chain's clock starts in the past;  tag: part of the temporary folder's name
 export async function makeWorld(options = {}) {
   const {
     generation = 2, app = true, kmsContract, safeVersion = '1.4.1', l2 = true, minDelay = 3600, open = false, executors = [],
-    service: withService = true, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, seed = Math.floor(Math.random() * 2 ** 31),
+    service: withService = true, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, age = 0, tag, seed = Math.floor(Math.random() * 2 ** 31),
   } = options
-  const world = new World()
+  const world = new World(tag)
   try {
     world.random = seeded(seed)
-    world.chain = await startChain({ chainId, slots, multicall })
+    world.chain = await startChain({ chainId, slots, multicall, args: age ? ['--timestamp', String(Math.floor(Date.now() / 1000) - age)] : [] })
     const { chain } = world
     world.release = await deploySafeRelease(chain, safeVersion)
     world.safe = new Safe(chain, await createSafe(chain, world.release, { l2, threshold }), safeVersion)
@@ -50,8 +51,8 @@ export async function makeWorld(options = {}) {
 let acceptances = 0
 
 export class World {
-  constructor() {
-    this.tmp = makeTempDir()
+  constructor(tag) {
+    this.tmp = makeTempDir(tag)
     this.daemons = []
     this.builds = 0
   }
