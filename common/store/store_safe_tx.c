@@ -113,17 +113,26 @@ size_t store_safe_nonces(struct store *store, struct arena *arena, uint64_t chai
 	return count;
 }
 
-static void must_get(struct store *store, struct arena *arena, struct safe_tx_id id,
-                     struct safe_tx_row *out)
+int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_id id,
+                      struct safe_tx_row *out)
 {
 	struct query *query =
 	        db_query(store->db, "SELECT" SAFE_TX_COLUMNS "FROM safe_tx WHERE id = ?");
 
+	*out = (struct safe_tx_row){0};
 	db_bind_int(query, id.n);
 	if (!db_step(query))
-		die("no Safe transaction with row id %lld", (long long)id.n);
+		return ERR_NOT_FOUND;
 	read_safe_tx(query, arena, out);
 	db_done(query);
+	return 0;
+}
+
+static void must_get(struct store *store, struct arena *arena, struct safe_tx_id id,
+                     struct safe_tx_row *out)
+{
+	if (store_safe_tx_get(store, arena, id, out) != 0)
+		die("no Safe transaction with row id %lld", (long long)id.n);
 }
 
 /* --- changing --- */

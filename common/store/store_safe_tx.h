@@ -47,6 +47,8 @@ void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum sa
                               const struct hash32 *tx /* or NULL */, uint64_t tx_block);
 void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
                                      unsigned confirmations, unsigned threshold);
+int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_id id,
+                      struct safe_tx_row *out) MUST_USE;
 void store_safe_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
                         struct safe_tx_list *out);
 /* Drafted, posting or queued ones of a chain, oldest first. */

@@ -170,3 +170,25 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	}
 	return next;
 }
+
+static bool is_queued(const struct safe_tx_list *open, struct safe_tx_id id)
+{
+	for (size_t i = 0; i < open->count; i++)
+		if (open->items[i].id.n == id.n)
+			return open->items[i].status == SAFE_TX_QUEUED;
+	return false;
+}
+
+void confirmations_keep(struct confirmations *confirmations, const struct safe_tx_list *open)
+{
+	for (struct question **link = &confirmations->questions; *link != NULL;) {
+		struct question *question = *link;
+		if (is_queued(open, question->id)) {
+			link = &question->next;
+			continue;
+		}
+		*link = question->next;
+		service_cancel(question->call);
+		free(question);
+	}
+}

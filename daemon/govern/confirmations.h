@@ -14,4 +14,7 @@ void confirmations_free(struct confirmations *confirmations);
 int64_t confirmations_poll(struct confirmations *confirmations, struct service *service,
                            const struct config_target *target, const struct safe_tx_row *row);
 
+/* Forgets the questions about all others than these; what is under way about them is cancelled. */
+void confirmations_keep(struct confirmations *confirmations, const struct safe_tx_list *open);
+
 #endif

@@ -138,6 +138,16 @@ failed:
 	return error->code;
 }
 
+/* A file that is there stays: people may have written into it. But a database restored from an
+ * older backup gives ids again, and then a file older than its proposal is of another one. */
+static bool stands(const char *path, struct wall created_at)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 &&
+	       (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 >= created_at.ms;
+}
+
 static int write_form(const struct config *config, const struct draft_call *draft,
                       const char *format, const char *suffix, struct error *error)
 {
@@ -145,7 +155,7 @@ static int write_form(const struct config *config, const struct draft_call *draf
 	struct buf text = {0};
 
 	snprintf(path, sizeof(path), "%s/drafts/%s.%s", config->state_dir, draft->name, suffix);
-	if (access(path, F_OK) == 0)
+	if (stands(path, draft->created_at))
 		return 0;
 	int rc = draft_render(&text, draft, format, error);
 	if (rc == 0)

@@ -26,7 +26,7 @@ struct draft {
 	uint64_t first_attempt;
 	bool reduced; /* a candidate was dropped since the operation ids were asked for */
 	bool delay_known;
-	enum { ATTEMPT_UNKNOWN, ATTEMPT_FOUND, ATTEMPT_TAKEN } attempt_seen;
+	enum { ATTEMPT_UNKNOWN, ATTEMPT_FOUND, ATTEMPT_PENDING, ATTEMPT_TAKEN } attempt_seen;
 
 	struct timelock_batch batch; /* of the candidates still in */
 	uint64_t attempt, delay;
@@ -178,6 +178,9 @@ static struct proposal_id store_draft(struct draft *draft)
 	struct call *calls = arena_array(&draft->arena, draft->batch.count, sizeof(*calls));
 	struct proposal_id id;
 	struct error error;
+	/* The timelock has this very batch already, e.g. since a backup older than that was
+	 * restored: it is followed, and nobody is asked again. */
+	bool scheduled = draft->attempt_seen == ATTEMPT_PENDING;
 
 	/* In the order of the batch, which is not the order of the candidates. */
 	for (size_t i = 0; i < draft->batch.count; i++)
@@ -188,7 +191,7 @@ static struct proposal_id store_draft(struct draft *draft)
 				calls[i] = draft->items[k].call;
 	struct new_proposal proposal = {
 	        .target = target->name,
-	        .origin = "registrard",
+	        .origin = scheduled ? "external" : "registrard",
 	        .chain_id = lane->config->chain_id,
 	        .model = target->model,
 	        .safe = target->safe,
@@ -197,7 +200,7 @@ static struct proposal_id store_draft(struct draft *draft)
 	        .operation_id = timelock_operation_id(&draft->batch),
 	        .attempt = draft->attempt,
 	        .delay = draft->delay,
-	        .drafted_after = draft->final.number,
+	        .drafted_after = scheduled ? 0 : draft->final.number,
 	        .expires_at = {clock_wall().ms + target->expire_ms},
 	        .reason = "every call was simulated and would succeed",
 	        .calls = calls,
@@ -210,8 +213,10 @@ static struct proposal_id store_draft(struct draft *draft)
 		if (!draft->items[k].dropped)
 			store_call_serve(store, lane->config->chain_id, &draft->items[k].call.to,
 			                 draft->items[k].call.data, draft->items[k].measurement.id);
-	store_safe_tx_add(store, id, PURPOSE_SCHEDULE, &target->safe, &target->timelock,
-	                  buf_bytes(&draft->schedule), 0);
+	struct safe_tx_id tx = store_safe_tx_add(store, id, PURPOSE_SCHEDULE, &target->safe,
+	                                         &target->timelock, buf_bytes(&draft->schedule), 0);
+	if (scheduled)
+		store_safe_tx_set_status(store, tx, SAFE_TX_EXECUTED, NULL, 0);
 	store_commit(store);
 	return id;
 }
@@ -226,12 +231,17 @@ static void finish_draft(struct draft *draft)
 		next(drafter);
 		return;
 	}
+	bool scheduled = draft->attempt_seen == ATTEMPT_PENDING;
 	struct proposal_id id = store_draft(draft);
-	log_info(proposal_subject(subject, id), "drafted for %s: %zu calls", draft->target->name,
+	log_info(proposal_subject(subject, id), "%s for %s: %zu calls",
+	         scheduled ? "found scheduled" : "drafted", draft->target->name,
 	         draft->batch.count);
 	draft_file_write(lane, id);
 	lane_changed(lane);
-	lane_wake(lane);
+	if (scheduled)
+		lane_track(lane);
+	else
+		lane_wake(lane);
 	next(drafter);
 }
 
@@ -387,8 +397,10 @@ static void find_attempt(struct draft *draft, const struct chain_read_result *re
 			draft->attempt_seen = ATTEMPT_UNKNOWN;
 			return;
 		}
-		if (timestamp == TIMELOCK_TIMESTAMP_UNSET) {
-			draft->attempt_seen = ATTEMPT_FOUND;
+		if (timestamp != TIMELOCK_TIMESTAMP_DONE) {
+			draft->attempt_seen = timestamp == TIMELOCK_TIMESTAMP_UNSET
+			                              ? ATTEMPT_FOUND
+			                              : ATTEMPT_PENDING;
 			draft->attempt = draft->first_attempt + i;
 			draft->batch.salt = salt_of(draft, draft->attempt);
 			return;
@@ -420,7 +432,12 @@ static void decide(struct draft *draft)
 	} else {
 		buf_clear(&draft->schedule);
 		timelock_encode_schedule(&draft->schedule, &draft->batch, draft->delay);
-		simulate(draft);
+		if (draft->attempt_seen == ATTEMPT_PENDING) {
+			backoff_worked(&drafter->backoff);
+			finish_draft(draft);
+		} else {
+			simulate(draft);
+		}
 	}
 }
 

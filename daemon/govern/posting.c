@@ -70,6 +70,56 @@ static struct safe_tx tx_of_row(const struct safe_tx_row *row)
 	};
 }
 
+/* --- what the store says now --------------------------------------------------------------------
+ */
+
+bool posting_allowed(struct store *store, struct arena *arena, const struct proposal *proposal)
+{
+	struct measurement_list served;
+
+	if (lifecycle_is_terminal(proposal->state) || (proposal->flags & FLAG_WITHDRAWING) != 0)
+		return false;
+	store_proposal_measurements(store, arena, proposal->id, &served);
+	for (size_t i = 0; i < served.count; i++)
+		if (served.items[i].status == MEASUREMENT_HELD)
+			return false;
+	return true;
+}
+
+/* People and the tracker go on while service, chain and signer are asked: each step that leaves a
+ * trace looks again. */
+static bool still_open(struct posting *posting)
+{
+	struct safe_tx_row now;
+
+	return store_safe_tx_get(posting->lane->parts->store, &posting->arena, posting->row.id,
+	                         &now) == 0 &&
+	       (now.status == SAFE_TX_DRAFTED || now.status == SAFE_TX_POSTING);
+}
+
+static bool still_allowed(struct posting *posting)
+{
+	struct store *store = posting->lane->parts->store;
+	struct proposal proposal;
+
+	return still_open(posting) &&
+	       store_proposal_get(store, &posting->arena, posting->row.proposal, &proposal) == 0 &&
+	       posting_allowed(store, &posting->arena, &proposal);
+}
+
+/* Nobody can have seen it under this nonce. */
+static void give_nonce_up(struct posting *posting)
+{
+	struct store *store = posting->lane->parts->store;
+
+	if (!still_open(posting))
+		return;
+	store_begin(store);
+	store_safe_tx_unassign(store, posting->row.id);
+	store_commit(store);
+	posting->row.has_nonce = false;
+}
+
 /* --- in the queue
  * --------------------------------------------------------------------------------- */
 
@@ -78,6 +128,10 @@ static void queued(struct posting *posting, const char *how)
 	struct store *store = posting->lane->parts->store;
 	char hash[HASH32_TEXT_SIZE];
 
+	if (!still_open(posting)) {
+		finish(posting);
+		return;
+	}
 	store_begin(store);
 	store_safe_tx_set_status(store, posting->row.id, SAFE_TX_QUEUED, NULL, 0);
 	store_event_add(
@@ -130,15 +184,10 @@ static void ask_by_hash(struct posting *posting, service_fn *done)
 static void post_answered(const struct service_result *result, void *arg)
 {
 	struct posting *posting = arg;
-	struct store *store = posting->lane->parts->store;
 
 	posting->call = NULL;
-	if (result->error.code == ERR_DENIED && !posting->was_posting) {
-		/* Refused and never accepted before: the nonce is free again. */
-		store_begin(store);
-		store_safe_tx_unassign(store, posting->row.id);
-		store_commit(store);
-	}
+	if (result->error.code == ERR_DENIED && !posting->was_posting)
+		give_nonce_up(posting); /* refused and never accepted before */
 	if (result->error.code != 0) {
 		posting->result.retry_after_ms = result->retry_after_ms;
 		fail(posting, result->error.code, result->error.text);
@@ -200,6 +249,12 @@ static void signed_one(const struct error *error, const uint8_t signature[65],
 	}
 	if (!hash32_equal(safe_tx_hash, &posting->row.safe_tx_hash)) {
 		fail(posting, ERR_DENIED, "the signer computed another safeTxHash");
+		return;
+	}
+	if (!still_allowed(posting)) {
+		if (!posting->was_posting)
+			give_nonce_up(posting);
+		finish(posting);
 		return;
 	}
 	make_origin(posting, origin);
@@ -282,6 +337,28 @@ static bool nonce_taken(const struct queue_view *view, const struct safe_tx_row 
 	return false;
 }
 
+/* The queue may be ahead of the store: a copy restored from an older backup has forgotten what was
+ * posted since, and people post, too. The same call is not asked for twice. */
+static bool asked_already(struct posting *posting, const struct queue_view *view,
+                          struct error *error)
+{
+	struct proposal proposal;
+	char hash[HASH32_TEXT_SIZE];
+
+	if (posting->row.purpose != PURPOSE_SCHEDULE ||
+	    store_proposal_get(posting->lane->parts->store, &posting->arena, posting->row.proposal,
+	                       &proposal) != 0)
+		return false;
+	const struct tx_service_tx *other = queue_find_overlap(view, &posting->arena, &proposal);
+	if (other == NULL || (posting->row.has_nonce &&
+	                      hash32_equal(&other->safe_tx_hash, &posting->row.safe_tx_hash)))
+		return false;
+	error_set(error, ERR_DENIED,
+	          "the Safe's queue asks for one of its calls already, with nonce %llu: %s",
+	          (unsigned long long)other->tx.nonce, hash32_text(hash, &other->safe_tx_hash));
+	return true;
+}
+
 static void allocate_and_sign(struct posting *posting, const struct queue_view *view)
 {
 	struct store *store = posting->lane->parts->store;
@@ -301,7 +378,6 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
                        const struct queue_view *view, void *arg)
 {
 	struct posting *posting = arg;
-	struct store *store = posting->lane->parts->store;
 
 	posting->look = NULL;
 	if (error != NULL) {
@@ -309,13 +385,9 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 		fail(posting, error->code, error->text);
 		return;
 	}
-	if (posting->row.has_nonce && nonce_taken(view, &posting->row)) {
-		/* Asked by hash before: the service never had it, so nobody can have signed it. */
-		store_begin(store);
-		store_safe_tx_unassign(store, posting->row.id);
-		store_commit(store);
-		posting->row.has_nonce = false;
-	}
+	/* Asked by hash before: the service never had it, so nobody can have signed it. */
+	if (posting->row.has_nonce && nonce_taken(view, &posting->row))
+		give_nonce_up(posting);
 	/* What stands in the queue already, whoever put it there, is taken over and not asked
 	 * twice. */
 	const struct tx_service_tx *same =
@@ -325,13 +397,16 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 			queued(posting, "found in the Safe's queue");
 		return;
 	}
-	if (!posting->has_key) {
+	if (!posting->has_key || !still_allowed(posting)) {
 		finish(posting);
 		return;
 	}
 	const char *problem = sender_problem(posting, &view->safe);
+	struct error overlap;
 	if (problem != NULL)
 		fail(posting, ERR_DENIED, problem);
+	else if (asked_already(posting, view, &overlap))
+		fail(posting, overlap.code, overlap.text);
 	else if (posting->row.has_nonce)
 		sign(posting);
 	else

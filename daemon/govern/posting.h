@@ -19,6 +19,10 @@ struct posting_result {
 };
 typedef void posting_fn(const struct posting_result *result, void *arg);
 
+/* Whether the proposal may be put before signers now: it is live, nobody withdrew it, and none of
+ * its measurements is held, be it by a person or by a contradiction that came up after drafting. */
+bool posting_allowed(struct store *store, struct arena *arena, const struct proposal *proposal);
+
 /* What it needs of row and proposal is copied. Exactly one callback unless cancelled. */
 struct posting *posting_start(struct lane *lane, struct service *service,
                               const struct safe_tx_row *row, const struct proposal *proposal,

@@ -148,18 +148,6 @@ static void posted(const struct posting_result *result, void *arg)
 	}
 }
 
-/* A contradiction that came up after drafting, or a person, holds what nobody has signed yet. */
-static bool is_held(struct lane *lane, struct arena *arena, const struct proposal *proposal)
-{
-	struct measurement_list served;
-
-	store_proposal_measurements(lane->parts->store, arena, proposal->id, &served);
-	for (size_t i = 0; i < served.count; i++)
-		if (served.items[i].status == MEASUREMENT_HELD)
-			return true;
-	return false;
-}
-
 /* Starts the posting of a row if it is due; else says how long to wait (-1: not ours to post). */
 static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, int64_t *wait_ms)
 {
@@ -169,9 +157,10 @@ static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, in
 	struct mono now = clock_mono();
 	bool started = false;
 
+	/* What an earlier try may have brought there is asked for all the same. */
 	if (store_proposal_get(lane->parts->store, &arena, row->proposal, &proposal) == 0 &&
-	    !lifecycle_is_terminal(proposal.state) && (proposal.flags & FLAG_WITHDRAWING) == 0 &&
-	    !is_held(lane, &arena, &proposal)) {
+	    (row->status == SAFE_TX_POSTING ||
+	     posting_allowed(lane->parts->store, &arena, &proposal))) {
 		const struct config_target *target = lane_target(lane, proposal.target);
 		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
 		if (service != NULL) {
@@ -194,6 +183,29 @@ static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, in
 	return started;
 }
 
+static bool is_open(const struct safe_tx_list *open, struct safe_tx_id id)
+{
+	for (size_t i = 0; i < open->count; i++)
+		if (open->items[i].id.n == id.n)
+			return open->items[i].status != SAFE_TX_QUEUED;
+	return false;
+}
+
+/* What is in the queue or over needs no memory any more. */
+static void forget(struct proposer *proposer, const struct safe_tx_list *open)
+{
+	for (struct item **link = &proposer->items; *link != NULL;) {
+		struct item *item = *link;
+		if (item == proposer->posting_item || is_open(open, item->id)) {
+			link = &item->next;
+			continue;
+		}
+		*link = item->next;
+		free(item);
+	}
+	confirmations_keep(proposer->confirmations, open);
+}
+
 void proposer_run(struct proposer *proposer)
 {
 	struct lane *lane = proposer->lane;
@@ -202,6 +214,7 @@ void proposer_run(struct proposer *proposer)
 	int64_t wait_ms = -1;
 
 	store_safe_tx_open(lane->parts->store, &arena, lane->config->chain_id, &open);
+	forget(proposer, &open);
 	for (size_t i = 0; i < open.count && proposer->posting == NULL; i++)
 		if (open.items[i].status == SAFE_TX_DRAFTED ||
 		    open.items[i].status == SAFE_TX_POSTING)

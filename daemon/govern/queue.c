@@ -166,6 +166,31 @@ const struct tx_service_tx *queue_find_hash(const struct queue_view *view,
 	return NULL;
 }
 
+static bool batch_overlaps(const struct timelock_batch *batch, const struct proposal *proposal)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		for (size_t k = 0; k < proposal->call_count; k++)
+			if (address_equal(&batch->calls[i].to, &proposal->calls[k].to) &&
+			    bytes_equal(batch->calls[i].data, proposal->calls[k].data))
+				return true;
+	return false;
+}
+
+const struct tx_service_tx *queue_find_overlap(const struct queue_view *view, struct arena *arena,
+                                               const struct proposal *proposal)
+{
+	for (size_t i = 0; i < view->count; i++) {
+		const struct safe_tx *tx = &view->items[i].tx;
+		struct timelock_batch batch;
+		uint64_t delay;
+		if (address_equal(&tx->to, &proposal->timelock) &&
+		    timelock_decode_schedule(arena, &batch, &delay, tx->data, NULL) == 0 &&
+		    batch_overlaps(&batch, proposal))
+			return &view->items[i];
+	}
+	return NULL;
+}
+
 size_t queue_nonces(const struct queue_view *view, struct arena *arena, uint64_t **out)
 {
 	*out = arena_array(arena, view->count, sizeof(**out));

@@ -3,6 +3,7 @@
 #ifndef GOVERN_QUEUE_H
 #define GOVERN_QUEUE_H
 
+#include "common/store/store_proposal.h"
 #include "daemon/govern/lane.h"
 #include "daemon/govern/service.h"
 
@@ -32,6 +33,10 @@ const struct tx_service_tx *queue_find_call(const struct queue_view *view, const
                                             struct bytes data);
 const struct tx_service_tx *queue_find_hash(const struct queue_view *view,
                                             const struct hash32 *safe_tx_hash);
+/* One that would schedule one of these calls on the same timelock, in whatever batch, NULL if none.
+ */
+const struct tx_service_tx *queue_find_overlap(const struct queue_view *view, struct arena *arena,
+                                               const struct proposal *proposal);
 /* The nonces that queued transactions hold; allocated in the arena. */
 size_t queue_nonces(const struct queue_view *view, struct arena *arena, uint64_t **out);
 

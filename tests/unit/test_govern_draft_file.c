@@ -6,6 +6,7 @@
 #include "tests/unit/store_fixture.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -189,6 +190,24 @@ static void test_files_are_written_once(void **state)
 	assert_non_null(strstr(content(w, "p1-schedule-2.cast"), "scheduleBatch("));
 }
 
+/* A database restored from an older backup gives the same ids again. */
+static void test_a_file_of_another_life_is_replaced(void **state)
+{
+	struct world *w = *state;
+	static const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+	add_schedule(w);
+	draft_file_write(w->lane, w->id);
+	char *path = arena_printf(&w->f->arena, "%s/p1-schedule-1.cast", folder(w));
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("another p1", file);
+	fclose(file);
+	assert_int_equal(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+	draft_file_write(w->lane, w->id);
+	assert_non_null(strstr(content(w, "p1-schedule-1.cast"), "scheduleBatch("));
+}
+
 static void test_the_execution_s_files(void **state)
 {
 	struct world *w = *state;
@@ -216,6 +235,7 @@ int main(void)
 	        TEST(test_the_forms),
 	        TEST(test_the_builder_file),
 	        TEST(test_files_are_written_once),
+	        TEST(test_a_file_of_another_life_is_replaced),
 	        TEST(test_the_execution_s_files),
 	};
 

@@ -158,6 +158,28 @@ static void test_the_lowest_attempt_that_is_free(void **state)
 	assert_true(hash32_equal(&list.items[0].operation_id, &id));
 }
 
+/* A backup older than the operation was restored: it is followed, not asked for again. */
+static void test_scheduled_already(void **state)
+{
+	struct govern_world *w = *state;
+	struct safe_tx_list txs;
+
+	say_timestamp(w, 0, TIMELOCK_TIMESTAMP_DONE);
+	say_timestamp(w, 1, INT32_MAX);
+	govern_world_start(w, &at_once);
+	run_until(w, record(w, KIND_OS_IMAGE), MEASUREMENT_PROPOSED);
+	struct proposal_list list = proposals(w);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.items[0].attempt, 1);
+	assert_string_equal(list.items[0].origin, "external");
+	store_safe_tx_list(w->store, &w->arena, list.items[0].id, &txs);
+	assert_int_equal(txs.count, 1);
+	assert_int_equal(txs.items[0].status, SAFE_TX_EXECUTED);
+	for (int i = 0; i < 200 && proposals(w).items[0].state != STATE_TIMELOCK; i++)
+		run_for(w, 10);
+	assert_int_equal(proposals(w).items[0].state, STATE_TIMELOCK);
+}
+
 static void test_authorized_already(void **state)
 {
 	struct govern_world *w = *state;
@@ -243,6 +265,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(test_both_contracts_in_one_batch),
 	        TEST(test_the_lowest_attempt_that_is_free),
+	        TEST(test_scheduled_already),
 	        TEST(test_authorized_already),
 	        TEST(test_no_getter_answers),
 	        TEST(test_getters_that_disagree_are_an_alarm),

@@ -38,7 +38,8 @@ struct desk {
 	struct jval *held; /* what it has, NULL: nothing */
 	struct jval *body; /* of the last POST */
 	bool trusted, loses_answer;
-	int refuses; /* a status, 0: takes it */
+	int refuses;                      /* a status, 0: takes it */
+	void (*asked)(struct desk *desk); /* called once, when the queue is asked for */
 	const char *queue;
 };
 
@@ -97,6 +98,9 @@ static bool serve(const struct httpd_request *request, struct httpd_reply *reply
 			reply->status = 404;
 	} else if (strstr(request->path, "executed=false") != NULL) {
 		desk->looks++;
+		if (desk->asked != NULL)
+			desk->asked(desk);
+		desk->asked = NULL;
 		buf_printf(&reply->body,
 		           "{\"count\":1,\"next\":null,\"previous\":null,\"results\":[%s]}",
 		           desk->queue);
@@ -482,6 +486,127 @@ static void test_a_withdrawn_draft_is_not_posted(void **state)
 	assert_int_equal(desk->posts, 0);
 }
 
+/* --- the store changes while the service is asked ----------------------------------------------
+ */
+
+static void withdraw(struct desk *desk)
+{
+	store_begin(desk->w->store);
+	store_proposal_set_flags(desk->w->store, desk->proposal, FLAG_WITHDRAWING, "by a person");
+	store_commit(desk->w->store);
+}
+
+static void test_withdrawn_while_the_queue_is_asked(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->asked = withdraw;
+	open_desk(desk, delegate_key, "");
+	for (int i = 0; i < 500 && desk->asked != NULL; i++)
+		run_for(desk, 10);
+	run_for(desk, 100);
+	assert_int_equal(desk->posts, 0);
+	assert_false(row(desk).has_nonce);
+}
+
+static void serve_measurement(struct desk *desk)
+{
+	struct evidence evidence = {.level = LEVEL_RECOMPUTED, .source = "folder", .artifact = "a"};
+	const struct hash32 value = {0};
+	uint8_t data[REGISTRY_CALL_SIZE];
+	bool created;
+
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
+	store_begin(desk->w->store);
+	struct measurement_id id = store_measurement_record(
+	        desk->w->store, "payments", KIND_OS_IMAGE, &value, &evidence, &created);
+	store_call_serve(desk->w->store, WORLD_CHAIN, &desk->w->kms, bytes_of(data, sizeof(data)),
+	                 id);
+	store_commit(desk->w->store);
+}
+
+static void hold(struct desk *desk)
+{
+	struct measurement_list served;
+
+	store_proposal_measurements(desk->w->store, &desk->w->arena, desk->proposal, &served);
+	assert_int_equal(served.count, 1);
+	store_begin(desk->w->store);
+	store_measurement_set_status(desk->w->store, served.items[0].id, MEASUREMENT_HELD,
+	                             "held by an operator");
+	store_commit(desk->w->store);
+}
+
+static void test_held_while_the_queue_is_asked(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->asked = hold;
+	open_desk(desk, delegate_key, "");
+	serve_measurement(desk);
+	for (int i = 0; i < 500 && desk->asked != NULL; i++)
+		run_for(desk, 10);
+	run_for(desk, 100);
+	assert_int_equal(desk->posts, 0);
+	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
+}
+
+static void end(struct desk *desk)
+{
+	store_begin(desk->w->store);
+	store_safe_tx_set_status(desk->w->store, row(desk).id, SAFE_TX_WITHDRAWN, NULL, 0);
+	store_commit(desk->w->store);
+}
+
+/* What ended meanwhile neither stops the daemon nor comes to life again. */
+static void test_ended_while_the_queue_is_asked(void **state)
+{
+	struct desk *desk = *state;
+
+	desk->refuses = 503;
+	open_desk(desk, delegate_key, "");
+	run_until_posted(desk, 1);
+	world_view_number(desk->w, &desk->w->safe, VIEW_SAFE_NONCE, 45); /* its nonce is lost */
+	desk->w->node.fork = 1;
+	desk->asked = end;
+	restart(desk);
+	for (int i = 0; i < 500 && desk->asked != NULL; i++)
+		run_for(desk, 10);
+	run_for(desk, 100);
+	assert_int_equal(desk->posts, 1);
+	assert_int_equal(row(desk).status, SAFE_TX_WITHDRAWN);
+}
+
+/* A backup older than the queue: the same call stands there in another batch. */
+static void test_another_batch_with_the_call_is_in_the_queue(void **state)
+{
+	struct desk *desk = *state;
+	struct govern_world *w = desk->w;
+	uint8_t first[REGISTRY_CALL_SIZE], second[REGISTRY_CALL_SIZE];
+	struct hash32 ours = {0}, theirs = {{7}};
+	struct buf data = {0};
+
+	registry_encode_call(first, KIND_OS_IMAGE, ACTION_ADD, &ours);
+	registry_encode_call(second, KIND_OS_IMAGE, ACTION_ADD, &theirs);
+	struct contract_call calls[] = {
+	        {.to = w->kms, .data = bytes_of(first, sizeof(first))},
+	        {.to = w->kms, .data = bytes_of(second, sizeof(second))},
+	};
+	struct timelock_batch batch = {.calls = calls, .count = 2};
+	timelock_encode_schedule(&data, &batch, WORLD_DELAY);
+	desk->queue = queued(desk, 43, &w->timelock, buf_bytes(&data));
+	buf_free(&data);
+	open_desk(desk, delegate_key, "");
+	for (int i = 0; i < 500 && !alarmed(desk, "not proposed"); i++)
+		run_for(desk, 10);
+	assert_true(alarmed(desk, "already, with nonce 43"));
+	assert_int_equal(desk->posts, 0);
+	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
+	desk->queue = ""; /* they gave it up */
+	restart(desk);
+	run_until(desk, SAFE_TX_QUEUED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -501,6 +626,10 @@ int main(int argc, char **argv)
 	        TEST(test_an_owner_s_key_that_may),
 	        TEST(test_an_owner_s_key_never_decides_alone),
 	        TEST(test_a_withdrawn_draft_is_not_posted),
+	        TEST(test_withdrawn_while_the_queue_is_asked),
+	        TEST(test_held_while_the_queue_is_asked),
+	        TEST(test_ended_while_the_queue_is_asked),
+	        TEST(test_another_batch_with_the_call_is_in_the_queue),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--role=signer") == 0)
