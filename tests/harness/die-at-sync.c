@@ -11,7 +11,7 @@ static int synced(long rc)
 {
 	if (left < 0) {
 		const char *at = getenv("DIE_AT_SYNC");
-		left = at != NULL ? atoi(at) : 0;
+		left = at != NULL ? (int)strtol(at, NULL, 10) : 0;
 	}
 	if (left > 0 && --left == 0)
 		kill(0, SIGKILL);
