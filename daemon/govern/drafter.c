@@ -364,8 +364,11 @@ static void ask_check(struct draft *draft, const struct candidate *c, struct che
 /* Settles what is there already, holds what cannot be checked. */
 static void settle(struct draft *draft)
 {
+	static const char no_check[] = "the contract answers no check for it: is its address right "
+	                               "in the configuration?";
 	struct lane *lane = draft->drafter->lane;
 	struct store *store = lane->parts->store;
+	char subject[SUBJECT_SIZE];
 
 	store_begin(store);
 	for (size_t i = 0; i < draft->count; i++) {
@@ -373,14 +376,16 @@ static void settle(struct draft *draft)
 		if (c->dropped || c->head == CHECK_NO)
 			continue;
 		c->dropped = draft->reduced = true;
-		if (c->head == CHECK_UNKNOWN)
+		if (c->head == CHECK_UNKNOWN) {
 			store_measurement_set_status(store, c->measurement.id, MEASUREMENT_HELD,
-			                             "the contract answers no check for it: is its "
-			                             "address right in the configuration?");
-		else if (c->final == CHECK_YES)
+			                             no_check);
+			lane_alarm_once(lane, measurement_subject(subject, c->measurement.id),
+			                "not proposed: %s", no_check);
+		} else if (c->final == CHECK_YES) {
 			store_measurement_set_status(store, c->measurement.id,
 			                             MEASUREMENT_AUTHORIZED,
 			                             "already authorized on chain");
+		}
 		/* else: on chain but not final yet; it stays new and is looked at again */
 	}
 	store_commit(store);

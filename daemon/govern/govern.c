@@ -143,11 +143,6 @@ struct lane *govern_lane(struct govern *govern, uint64_t chain_id)
 	return NULL;
 }
 
-struct loop *govern_loop(struct govern *govern)
-{
-	return govern->parts.loop;
-}
-
 const struct govern_parts *govern_parts(const struct govern *govern)
 {
 	return &govern->parts;

@@ -36,6 +36,10 @@ static void run_stages(void *arg)
 		lane->track_due = false;
 		tracker_run(lane->tracker);
 	}
+	/* Nothing is drafted before the logs since the last stop were read: a value may have been
+	 * added, or removed for good, in the meantime. */
+	if (!lane->have_head)
+		return;
 	drafter_run(lane->drafter);
 	/* What the store says may be older than the last stop: nobody is asked to sign, and nothing
 	 * is sent, for what others did in the meantime. */
@@ -134,7 +138,7 @@ const struct config_target *lane_target(const struct lane *lane, const char *nam
 
 /* --- alarms ----------------------------------------------------------------------------------- */
 
-enum { ALARMS_PER_SUBJECT = 8 };
+enum { ALARMS_PER_SUBJECT = 8, ALARM_SIZE = 512 };
 
 /* False when it is remembered already. Several troubles of one subject may come in turn, so more
  * than the last is kept; newest first, the oldest is forgotten. */
@@ -160,9 +164,15 @@ static bool alarm_remember(struct lane *lane, const char *subject, const char *t
 	return true;
 }
 
+static void alarm_tell(struct lane *lane, const char *subject, const char *text)
+{
+	log_unusual(subject, "alarm: %s", text);
+	store_event_add(lane->parts->store, "alarm", subject, "%s", text);
+}
+
 void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...)
 {
-	char text[512];
+	char text[ALARM_SIZE];
 	va_list args;
 
 	va_start(args, fmt);
@@ -170,10 +180,20 @@ void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...)
 	va_end(args);
 	if (!alarm_remember(lane, subject, text))
 		return;
-	log_unusual(subject, "alarm: %s", text);
 	store_begin(lane->parts->store);
-	store_event_add(lane->parts->store, "alarm", subject, "%s", text);
+	alarm_tell(lane, subject, text);
 	store_commit(lane->parts->store);
+}
+
+void lane_alarm_once(struct lane *lane, const char *subject, const char *fmt, ...)
+{
+	char text[ALARM_SIZE];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	alarm_tell(lane, subject, text);
 }
 
 void lane_alarm_clear(struct lane *lane, const char *subject)

@@ -35,7 +35,6 @@ struct lane {
 	struct alarm_memory *alarms; /* what was alarmed about and is not over */
 };
 
-struct loop *govern_loop(struct govern *govern);
 /* NULL when no such chain is configured. */
 struct lane *govern_lane(struct govern *govern, uint64_t chain_id);
 
@@ -56,6 +55,9 @@ void lane_changed(struct lane *lane);
 /* An alarm: journal and event log, once for the same text about the same subject. Opens its own
  * transaction. */
 void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...) PRINTF(3, 4);
+/* The same inside the caller's transaction, for what can happen only once: it is committed together
+ * with what it is about, so that no crash comes between the two. */
+void lane_alarm_once(struct lane *lane, const char *subject, const char *fmt, ...) PRINTF(3, 4);
 /* The trouble with the subject is over: the same text alarms again next time. */
 void lane_alarm_clear(struct lane *lane, const char *subject);
 

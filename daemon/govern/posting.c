@@ -73,6 +73,15 @@ static struct safe_tx tx_of_row(const struct safe_tx_row *row)
 /* --- what the store says now --------------------------------------------------------------------
  */
 
+static bool adds(const struct proposal *proposal, const struct hash32 *value)
+{
+	for (size_t i = 0; i < proposal->call_count; i++)
+		if (proposal->calls[i].action == ACTION_ADD &&
+		    hash32_equal(&proposal->calls[i].value, value))
+			return true;
+	return false;
+}
+
 bool posting_allowed(struct store *store, struct arena *arena, const struct proposal *proposal)
 {
 	struct measurement_list served;
@@ -81,7 +90,8 @@ bool posting_allowed(struct store *store, struct arena *arena, const struct prop
 		return false;
 	store_proposal_measurements(store, arena, proposal->id, &served);
 	for (size_t i = 0; i < served.count; i++)
-		if (served.items[i].status == MEASUREMENT_HELD)
+		if (served.items[i].status == MEASUREMENT_HELD ||
+		    (!served.items[i].wanted && adds(proposal, &served.items[i].value)))
 			return false;
 	return true;
 }
@@ -359,19 +369,32 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 	return true;
 }
 
+static struct nonce_list own_nonces(struct posting *posting)
+{
+	uint64_t *items;
+	size_t count = store_safe_nonces(posting->lane->parts->store, &posting->arena,
+	                                 posting->row.chain_id, &posting->row.safe, &items);
+
+	return (struct nonce_list){items, count};
+}
+
 static void allocate_and_sign(struct posting *posting, const struct queue_view *view)
 {
-	struct store *store = posting->lane->parts->store;
-	struct nonce_list queue, own;
-	uint64_t *items;
+	struct nonce_list queue;
+	uint64_t *items, hole;
+	char safe[ADDRESS_TEXT_SIZE];
 
 	queue.count = queue_nonces(view, &posting->arena, &items);
 	queue.items = items;
-	own.count = store_safe_nonces(store, &posting->arena, posting->row.chain_id,
-	                              &posting->row.safe, &items);
-	own.items = items;
-	if (assign(posting, nonce_lowest_free(view->safe.nonce, queue, own)))
-		sign(posting);
+	if (!assign(posting, nonce_lowest_free(view->safe.nonce, queue, own_nonces(posting))))
+		return;
+	/* What was taken now may have filled one; another may be left below what is pending. */
+	if (nonce_hole(&hole, view->safe.nonce, queue, own_nonces(posting)))
+		lane_alarm(posting->lane, posting->target->name,
+		           "nothing holds nonce %llu of the Safe %s: what is pending above it "
+		           "cannot run until something does",
+		           (unsigned long long)hole, address_text(safe, &posting->row.safe));
+	sign(posting);
 }
 
 static void queue_seen(const struct error *error, int64_t retry_after_ms,

@@ -157,15 +157,6 @@ const struct tx_service_tx *queue_find_call(const struct queue_view *view, const
 	return NULL;
 }
 
-const struct tx_service_tx *queue_find_hash(const struct queue_view *view,
-                                            const struct hash32 *safe_tx_hash)
-{
-	for (size_t i = 0; i < view->count; i++)
-		if (hash32_equal(&view->items[i].safe_tx_hash, safe_tx_hash))
-			return &view->items[i];
-	return NULL;
-}
-
 static bool batch_overlaps(const struct timelock_batch *batch, const struct proposal *proposal)
 {
 	for (size_t i = 0; i < batch->count; i++)

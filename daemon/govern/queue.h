@@ -31,8 +31,6 @@ void queue_look_cancel(struct queue_look *look); /* NULL is fine */
 /* The queued transaction that is exactly this call with standard gas fields, NULL if none. */
 const struct tx_service_tx *queue_find_call(const struct queue_view *view, const struct address *to,
                                             struct bytes data);
-const struct tx_service_tx *queue_find_hash(const struct queue_view *view,
-                                            const struct hash32 *safe_tx_hash);
 /* One that would schedule one of these calls on the same timelock, in whatever batch, NULL if none.
  */
 const struct tx_service_tx *queue_find_overlap(const struct queue_view *view, struct arena *arena,

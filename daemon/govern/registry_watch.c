@@ -86,12 +86,14 @@ static void act_on_removal(const struct spoken *spoken, const struct measurement
 	struct store *store = spoken->lane->parts->store;
 	bool waits = m->status == MEASUREMENT_NEW || m->status == MEASUREMENT_PROPOSED;
 	bool undoes = m->status == MEASUREMENT_PROPOSED && undoes_live_call(spoken);
-	char hash[HASH32_TEXT_SIZE], reason[160];
+	char hash[HASH32_TEXT_SIZE], reason[160], subject[SUBJECT_SIZE];
 
 	if (m->status == MEASUREMENT_REVOKED || (waits && m->approved && !undoes))
 		return;
 	snprintf(reason, sizeof(reason), "removed on chain in transaction %s",
 	         hash32_text(hash, &spoken->log->tx_hash));
+	if (m->wanted)
+		lane_alarm_once(spoken->lane, measurement_subject(subject, m->id), "%s", reason);
 	store_measurement_set_wanted(store, m->id, false, reason);
 	if (m->status != MEASUREMENT_PROPOSED || undoes)
 		store_measurement_set_status(store, m->id, MEASUREMENT_REVOKED, reason);

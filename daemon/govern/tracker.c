@@ -133,6 +133,7 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 	struct error error;
 	char subject[SUBJECT_SIZE];
 
+	proposal_subject(subject, proposal->id);
 	/* At most one pass through the states; the table has no cycle without a new observation. */
 	for (int steps = 0; steps < STATE_EXPIRED; steps++) {
 		struct transition next = lifecycle_next(proposal->model, state, &observed->seen);
@@ -144,13 +145,18 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		                                  : observed_tx(observed, next.to);
 		if (store_proposal_move(store, proposal->id, state, next.to, next.reason, tx,
 		                        &error) != 0) {
-			log_broken(proposal_subject(subject, proposal->id), "%s", error.text);
+			log_broken(subject, "%s", error.text);
 			break;
 		}
-		log_info(proposal_subject(subject, proposal->id), "%s -> %s: %s",
-		         proposal_state_name(state), proposal_state_name(next.to), next.reason);
+		log_info(subject, "%s -> %s: %s", proposal_state_name(state),
+		         proposal_state_name(next.to), next.reason);
 		if (next.to == STATE_EXECUTED)
 			settle_sent(store, observed);
+		if (lifecycle_is_terminal(next.to) && next.to != STATE_CONFIRMED)
+			lane_alarm_once(
+			        lane, subject,
+			        "%s: %s; its measurements are held until `registrarctl approve`",
+			        proposal_state_name(next.to), next.reason);
 		state = next.to;
 		moved = true;
 	}
@@ -168,29 +174,16 @@ static void note_ready_at(struct store *store, const struct observed *observed)
 static void note_overdue(struct tracker *tracker, const struct observed *observed,
                          enum proposal_state state)
 {
+	static const char why[] = "older than expire and can still be executed";
 	const struct proposal *proposal = observed->proposal;
-
-	if (observed->seen.past_expiry && observed->seen.ever_posted &&
-	    !lifecycle_is_terminal(state) && (proposal->flags & FLAG_OVERDUE) == 0)
-		store_proposal_set_flags(tracker->lane->parts->store, proposal->id,
-		                         proposal->flags | FLAG_OVERDUE,
-		                         "older than expire and can still be executed");
-}
-
-static void alarm_terminal(struct tracker *tracker, struct proposal_id id)
-{
-	struct lane *lane = tracker->lane;
-	struct arena arena = {0};
-	struct proposal proposal;
 	char subject[SUBJECT_SIZE];
 
-	if (store_proposal_get(lane->parts->store, &arena, id, &proposal) == 0 &&
-	    (proposal.state == STATE_REJECTED || proposal.state == STATE_CANCELLED ||
-	     proposal.state == STATE_FAILED))
-		lane_alarm(lane, proposal_subject(subject, id),
-		           "%s; its measurements are held until `registrarctl approve`",
-		           proposal_state_name(proposal.state));
-	arena_free(&arena);
+	if (!observed->seen.past_expiry || !observed->seen.ever_posted ||
+	    lifecycle_is_terminal(state) || (proposal->flags & FLAG_OVERDUE) != 0)
+		return;
+	store_proposal_set_flags(tracker->lane->parts->store, proposal->id,
+	                         proposal->flags | FLAG_OVERDUE, why);
+	lane_alarm_once(tracker->lane, proposal_subject(subject, proposal->id), "overdue: %s", why);
 }
 
 static void concluded(struct tracker *tracker, bool moved)
@@ -224,8 +217,6 @@ static void conclude(struct tracker *tracker)
 
 	for (size_t i = 0; i < look->proposals.count; i++) {
 		char subject[SUBJECT_SIZE];
-		if (moved[i])
-			alarm_terminal(tracker, look->proposals.items[i].id);
 		if (look->observed[i].getters_disagree)
 			lane_alarm(tracker->lane,
 			           proposal_subject(subject, look->proposals.items[i].id),

@@ -302,6 +302,18 @@ static void test_the_queue_holds_nonces(void **state)
 	assert_int_equal(row(desk).nonce, 43);
 }
 
+static void test_a_hole_below_what_is_pending_is_an_alarm(void **state)
+{
+	struct desk *desk = *state;
+	const struct address other = {{0x0e}};
+
+	desk->queue = queued(desk, 44, &other, bytes_text("b"));
+	open_desk(desk, delegate_key, "");
+	run_until(desk, SAFE_TX_QUEUED);
+	assert_int_equal(row(desk).nonce, 42);
+	assert_true(alarmed(desk, "nothing holds nonce 43"));
+}
+
 /* --- what is there already ----------------------------------------------------------------------
  */
 
@@ -614,6 +626,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	        TEST(test_posted_once),
 	        TEST(test_the_queue_holds_nonces),
+	        TEST(test_a_hole_below_what_is_pending_is_an_alarm),
 	        TEST(test_the_same_call_in_the_queue_is_taken_over),
 	        TEST(test_without_a_key_people_post_it),
 	        TEST(test_a_refusal_gives_the_nonce_back),
