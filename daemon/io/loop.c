@@ -1,5 +1,6 @@
 #include "daemon/io/loop.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 
 #include <event2/event.h>
@@ -17,6 +18,7 @@ struct loop_timer {
 	struct handle handle;
 	void (*fire)(void *arg);
 	void *arg;
+	struct mono due;
 };
 
 struct loop_io {
@@ -198,6 +200,20 @@ void loop_undefer(struct loop *loop, void (*run)(void *arg), void *arg)
 /* --- timers ------------------------------------------------------------------------------------
  */
 
+static void add_timer(struct loop_timer *timer, int64_t after_ms)
+{
+	struct timeval after = {0};
+
+	if (after_ms > 0) {
+		after.tv_sec = (time_t)(after_ms / 1000);
+		after.tv_usec = (suseconds_t)(after_ms % 1000 * 1000);
+	}
+	if (event_add(timer->handle.event, &after) != 0)
+		die("cannot set a timer");
+}
+
+/* libevent counts from the time it cached at the beginning of the pass, by a coarse clock: a timer
+ * may come early, and who then finds that nothing is due yet would wait for ever. */
 static void timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop_timer *timer = arg;
@@ -205,7 +221,11 @@ static void timer_fired(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	enter(timer->handle.loop);
-	timer->fire(timer->arg); /* may free the timer */
+	int64_t early_ms = timer->due.ms - timer->handle.loop->now.ms;
+	if (early_ms > 0)
+		add_timer(timer, early_ms);
+	else
+		timer->fire(timer->arg); /* may free the timer */
 }
 
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fire)(void *arg), void *arg)
@@ -226,14 +246,8 @@ void loop_timer_free(struct loop_timer *timer)
 
 void loop_timer_set(struct loop_timer *timer, int64_t after_ms)
 {
-	struct timeval after = {0};
-
-	if (after_ms > 0) {
-		after.tv_sec = (time_t)(after_ms / 1000);
-		after.tv_usec = (suseconds_t)(after_ms % 1000 * 1000);
-	}
-	if (event_add(timer->handle.event, &after) != 0)
-		die("cannot set a timer");
+	timer->due.ms = clock_mono().ms + (after_ms > 0 ? after_ms : 0);
+	add_timer(timer, after_ms);
 }
 
 void loop_timer_cancel(struct loop_timer *timer)

@@ -32,18 +32,21 @@ void loop_undefer(struct loop *loop, void (*run)(void *arg), void *arg);
 
 /* A timer that is not running until loop_timer_set. */
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fire)(void *arg), void *arg);
-void loop_timer_free(struct loop_timer *timer);          /* NULL is fine */
-void loop_timer_set(struct loop_timer *timer, int64_t after_ms); /* once; replaces an earlier time */
+void loop_timer_free(struct loop_timer *timer); /* NULL is fine */
+/* Once, and never before that time by clock_mono(); replaces an earlier time. */
+void loop_timer_set(struct loop_timer *timer, int64_t after_ms);
 void loop_timer_cancel(struct loop_timer *timer);
 bool loop_timer_pending(const struct loop_timer *timer);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 /* Watches a descriptor (not owned) level-triggered until freed. */
-struct loop_io *loop_io_new(struct loop *loop, int fd, int events, void (*ready)(int fd, int events, void *arg), void *arg);
+struct loop_io *loop_io_new(struct loop *loop, int fd, int events,
+                            void (*ready)(int fd, int events, void *arg), void *arg);
 void loop_io_set(struct loop_io *io, int events);
 void loop_io_free(struct loop_io *io);
 
-struct loop_signal *loop_signal_new(struct loop *loop, int signal, void (*caught)(int signal, void *arg), void *arg);
+struct loop_signal *loop_signal_new(struct loop *loop, int signal,
+                                    void (*caught)(int signal, void *arg), void *arg);
 void loop_signal_free(struct loop_signal *signal);
 
 #endif

@@ -14,6 +14,7 @@ struct world {
 	struct loop_timer *timer;
 	struct loop_io *io;
 	int fired, order[8], orders, begun;
+	struct mono due;
 };
 
 static int setup(void **state)
@@ -64,6 +65,37 @@ static void test_timer_fires_once_per_set(void **state)
 	assert_true(loop_timer_pending(world->timer));
 	loop_run(world->loop);
 	assert_int_equal(world->fired, 3);
+}
+
+/* A long pass: the timer is set at its end, when what libevent takes for now is long ago. */
+static void set_late(void *arg)
+{
+	struct world *world = arg;
+	struct mono begin = clock_mono();
+
+	while (clock_mono().ms < begin.ms + 30)
+		;
+	world->due.ms = clock_mono().ms + 20;
+	loop_timer_set(world->timer, 20);
+}
+
+static void is_due(void *arg)
+{
+	struct world *world = arg;
+
+	assert_true(loop_now(world->loop).ms >= world->due.ms);
+	loop_stop(world->loop);
+}
+
+static void test_a_timer_never_comes_early(void **state)
+{
+	struct world *world = *state;
+	struct loop_timer *first = loop_timer_new(world->loop, set_late, world);
+
+	world->timer = loop_timer_new(world->loop, is_due, world);
+	loop_timer_set(first, 0);
+	loop_run(world->loop);
+	assert_true(clock_mono().ms >= world->due.ms);
 }
 
 static void never(void *arg)
@@ -253,6 +285,7 @@ int main(void)
 #define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	        WITH_LOOP(test_timer_fires_once_per_set),
+	        WITH_LOOP(test_a_timer_never_comes_early),
 	        WITH_LOOP(test_cancelled_and_freed_timers_do_not_fire),
 	        WITH_LOOP(test_a_timer_may_free_itself),
 	        WITH_LOOP(test_deferred_calls_run_in_order),
