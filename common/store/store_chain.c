@@ -219,6 +219,21 @@ void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
 	read_logs(query, arena, out);
 }
 
+void store_log_list(struct store *store, struct arena *arena, uint64_t chain_id,
+                    const struct address *address, const struct hash32 *topic0,
+                    struct seen_log_list *out)
+{
+	struct query *query = db_query(
+	        store->db, "SELECT" LOG_COLUMNS "FROM seen_log WHERE chain_id = ? AND contract = ?"
+	                   " AND topic0 = ? ORDER BY block_number, log_index");
+
+	*out = (struct seen_log_list){0};
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, address->b, sizeof(address->b));
+	db_bind_blob(query, topic0->b, sizeof(topic0->b));
+	read_logs(query, arena, out);
+}
+
 static int chain_order(const void *a, const void *b)
 {
 	const struct seen_log *x = a, *y = b;

@@ -51,6 +51,11 @@ void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
                     const struct address *address, const struct hash32 *topic0,
                     const struct hash32 *key, struct seen_log_list *out);
 
+/* The same for every key. */
+void store_log_list(struct store *store, struct arena *arena, uint64_t chain_id,
+                    const struct address *address, const struct hash32 *topic0,
+                    struct seen_log_list *out);
+
 /* Logs of these topic0s at or below block upto that nobody has acted on yet, in chain order; and
  * the mark that somebody has. A log that arrives late (backfill) is unacted, too. */
 void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id,

@@ -6,6 +6,7 @@
 #include "common/store/store_event.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/gather.h"
+#include "daemon/govern/scheduled.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -393,6 +394,65 @@ static void settle(struct draft *draft)
 		lane_changed(lane);
 }
 
+/* Nothing of the candidates is the batch that the timelock has, but it has all of their calls. */
+static void hold_scheduled(struct draft *draft, const struct hash32 *operation)
+{
+	struct lane *lane = draft->drafter->lane;
+	char hash[HASH32_TEXT_SIZE], subject[SUBJECT_SIZE];
+	const char *reason = arena_printf(
+	        &draft->arena,
+	        "operation %s of the timelock, which is not ours, makes its call already",
+	        hash32_text(hash, operation));
+
+	store_begin(lane->parts->store);
+	for (size_t i = 0; i < draft->count; i++) {
+		struct candidate *c = &draft->items[i];
+		if (c->dropped)
+			continue;
+		c->dropped = true;
+		store_measurement_set_status(lane->parts->store, c->measurement.id,
+		                             MEASUREMENT_HELD, reason);
+		lane_alarm_once(lane, measurement_subject(subject, c->measurement.id),
+		                "not proposed: %s", reason);
+	}
+	store_commit(lane->parts->store);
+	lane_changed(lane);
+}
+
+/* Leaves those in the draft that no operation carries or, when there are none, those of one
+ * operation, which may be that very batch; the others' turn comes after it. True when some were set
+ * apart. */
+static bool set_apart(struct draft *draft)
+{
+	struct lane *lane = draft->drafter->lane;
+	const struct address *timelock = &draft->target->timelock;
+	struct hash32 *operations = arena_array(&draft->arena, draft->count, sizeof(*operations));
+	const struct hash32 *keep = NULL;
+	bool apart = false, some_free = false;
+
+	for (size_t i = 0; i < draft->count; i++) {
+		const struct candidate *c = &draft->items[i];
+		struct contract_call call = {.to = c->call.to, .data = c->call.data};
+		operations[i] = (struct hash32){0};
+		if (c->dropped)
+			continue;
+		if (!scheduled_elsewhere(lane, &draft->arena, timelock, &call, NULL,
+		                         &operations[i]))
+			some_free = true;
+		else if (keep == NULL)
+			keep = &operations[i];
+	}
+	if (keep == NULL)
+		return false;
+	const struct hash32 kept_operation = some_free ? (struct hash32){0} : *keep;
+	for (size_t i = 0; i < draft->count; i++)
+		if (!draft->items[i].dropped && !hash32_equal(&operations[i], &kept_operation))
+			draft->items[i].dropped = apart = true;
+	if (!apart)
+		hold_scheduled(draft, &kept_operation);
+	return true;
+}
+
 static void find_attempt(struct draft *draft, const struct chain_read_result *results)
 {
 	draft->attempt_seen = ATTEMPT_TAKEN;
@@ -434,6 +494,12 @@ static void decide(struct draft *draft)
 	} else if (draft->attempt_seen == ATTEMPT_TAKEN) {
 		draft->first_attempt += ATTEMPTS;
 		ask(draft);
+	} else if (draft->attempt_seen == ATTEMPT_FOUND && set_apart(draft)) {
+		draft->first_attempt = 0;
+		if (kept(draft) > 0)
+			ask(draft);
+		else
+			next(drafter);
 	} else {
 		buf_clear(&draft->schedule);
 		timelock_encode_schedule(&draft->schedule, &draft->batch, draft->delay);

@@ -3,7 +3,10 @@
 #include "common/base/log.h"
 #include "common/governance/nonce.h"
 #include "common/store/store_event.h"
+#include "daemon/chain/follower.h"
 #include "daemon/govern/queue.h"
+#include "daemon/govern/scheduled.h"
+#include "daemon/govern/tracker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -352,6 +355,7 @@ static bool nonce_taken(const struct queue_view *view, const struct safe_tx_row 
 static bool asked_already(struct posting *posting, const struct queue_view *view,
                           struct error *error)
 {
+	const struct safe_view *read;
 	struct proposal proposal;
 	char hash[HASH32_TEXT_SIZE];
 
@@ -359,6 +363,27 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 	    store_proposal_get(posting->lane->parts->store, &posting->arena, posting->row.proposal,
 	                       &proposal) != 0)
 		return false;
+	/* What left the queue since the last tick was executed in blocks whose logs are not read.
+	 */
+	if (tracker_safe(posting->lane->tracker, &posting->row.safe, &read) == 0 &&
+	    read->nonce != view->safe.nonce) {
+		follower_tick_now(posting->lane->follower);
+		error_set(error, ERR_UNAVAILABLE,
+		          "the Safe's nonce moved since the logs were read");
+		return true;
+	}
+	for (size_t i = 0; i < proposal.call_count; i++) {
+		struct contract_call call = {.to = proposal.calls[i].to,
+		                             .data = proposal.calls[i].data};
+		struct hash32 operation;
+		if (scheduled_elsewhere(posting->lane, &posting->arena, &proposal.timelock, &call,
+		                        &proposal.operation_id, &operation)) {
+			error_set(error, ERR_DENIED,
+			          "operation %s of the timelock makes one of its calls already",
+			          hash32_text(hash, &operation));
+			return true;
+		}
+	}
 	const struct tx_service_tx *other = queue_find_overlap(view, &posting->arena, &proposal);
 	if (other == NULL || (posting->row.has_nonce &&
 	                      hash32_equal(&other->safe_tx_hash, &posting->row.safe_tx_hash)))

@@ -1,0 +1,66 @@
+// A copy of the database, restored when the chain and the queue have gone on without it.
+import assert from 'node:assert/strict'
+import { copyFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { makeWorld, until } from '../harness/world.mjs'
+
+const inWorld = (options, fn, settings = {}) => async () => {
+  const world = await makeWorld(options)
+  try { await fn(world, world.daemon(settings)) } finally { await world.close() }
+}
+
+/// Puts the copy in the place of the database.
+function restore(daemon, copy) {
+  const dir = daemon.config.state_dir
+  const name = readdirSync(dir).find((n) => n.endsWith('.db'))
+  for (const n of readdirSync(dir).filter((n) => n.startsWith(name))) rmSync(join(dir, n))
+  copyFileSync(copy, join(dir, name))
+}
+
+const alarms = async (daemon, pattern) => (await daemon.events()).filter((e) => e.type === 'alarm' && pattern.test(e.text))
+
+describe('restored backups', { concurrency: 3 }, () => {
+  test('the queue is ahead: what it asks for in other batches is not asked again, nor what the timelock took from it', inWorld({}, async (world, daemon) => {
+    await daemon.start()
+    const copy = join(world.tmp.path, 'copy.db')
+    await daemon.ctl(['backup', copy])
+    const a = world.drop()
+    await daemon.untilQueued((await daemon.untilProposal(a.value)).id, 'schedule')
+    const b = world.drop()
+    await daemon.untilQueued((await daemon.untilProposal(b.value)).id, 'schedule')
+    await daemon.stop()
+    restore(daemon, copy)
+    await daemon.start()
+    // Both builds are found again by the scan, and make one batch that the queue does not hold.
+    const p = await daemon.untilProposal(a.value)
+    await until(async () => (await alarms(daemon, /asks for one of its calls already/)).length > 0, { what: () => 'the alarm' })
+    assert.equal((await daemon.proposal(p.id)).state, 'drafted')
+    assert.equal(world.service.posts().length, 2)
+    // The signers carry on with what they have; nothing is proposed when it leaves the queue for the timelock.
+    for (const tx of await world.service.pending(world.safe.address)) await world.owners.approve(tx.safeTxHash)
+    await until(async () => (await alarms(daemon, /of the timelock makes one of its calls already/)).length > 0, { what: () => 'the second alarm' })
+    assert.equal(world.service.posts().length, 2)
+    assert.equal((await daemon.ctl(['log', '--verify'])).code, 0)
+  }))
+
+  test('the timelock is ahead: the same batch is followed to its end', inWorld({ open: true }, async (world, daemon) => {
+    await daemon.start()
+    const copy = join(world.tmp.path, 'copy.db')
+    await daemon.ctl(['backup', copy])
+    const a = world.drop()
+    const p = await daemon.untilProposal(a.value)
+    await world.owners.approve((await daemon.untilQueued(p.id, 'schedule')).safe_tx_hash)
+    await daemon.untilState(p.id, 'timelock')
+    await daemon.stop()
+    restore(daemon, copy)
+    await daemon.start()
+    const again = await daemon.untilProposal(a.value)
+    assert.equal(again.origin, 'external')
+    await daemon.untilState(again.id, 'timelock')
+    await world.passDelay()
+    await world.carryOn(daemon, again.id)
+    await daemon.untilState(again.id, 'confirmed')
+    assert.equal(world.service.posts().length, 2, 'one schedule, one execute')
+  }))
+})
