@@ -117,6 +117,36 @@ static void examine_watch(struct exam *host, const struct config_watch *watch)
 	exam_row(host, row, "%s (%s): %s", watch->path, watch->target->name, strerror(why));
 }
 
+static void examine_secret(struct exam *host, const char *path)
+{
+	struct row row = {"secret file", FINDING_OK, ""};
+	struct stat info;
+
+	if (path == NULL)
+		return;
+	if (stat(path, &info) != 0) {
+		row.result = FINDING_WARNING;
+		row.fix = "Put the file back: the next start needs it.";
+		exam_row(host, row, "%s: %s", path, strerror(errno));
+		return;
+	}
+	if ((info.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+		row.result = FINDING_FAILURE;
+		row.fix = "Close the file to others (chmod 0600), and take another key if somebody "
+		          "may have read it.";
+	}
+	exam_row(host, row, "%s, mode %04o", path, info.st_mode & 07777u);
+}
+
+static void examine_secrets(struct exam *host, const struct config_target *target)
+{
+	examine_secret(host, target->proposer.file);
+	examine_secret(host, target->proposer.password_file);
+	examine_secret(host, target->executor.file);
+	examine_secret(host, target->executor.password_file);
+	examine_secret(host, target->service.api_key_file);
+}
+
 void host_exam(struct exam *host, const struct govern_parts *parts)
 {
 	const struct config *config = parts->config;
@@ -125,6 +155,8 @@ void host_exam(struct exam *host, const struct govern_parts *parts)
 	examine_state_dir(host, config);
 	examine_landlock(host);
 	examine_signer(host, parts);
+	for (size_t i = 0; i < config->target_count; i++)
+		examine_secrets(host, &config->targets[i]);
 	for (size_t i = 0; i < config->watch_count; i++)
 		examine_watch(host, &config->watches[i]);
 }

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +66,17 @@ static int open_file(struct signer *signer, const char *path, struct error *erro
 	return 0;
 }
 
+/* It works all the same; doctor says it, too. */
+static void complain_of_mode(int fd, const char *path)
+{
+	struct stat info;
+
+	if (fstat(fd, &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		log_unusual("signer",
+		            "%s is open to everybody on this machine (mode %04o): chmod 0600", path,
+		            info.st_mode & 07777u);
+}
+
 static int add_file(struct signer *signer, struct wire_hello *hello, const char *path,
                     struct error *error)
 {
@@ -78,7 +90,10 @@ static int add_file(struct signer *signer, struct wire_hello *hello, const char 
 		return error_set(error, ERR_LIMIT, "more than %d key and password files",
 		                 WIRE_MAX_FILES);
 	hello->files[hello->file_count++] = path;
-	return open_file(signer, path, error);
+	int rc = open_file(signer, path, error);
+	if (rc == 0)
+		complain_of_mode(signer->descriptors[signer->descriptor_count - 1], path);
+	return rc;
 }
 
 static int add_key(struct signer *signer, struct wire_hello *hello, const char *target,

@@ -173,6 +173,7 @@ describe('kill -9', { concurrency: 2 }, () => {
         daemon.environment = {}
         await daemon.start()
         const [p] = await daemon.proposals()
+        await daemon.untilState(p.id, ['executed', 'confirmed']) // a slow machine may have been quiet before that
         await world.chain.mine(3)
         await daemon.untilState(p.id, 'confirmed')
         await others.stop()

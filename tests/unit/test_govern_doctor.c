@@ -213,6 +213,20 @@ static void test_the_configuration_s_mode(void **state)
 	examine_for(w, "configuration", "warning", "No such file");
 }
 
+static void test_secrets_that_are_open_to_everybody(void **state)
+{
+	struct govern_world *w = *state;
+	const char *key = arena_printf(&w->arena, "%s/proposer_key_file", w->folder);
+
+	govern_world_start(w, &(struct world_options){
+	                              .target = "", .chain = "", .proposer_key = delegate_key});
+	examine_for(w, "secret file", "ok", "mode 0600");
+	assert_int_equal(chmod(key, 0644), 0);
+	examine_for(w, "secret file", "failure", "mode 0644");
+	assert_int_equal(unlink(key), 0);
+	examine_for(w, "secret file", "warning", "No such file");
+}
+
 static void test_watched_folders(void **state)
 {
 	struct govern_world *w = *state;
@@ -695,6 +709,7 @@ int main(int argc, char **argv)
 	        TEST(test_everything_right),
 	        TEST(test_without_service_and_keys),
 	        TEST(test_the_configuration_s_mode),
+	        TEST(test_secrets_that_are_open_to_everybody),
 	        TEST(test_watched_folders),
 	        TEST(test_an_endpoint_of_another_chain),
 	        TEST(test_an_endpoint_that_is_down),
