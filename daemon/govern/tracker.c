@@ -106,7 +106,8 @@ static void take_safes(struct tracker *tracker, const struct chain_read_result *
 
 /* --- moves ------------------------------------------------------------------------------------ */
 
-/* Executed, by whomever: what our executor key sent for it was mined or lost the race. */
+/* Executed, by whomever, or ended: what our executor key sent for it was mined or lost the race, and
+ * holds its nonce no longer. */
 static void settle_sent(struct store *store, const struct observed *observed)
 {
 	struct arena arena = {0};
@@ -150,7 +151,7 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		}
 		log_info(subject, "%s -> %s: %s", proposal_state_name(state),
 		         proposal_state_name(next.to), next.reason);
-		if (next.to == STATE_EXECUTED)
+		if (next.to == STATE_EXECUTED || lifecycle_is_terminal(next.to))
 			settle_sent(store, observed);
 		if (lifecycle_is_terminal(next.to) && next.to != STATE_CONFIRMED)
 			lane_alarm_once(
