@@ -63,4 +63,26 @@ describe('restored backups', { concurrency: 3 }, () => {
     await daemon.untilState(again.id, 'confirmed')
     assert.equal(world.service.posts().length, 2, 'one schedule, one execute')
   }))
+
+  test('the timelock has two batches: each is followed', inWorld({}, async (world, daemon) => {
+    await daemon.start()
+    const copy = join(world.tmp.path, 'copy.db')
+    await daemon.ctl(['backup', copy])
+    const a = world.drop()
+    await daemon.untilQueued((await daemon.untilProposal(a.value)).id, 'schedule')
+    const b = world.drop()
+    await daemon.untilQueued((await daemon.untilProposal(b.value)).id, 'schedule')
+    for (const tx of await world.service.pending(world.safe.address)) await world.owners.approve(tx.safeTxHash)
+    for (const p of await daemon.proposals()) await daemon.untilState(p.id, 'timelock')
+    await daemon.stop()
+    restore(daemon, copy)
+    await daemon.start()
+    for (const eif of [a, b]) {
+      const p = await daemon.untilProposal(eif.value)
+      assert.equal(p.origin, 'external')
+      await daemon.untilState(p.id, 'timelock')
+    }
+    assert.equal((await daemon.proposals()).length, 2)
+    assert.equal(world.service.posts().length, 2)
+  }))
 })
