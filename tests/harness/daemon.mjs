@@ -170,7 +170,8 @@ export class Daemon {
   /// What must hold at the end of every test.
   assertClean() {
     assert.deepEqual(this.broken(), [], 'broken lines in the log')
-    const sanitizer = this.lines.filter((l) => /AddressSanitizer|runtime error:|LeakSanitizer|==\d+==/.test(l))
+    // A role that is killed while LeakSanitizer looks at its threads says so; that is no finding.
+    const sanitizer = this.lines.filter((l) => /AddressSanitizer|runtime error:|LeakSanitizer|==\d+==/.test(l) && !/Unable to get registers from thread/.test(l))
     assert.deepEqual(sanitizer, [], this.tail(60))
     for (const secret of this.secrets) {
       assert.ok(!this.lines.some((l) => l.toLowerCase().includes(secret)), 'a secret in the log')
