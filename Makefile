@@ -150,6 +150,7 @@ tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json
 .PHONY: demo
 demo: ## install what is missing and show the main job, from a dropped build to confirmed
 	@tools/packages demo
+	@[ -x $(BUILD)/registrard ] || echo "building registrard: about a minute, once"
 	@$(MAKE) --no-print-directory -s all node-modules
 	@node tests/demo/demo.mjs
 

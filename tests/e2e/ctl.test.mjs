@@ -56,7 +56,7 @@ describe('registrarctl', { concurrency: 3 }, () => {
     const p = await daemon.untilProposal(eif.value)
     await daemon.untilQueued(p.id, 'schedule')
     const [m] = await daemon.measurements(eif.value)
-    const keys = (o, list) => { for (const k of list) assert.ok(k in o, `no ${k} in ${JSON.stringify(o)}`) }
+    const keys = (o, list) => assert.deepEqual(Object.keys(o), list)
     keys(m, ['id', 'kind', 'value', 'target', 'wanted', 'status', 'reason', 'pending', 'evidence', 'first_seen', 'proposals'])
     keys(m.evidence[0], ['level', 'signed', 'source', 'artifact', 'details'])
     assert.match(m.id, /^m\d+$/)
