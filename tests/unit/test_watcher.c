@@ -311,10 +311,12 @@ static void test_known_content_is_not_offered_again(void **state)
 static void test_slow_write_settles_once(void **state)
 {
 	struct world *world = *state;
+	struct watcher_parts with = parts(world);
 	struct loop_timer *writer;
 	int fd;
 
-	start(world);
+	with.settle_ms = 10 * SETTLE_MS; /* a busy machine delays a piece */
+	start_with(world, with);
 	fd = open(in(world, "slow"), O_WRONLY | O_CREAT, 0644);
 	/* Each piece comes well before the file has settled. */
 	writer = loop_timer_new(world->loop, (void (*)(void *))loop_stop, world->loop);
@@ -354,9 +356,11 @@ static void test_rename_into_place(void **state)
 static void test_hidden_copy_keeps_the_folder_open(void **state)
 {
 	struct world *world = *state;
+	struct watcher_parts with = parts(world);
 	struct loop_timer *writer;
 
-	start(world);
+	with.build_settle_ms = 10 * BUILD_SETTLE_MS;
+	start_with(world, with);
 	put(world, "m.json", "{}");
 	UNTIL(world, settled(world, "m.json") == 1);
 	writer = loop_timer_new(world->loop, (void (*)(void *))loop_stop, world->loop);
