@@ -55,6 +55,44 @@ char *wall_text(char text[WALL_TEXT_SIZE], struct wall at)
 	return text;
 }
 
+/* The fraction of a second behind its point, in milliseconds; -1: not digits up to a final Z. */
+static int64_t fraction_ms(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	int64_t ms = 0;
+
+	if (digits == 0 || strcmp(text + digits, "Z") != 0)
+		return -1;
+	for (size_t i = 0; i < 3; i++)
+		ms = ms * 10 + (i < digits ? text[i] - '0' : 0);
+	return ms;
+}
+
+int wall_parse(struct wall *out, const char *text, struct error *error)
+{
+	static const char shape[] = "0000-00-00T00:00:00";
+	char again[WALL_TEXT_SIZE];
+	struct tm parts = {0};
+	int64_t ms = 0;
+
+	*out = (struct wall){0};
+	/* strptime alone would accept blanks, signs and the 31st of February. */
+	const char *rest = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) : NULL;
+	if (rest == NULL || rest - text != (long)strlen(shape) || text[0] == '-')
+		return error_set(error, ERR_INVALID, "expected a time like %sZ", shape);
+	int64_t seconds = timegm(&parts);
+	if (rest[0] == '.')
+		ms = fraction_ms(rest + 1);
+	else if (strcmp(rest, "Z") != 0)
+		ms = -1;
+	if (seconds < 0 || ms < 0 ||
+	    strncmp(wall_text_seconds(again, (uint64_t)seconds), text, strlen(shape)) != 0)
+		return error_set(error, ERR_INVALID, "\"%.40s\" is no time in UTC since 1970",
+		                 text);
+	*out = (struct wall){seconds * 1000 + ms};
+	return 0;
+}
+
 static const struct {
 	const char *unit;
 	int64_t ms;

@@ -25,6 +25,10 @@ char *wall_text(char text[WALL_TEXT_SIZE], struct wall at);
  * what lies outside the years 1970 to 9999 as "@" and the number. */
 char *wall_text_seconds(char text[WALL_TEXT_SIZE], uint64_t seconds);
 
+/* Reads RFC 3339 in UTC ("Z" at its end), with or without a fraction of a second, of the years 1970
+ * to 9999. ERR_INVALID, also for NULL. */
+int wall_parse(struct wall *out, const char *text, struct error *error) MUST_USE;
+
 /* Reads "500ms", "10s", "5m", "72h", "14d" (a unit is required, "0" is not) into milliseconds. */
 int duration_parse(int64_t *ms, const char *text, struct error *error) MUST_USE;
 /* The shortest exact form of the same syntax, e.g. 90000 -> "90s". Returns text. */

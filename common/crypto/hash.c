@@ -7,7 +7,7 @@
 
 /* The fetched digests belong to the process, as OpenSSL's library context does: set once under
  * initialised, read-only afterwards. */
-static EVP_MD *fetched[3];
+static EVP_MD *fetched[4];
 static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 
 struct digest {
@@ -17,7 +17,7 @@ struct digest {
 
 static void initialise(void)
 {
-	static const char *const names[] = {"SHA256", "SHA384", "SHA512"};
+	static const char *const names[] = {"SHA256", "SHA384", "SHA512", "BLAKE2B-512"};
 
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
 		die("OpenSSL does not initialise");

@@ -20,13 +20,13 @@ void sha384(uint8_t out[SHA384_SIZE], struct bytes in);
 
 /* Incremental hashing. digest_new(...) .. digest_update(...) .. digest_final(...); digest_free at
  * the end. */
-enum digest_kind { DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
+enum digest_kind { DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512, DIGEST_BLAKE2B };
 struct digest;
 struct digest *digest_new(enum digest_kind kind);
 void digest_free(struct digest *digest); /* NULL is fine */
 void digest_reset(struct digest *digest);
 void digest_update(struct digest *digest, struct bytes in);
-/* Writes 32, 48 or 64 bytes; digest_reset is needed before the next use. */
+/* Writes 32, 48 or 64 bytes (BLAKE2b: 64); digest_reset is needed before the next use. */
 void digest_final(struct digest *digest, uint8_t *out);
 
 #endif

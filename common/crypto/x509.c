@@ -1,5 +1,7 @@
 #include "common/crypto/x509.h"
 
+#include "common/crypto/x509_internal.h"
+
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
@@ -55,7 +57,7 @@ int x509_from_pem(struct arena *arena, struct bytes *der, struct bytes pem, stru
 	return rc;
 }
 
-static X509 *parse(struct bytes der, struct error *error)
+X509 *x509_parse(struct bytes der, struct error *error)
 {
 	const unsigned char *at = der.data;
 	X509 *certificate = der.len <= INT32_MAX ? d2i_X509(NULL, &at, (long)der.len) : NULL;
@@ -91,7 +93,7 @@ static int not_our_curve(struct error *error)
 int x509_curve_bits(struct bytes der, unsigned *bits, struct error *error)
 {
 	*bits = 0;
-	X509 *certificate = parse(der, error);
+	X509 *certificate = x509_parse(der, error);
 	if (certificate == NULL)
 		return ERR_INVALID;
 	const struct curve *curve = curve_of(X509_get0_pubkey(certificate));
@@ -147,7 +149,7 @@ static int verify(EVP_PKEY *key, struct bytes message, struct bytes signature, s
 int x509_ecdsa_verify(struct bytes der, struct bytes message, struct bytes signature,
                       struct error *error)
 {
-	X509 *certificate = parse(der, error);
+	X509 *certificate = x509_parse(der, error);
 
 	if (certificate == NULL)
 		return ERR_INVALID;
@@ -162,7 +164,7 @@ int x509_subject(struct arena *arena, char **out, struct bytes der, struct error
 	char *text = NULL;
 
 	*out = NULL;
-	X509 *certificate = parse(der, error);
+	X509 *certificate = x509_parse(der, error);
 	if (certificate == NULL)
 		return ERR_INVALID;
 	BIO *memory = BIO_new(BIO_s_mem());
@@ -178,4 +180,62 @@ int x509_subject(struct arena *arena, char **out, struct bytes der, struct error
 	X509_free(certificate);
 	ERR_clear_error();
 	return *out != NULL ? 0 : error_set(error, ERR_INVALID, "the subject cannot be printed");
+}
+
+int x509_all_from_pem(struct arena *arena, struct bytes *ders, size_t max, size_t *count,
+                      struct bytes pem, struct error *error)
+{
+	int rc = 0;
+
+	*count = 0;
+	if (pem.len == 0 || pem.len > INT32_MAX)
+		return error_set(error, ERR_INVALID, "PEM certificates of %zu bytes", pem.len);
+	BIO *in = BIO_new_mem_buf(pem.data, (int)pem.len);
+	if (in == NULL)
+		die("OpenSSL is out of memory");
+	ERR_clear_error();
+	for (;;) {
+		unsigned char *raw = NULL;
+		X509 *certificate = PEM_read_bio_X509(in, NULL, no_pass_phrase, NULL);
+		if (certificate == NULL)
+			break;
+		int len = *count < max ? i2d_X509(certificate, &raw) : 0;
+		X509_free(certificate);
+		if (len <= 0) {
+			rc = error_set(error, ERR_LIMIT, "more than %zu certificates", max);
+			break;
+		}
+		ders[(*count)++] = arena_copy(arena, bytes_of(raw, (size_t)len));
+		OPENSSL_free(raw);
+	}
+	bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	if (rc == 0 && (*count == 0 || !at_end))
+		rc = error_set(error, ERR_INVALID, "certificate %zu is not in PEM form",
+		               *count + 1);
+	if (rc != 0)
+		*count = 0;
+	BIO_free(in);
+	ERR_clear_error();
+	return rc;
+}
+
+int p256_verify(const uint8_t key[64], struct bytes message, const uint8_t signature[64],
+                struct error *error)
+{
+	/* SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING 04 || x || y } */
+	uint8_t spki[91] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+	                    0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+	                    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
+	const unsigned char *at = spki;
+
+	memcpy(spki + 27, key, 64);
+	EVP_PKEY *public = d2i_PUBKEY(NULL, &at, sizeof(spki));
+	if (public == NULL) {
+		ERR_clear_error();
+		return error_set(error, ERR_INVALID, "the key is no point of P-256");
+	}
+	int rc = verify(public, message, bytes_of(signature, 64), error);
+	EVP_PKEY_free(public);
+	ERR_clear_error();
+	return rc == 0 ? 0 : error_set(error, ERR_DENIED, "the signature does not verify");
 }
