@@ -8,7 +8,7 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 UNITDIR ?= /lib/systemd/system
 
-MODULES := libevent libcurl libcrypto yaml-0.1 libsecp256k1 sqlite3 jansson libsystemd libseccomp libcbor
+MODULES := libevent libevent_openssl libssl libcurl libcrypto yaml-0.1 libsecp256k1 sqlite3 jansson libsystemd libseccomp libcbor
 OPT ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 HARDEN ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE

@@ -9,7 +9,7 @@ BEGIN {
 	wrapper["^cbor(\\.h|/)"] = "common/measure/cbor.c"
 	wrapper["^sqlite3"] = "common/store/"
 	wrapper["^yaml\\.h"] = "common/config/"
-	wrapper["^(event2/|event\\.h|ev[a-z]+\\.h)"] = "daemon/io/loop.c"
+	wrapper["^(event2/|event\\.h|ev[a-z]+\\.h)"] = "daemon/io/"
 	wrapper["^curl/"] = "daemon/io/http.c"
 	wrapper["^(seccomp\\.h|linux/(seccomp|landlock|filter)\\.h)"] = "daemon/sandbox/"
 	wrapper["^systemd/"] = "daemon/registrard/"

@@ -1,7 +1,9 @@
 /* What no single option can tell: the checks that span several of them. */
+#include "common/base/netaddr.h"
 #include "common/config/options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int place_fail(const struct place *place, const char *option, const char *fmt, ...)
@@ -48,6 +50,34 @@ int check_chain(const struct place *place, void *base)
 			return place_fail(place, "chain_id",
 			                  "chains.%s has the same id; expected one entry per chain",
 			                  other->name);
+	return 0;
+}
+
+/* Tokens and builds cross no network in the clear. */
+int check_http(const struct place *place, void *base)
+{
+	const struct config_http *http = &((struct config *)base)->http;
+	struct netaddr addr;
+	struct error error;
+
+	if (http->listen == NULL)
+		return 0;
+	if ((http->tls_cert_file == NULL) != (http->tls_key_file == NULL))
+		return place_fail(place,
+		                  http->tls_cert_file == NULL ? "tls_key_file" : "tls_cert_file",
+		                  "is of no use alone; TLS needs tls_cert_file and tls_key_file");
+	if (netaddr_parse(&addr, http->listen, &error) != 0)
+		die("http.listen was read, but cannot be read again");
+	if (http->tls_cert_file == NULL && !netaddr_is_loopback(&addr))
+		return place_fail(place, "listen",
+		                  "%s is not an address of this machine alone; expected 127.0.0.1 "
+		                  "or [::1], or TLS (tls_cert_file and tls_key_file)",
+		                  http->listen);
+	if (http->quota_mib < http->max_file_mib)
+		return place_fail(place, "quota_mib",
+		                  "%llu is less than max_file_mib, which is %llu",
+		                  (unsigned long long)http->quota_mib,
+		                  (unsigned long long)http->max_file_mib);
 	return 0;
 }
 
@@ -132,6 +162,8 @@ int check_target(const struct place *place, void *base)
 		rc = check_service(place, target);
 	if (rc == 0)
 		rc = check_keys(place, target);
+	if (rc == 0 && target->token_file != NULL && place->config->http.listen == NULL)
+		rc = place_fail(place, "token_file", "is of no use without http.listen");
 	return rc;
 }
 
@@ -156,4 +188,88 @@ int check_watch(const struct place *place, void *base)
 		if (strcmp(other->path, watch->path) == 0 && other->target == watch->target)
 			return place_fail(place, "path", "is watched for the same target twice");
 	return 0;
+}
+
+/* --- endpoints ------------------------------------------------------------------------------ */
+
+/* Whether the rest of a URL, from its path on, is one of those of a guest agent. */
+static bool is_info_path(const char *path)
+{
+	static const char *const names[] = {"/prpc/Info", "/prpc/Worker.Info"};
+	static const char *const queries[] = {"", "?json", "?json=true", "?json=1"};
+	size_t len = strcspn(path, "?");
+	bool named = false, asked = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		size_t tail = strlen(names[i]);
+		named |= len >= tail && strncmp(path + len - tail, names[i], tail) == 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(queries); i++)
+		asked |= strcmp(path + len, queries[i]) == 0;
+	return named && asked;
+}
+
+/* What nobody between two machines can change: https, and what stays on this one. */
+static bool is_safe_way(const char *url, const char *host, size_t len)
+{
+	static const char *const here[] = {"localhost", "127.0.0.1", "[::1]"};
+
+	if (strncmp(url, "https://", 8) == 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(here); i++) {
+		size_t name = strlen(here[i]);
+		if (len >= name && strncasecmp(host, here[i], name) == 0 &&
+		    (len == name || host[name] == ':'))
+			return true;
+	}
+	return false;
+}
+
+int check_endpoint(const struct place *place, void *base)
+{
+	const struct config_endpoint *endpoint = base;
+	const char *host = strstr(endpoint->url, "://") + 3;
+	size_t len = strcspn(host, "/?");
+
+	if (!is_info_path(host + len))
+		return place_fail(place, "url",
+		                  "found \"%s\"; expected a path that ends in /prpc/Info or "
+		                  "/prpc/Worker.Info, and then nothing or ?json",
+		                  endpoint->url);
+	if (!endpoint->target->has_app)
+		return place_fail(place, "target",
+		                  "%s has no app, which the endpoint's app_id must be",
+		                  endpoint->target->name);
+	if (endpoint->propose_auto && !is_safe_way(endpoint->url, host, len))
+		return place_fail(place, "propose",
+		                  "auto needs https, or an address of this machine");
+	return 0;
+}
+
+static int by_url(const void *a, const void *b)
+{
+	const struct config_endpoint *x = *(const struct config_endpoint *const *)a;
+	const struct config_endpoint *y = *(const struct config_endpoint *const *)b;
+
+	return strcmp(x->url, y->url);
+}
+
+/* Thousands of them: sorted, not compared each with each. */
+int check_config(const struct place *place, void *base)
+{
+	const struct config *config = base;
+	size_t count = config->endpoint_count;
+	const struct config_endpoint **sorted = xcalloc(count + 1, sizeof(*sorted));
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &config->endpoints[i];
+	qsort(sorted, count, sizeof(*sorted), by_url);
+	for (size_t i = 1; i < count && rc == 0; i++)
+		if (strcmp(sorted[i - 1]->url, sorted[i]->url) == 0)
+			rc = place_fail(place, "endpoints",
+			                "%s stands twice; one endpoint belongs to one target",
+			                sorted[i]->url);
+	free(sorted);
+	return rc;
 }

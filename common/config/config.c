@@ -157,6 +157,7 @@ static int read_option(struct reader *reader, const struct option *option,
 {
 	switch (option->type) {
 	case OPTION_URL_LIST:
+	case OPTION_HASH_LIST:
 		return read_list(reader, option, node, path, base);
 	case OPTION_SECTION:
 		return read_nested(reader, option, node, path, base);
@@ -169,6 +170,8 @@ static int read_option(struct reader *reader, const struct option *option,
 	case OPTION_PATH:
 	case OPTION_SECRET_FILE:
 	case OPTION_URL:
+	case OPTION_TEXT:
+	case OPTION_LISTEN:
 	case OPTION_NUMBER:
 	case OPTION_BOOL:
 	case OPTION_DURATION:

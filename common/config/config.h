@@ -13,6 +13,11 @@ struct text_list {
 	size_t count;
 };
 
+struct hash_list {
+	struct hash32 *items;
+	size_t count;
+};
+
 enum finality { FINALITY_FINALIZED, FINALITY_SAFE, FINALITY_LATEST, FINALITY_DEPTH };
 
 struct config_chain {
@@ -46,6 +51,13 @@ struct config_key {            /* a private key's file: one 0x-hex line or a web
 	char *password_file;       /* for a keystore, else NULL */
 };
 
+struct config_http {
+	char *listen;              /* NULL: no HTTP at all */
+	char *tls_cert_file, *tls_key_file; /* both or none */
+	uint64_t max_file_mib, quota_mib;   /* of one dropped file; of all that a target dropped */
+	int64_t unfinished_ms;     /* a dropped build not finished and not touched for so long is removed */
+};
+
 struct config_target {
 	char *name;
 	const struct config_chain *chain;
@@ -59,9 +71,11 @@ struct config_target {
 	unsigned max_calls;        /* batch.max_calls */
 	int64_t expire_ms;
 	enum evidence_level min_evidence;
+	struct hash_list known_os; /* SHA256(MRTD || RTMR0 || RTMR1 || RTMR2) */
 	struct config_service service;
 	struct config_key proposer, executor;
 	bool proposer_may_confirm;
+	char *token_file;          /* who may drop builds by HTTP; NULL: nobody */
 };
 
 enum rescan_mode { RESCAN_AUTO, RESCAN_EVERY };
@@ -75,16 +89,26 @@ struct config_watch {
 	int64_t rescan_ms;         /* with RESCAN_EVERY */
 };
 
+struct config_endpoint {
+	char *url;                 /* .../prpc/Info or .../prpc/Worker.Info */
+	const struct config_target *target; /* has an app */
+	int64_t every_ms;
+	bool propose_auto;         /* propose: auto */
+};
+
 struct config {
 	char *path;                /* of the file it came from */
 	char *state_dir, *control_socket;
 	unsigned measurers;        /* size of the measurer pool */
+	struct config_http http;
 	struct config_chain *chains;
 	size_t chain_count;
 	struct config_target *targets;
 	size_t target_count;
 	struct config_watch *watches;
 	size_t watch_count;
+	struct config_endpoint *endpoints;
+	size_t endpoint_count;
 	struct arena arena;        /* owns everything above */
 };
 

@@ -29,6 +29,21 @@ static void dump_urls(struct buf *out, const struct option *option, const void *
 	buf_append_text(out, "]\n");
 }
 
+static void dump_hashes(struct buf *out, const struct option *option, const void *base,
+                        unsigned indent)
+{
+	const struct hash_list *list = (const void *)((const char *)base + option->offset);
+
+	dump_indent(out, indent);
+	buf_printf(out, "%s: [", option->name);
+	for (size_t i = 0; i < list->count; i++) {
+		buf_append_text(out, i > 0 ? ", \"" : "\"");
+		buf_append_hex(out, bytes_of(list->items[i].b, sizeof(list->items[i].b)));
+		buf_append_text(out, "\"");
+	}
+	buf_append_text(out, "]\n");
+}
+
 static void dump_nested(struct buf *out, const struct option *option, const void *base,
                         unsigned indent)
 {
@@ -83,6 +98,8 @@ static void dump_section(struct buf *out, const struct section *section, const v
 		const struct option *option = &section->options[i];
 		if (option->type == OPTION_URL_LIST)
 			dump_urls(out, option, base, indent);
+		else if (option->type == OPTION_HASH_LIST)
+			dump_hashes(out, option, base, indent);
 		else if (option->type == OPTION_SECTION)
 			dump_nested(out, option, base, indent);
 		else if (option->type == OPTION_NAMED || option->type == OPTION_ITEMS)

@@ -126,7 +126,7 @@ static const struct choice execute_choices[] = {
 static const struct choice level_choices[] = {
         {"claimed", LEVEL_CLAIMED, false},
         {"recomputed", LEVEL_RECOMPUTED, false},
-        {"attested", LEVEL_ATTESTED, true},
+        {"attested", LEVEL_ATTESTED, false},
 };
 static const struct choice compose_choices[] = {{"app", false, false}, {"kms", true, false}};
 static const struct choice service_choices[] = {
@@ -268,8 +268,15 @@ static const struct option target_options[] = {
          CHOICES(level_choices),
          .help = "Measurements with weaker evidence are held until `registrarctl approve`."},
         {.name = "known_os",
-         .type = OPTION_ABSENT,
-         .help = "OS measurements that attested evidence may name."},
+         .type = OPTION_HASH_LIST,
+         .max = 256,
+         FIELD(struct config_target, known_os),
+         .help = "The dstack OS images whose machines are believed when a TDX quote speaks for "
+                 "them: SHA-256 of MRTD, RTMR0, RTMR1 and RTMR2 (192 raw bytes) as 64 hex digits, "
+                 "as `registrarctl inspect --known-os` prints it for a machine that you trust. "
+                 "RTMR0 depends on the number of CPUs and the memory: one entry per shape. Without "
+                 "an entry a quote stays `claimed`."},
+        {.name = "require_signed", .type = OPTION_ABSENT, .help = "Who must have signed a build."},
         {.name = "service",
          .type = OPTION_SECTION,
          .section = &service_section,
@@ -303,6 +310,12 @@ static const struct option target_options[] = {
          .flags = OPTION_SECRET,
          FIELD(struct config_target, executor.password_file),
          .help = "The password of that keystore, on one line."},
+        {.name = "token_file",
+         .type = OPTION_SECRET_FILE,
+         .flags = OPTION_SECRET,
+         FIELD(struct config_target, token_file),
+         .help = "A file with a token of 16 characters or more on one line: who shows it may drop "
+                 "builds for this target by HTTP."},
         {.name = "scheduler_key_file",
          .type = OPTION_ABSENT,
          .help = "The key of an EOA proposer of a timelock."},
@@ -368,9 +381,93 @@ static const struct section watch_section = {
         .check = check_watch,
 };
 
+/* --- endpoints ---------------------------------------------------------------------------- */
+
+static const struct choice propose_choices[] = {{"hold", false, false}, {"auto", true, false}};
+
+static const struct option endpoint_options[] = {
+        {.name = "url",
+         .type = OPTION_URL,
+         .flags = OPTION_REQUIRED,
+         FIELD(struct config_endpoint, url),
+         .help = "Where a dstack guest agent answers: `.../prpc/Info`, or `.../prpc/Worker.Info` "
+                 "before dstack 0.5; `?json` may follow."},
+        {.name = "target",
+         .type = OPTION_TARGET,
+         .flags = OPTION_REQUIRED,
+         FIELD(struct config_endpoint, target),
+         .help = "The name of one of `targets`. It has an `app`, which must be the endpoint's."},
+        {.name = "every",
+         .type = OPTION_DURATION,
+         .min = 100 * MS,
+         .max = 7 * DAY,
+         .fallback = "60s",
+         FIELD(struct config_endpoint, every_ms),
+         .help = "How often it is asked, give or take a tenth; less often while it fails."},
+        {.name = "propose",
+         .type = OPTION_CHOICE,
+         .fallback = "hold",
+         FIELD(struct config_endpoint, propose_auto),
+         CHOICES(propose_choices),
+         .help = "What happens to a value known only from endpoints: `hold` until `registrarctl "
+                 "approve`, or `auto`, which proposes it if the target's `min_evidence` allows. "
+                 "`auto` needs https, or an address of this machine."},
+};
+static const struct section endpoint_section = {
+        SECTION(endpoint_options),
+        .struct_size = sizeof(struct config_endpoint),
+        .check = check_endpoint,
+};
+
+/* --- HTTP ----------------------------------------------------------------------------------- */
+
+static const struct option http_options[] = {
+        {.name = "listen",
+         .type = OPTION_LISTEN,
+         .flags = OPTION_REQUIRED,
+         .fallback = "off",
+         FIELD(struct config, http.listen),
+         .help = "Address and port. Without TLS only an address of this machine itself "
+                 "(127.0.0.0/8 or ::1) is accepted."},
+        {.name = "tls_cert_file",
+         .type = OPTION_PATH,
+         FIELD(struct config, http.tls_cert_file),
+         .help = "The server's certificate and the chain above it, as PEM."},
+        {.name = "tls_key_file",
+         .type = OPTION_SECRET_FILE,
+         .flags = OPTION_SECRET,
+         FIELD(struct config, http.tls_key_file),
+         .help = "Its key, as PEM without a password."},
+        {.name = "max_file_mib",
+         .type = OPTION_NUMBER,
+         .min = 1,
+         .max = 1024 * 1024,
+         .fallback = "4096",
+         .unit = "MiB",
+         FIELD(struct config, http.max_file_mib),
+         .help = "The largest file that may be dropped."},
+        {.name = "quota_mib",
+         .type = OPTION_NUMBER,
+         .min = 1,
+         .max = 1024 * 1024 * 1024,
+         .fallback = "20480",
+         .unit = "MiB",
+         FIELD(struct config, http.quota_mib),
+         .help = "What all builds dropped for one target may take in `state_dir`, finished ones "
+                 "included."},
+        {.name = "unfinished",
+         .type = OPTION_DURATION,
+         .min = SECOND,
+         .max = 365 * DAY,
+         .fallback = "24h",
+         FIELD(struct config, http.unfinished_ms),
+         .help = "A build that was begun, not completed, and not touched for so long is removed."},
+};
+static const struct section http_section = {SECTION(http_options), .check = check_http};
+
 /* --- the file ----------------------------------------------------------------------------- */
 
-/* Order matters: targets refer to chains, watches to targets. */
+/* Order matters: targets refer to chains, watches and endpoints to targets. */
 static const struct option config_options[] = {
         {.name = "state_dir",
          .type = OPTION_PATH,
@@ -391,7 +488,11 @@ static const struct option config_options[] = {
          .unit = "processes",
          FIELD(struct config, measurers),
          .help = "How many sandboxed processes measure artifacts."},
-        {.name = "http", .type = OPTION_ABSENT, .help = "Dashboard, HTTP API and metrics."},
+        {.name = "http",
+         .type = OPTION_SECTION,
+         .section = &http_section,
+         .help = "Where builds are dropped by HTTP. Without it the daemon does not listen on any "
+                 "network."},
         {.name = "chains",
          .type = OPTION_NAMED,
          .flags = OPTION_REQUIRED,
@@ -418,11 +519,16 @@ static const struct option config_options[] = {
          .section = &watch_section,
          .help = "The folders that are watched."},
         {.name = "endpoints",
-         .type = OPTION_ABSENT,
+         .type = OPTION_ITEMS,
+         .max = 10000,
+         FIELD(struct config, endpoints),
+         ALSO(struct config, endpoint_count),
+         .section = &endpoint_section,
          .help = "dstack status endpoints that are asked."},
         {.name = "notify", .type = OPTION_ABSENT, .help = "Webhook and Slack messages."},
 };
 const struct section config_section = {
         SECTION(config_options),
         .struct_size = sizeof(struct config),
+        .check = check_config,
 };

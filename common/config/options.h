@@ -11,6 +11,9 @@ enum option_type {
 	OPTION_SECRET_FILE,        /* char *: absolute, or $CREDENTIALS_DIRECTORY/... */
 	OPTION_URL,                /* char *: http or https, without trailing slash */
 	OPTION_URL_LIST,           /* struct text_list */
+	OPTION_HASH_LIST,          /* struct hash_list: 64 hex digits each */
+	OPTION_TEXT,               /* char *: one line, at most `max` bytes */
+	OPTION_LISTEN,             /* char *: numeric address and port; NULL: "off" */
 	OPTION_NUMBER,             /* unsigned integer of `size` bytes */
 	OPTION_BOOL,               /* bool */
 	OPTION_DURATION,           /* int64_t milliseconds */
@@ -78,7 +81,10 @@ extern const struct section config_section;
 int place_fail(const struct place *place, const char *option, const char *fmt, ...) PRINTF(3, 4);
 
 int check_chain(const struct place *place, void *base);
+int check_http(const struct place *place, void *base);
 int check_target(const struct place *place, void *base);
 int check_watch(const struct place *place, void *base);
+int check_endpoint(const struct place *place, void *base);
+int check_config(const struct place *place, void *base);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { MAX_DEPTH = 8, MAX_CHILDREN = 4096 };
+enum { MAX_DEPTH = 8, MAX_CHILDREN = 16384 };
 
 struct reader {
 	struct arena *arena;

@@ -1,6 +1,7 @@
 #include "common/config/value.h"
 
 #include "common/base/clock.h"
+#include "common/base/netaddr.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,34 @@ static int read_url(const struct option *option, struct config *config, char **o
 	return 0;
 }
 
+/* One line of text, as others write it: no control bytes. */
+static int read_line(const struct option *option, struct config *config, void *base,
+                     const char *text, struct error *error)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return unexpected(option, text, error);
+	if (len == 0 || len > option->max)
+		return unexpected(option, text, error);
+	*(char **)field(option, base) = arena_strdup(&config->arena, text);
+	return 0;
+}
+
+static int read_listen(const struct option *option, struct config *config, void *base,
+                       const char *text, struct error *error)
+{
+	struct netaddr addr;
+
+	if (strcmp(text, "off") == 0)
+		return 0;
+	if (netaddr_parse(&addr, text, NULL) != 0)
+		return unexpected(option, text, error);
+	*(char **)field(option, base) = arena_strdup(&config->arena, text);
+	return 0;
+}
+
 static int read_address(const struct option *option, void *base, const char *text,
                         struct error *error)
 {
@@ -264,6 +293,10 @@ int value_read(const struct option *option, struct config *config, void *base, c
 		return read_secret_file(option, config, base, text, error);
 	case OPTION_URL:
 		return read_url(option, config, field(option, base), text, error);
+	case OPTION_TEXT:
+		return read_line(option, config, base, text, error);
+	case OPTION_LISTEN:
+		return read_listen(option, config, base, text, error);
 	case OPTION_NUMBER:
 		return read_number(option, field(option, base), option->size, text, error);
 	case OPTION_BOOL:
@@ -281,6 +314,7 @@ int value_read(const struct option *option, struct config *config, void *base, c
 	case OPTION_TARGET:
 		return read_target(option, config, base, text, error);
 	case OPTION_URL_LIST:
+	case OPTION_HASH_LIST:
 	case OPTION_SECTION:
 	case OPTION_NAMED:
 	case OPTION_ITEMS:
@@ -290,11 +324,33 @@ int value_read(const struct option *option, struct config *config, void *base, c
 	die("option %s is no scalar", option->name);
 }
 
+static int read_hash(const struct option *option, struct config *config, void *base,
+                     const char *text, struct error *error)
+{
+	struct hash_list *list = field(option, base);
+	struct hash32 hash;
+
+	if (list->items == NULL)
+		list->items = arena_array(&config->arena, option->max, sizeof(*list->items));
+	if (list->count >= option->max)
+		return error_set(error, ERR_INVALID, "too many; expected at most %llu",
+		                 (unsigned long long)option->max);
+	if (hash32_parse(&hash, text, NULL) != 0 || hash32_is_zero(&hash))
+		return error_set(error, ERR_INVALID,
+		                 "\"%s\"; expected 64 hex digits, as `registrarctl inspect "
+		                 "--known-os` prints them",
+		                 text);
+	list->items[list->count++] = hash;
+	return 0;
+}
+
 int value_read_item(const struct option *option, struct config *config, void *base,
                     const char *text, struct error *error)
 {
 	struct text_list *list = field(option, base);
 
+	if (option->type == OPTION_HASH_LIST)
+		return read_hash(option, config, base, text, error);
 	if (list->items == NULL)
 		list->items = arena_array(&config->arena, option->max, sizeof(*list->items));
 	if (list->count >= option->max)
@@ -376,7 +432,12 @@ bool value_write(struct buf *out, const struct option *option, const void *base)
 	case OPTION_PATH:
 	case OPTION_SECRET_FILE:
 	case OPTION_URL:
+	case OPTION_TEXT:
 		return write_text(out, *(char *const *)at);
+	case OPTION_LISTEN:
+		if (*(char *const *)at == NULL)
+			buf_append_text(out, "off");
+		return *(char *const *)at == NULL || write_text(out, *(char *const *)at);
 	case OPTION_NUMBER:
 		return write_number(out, fetch(at, option->size));
 	case OPTION_BOOL:
@@ -395,6 +456,7 @@ bool value_write(struct buf *out, const struct option *option, const void *base)
 	case OPTION_TARGET:
 		return write_text(out, (*(const struct config_target *const *)at)->name);
 	case OPTION_URL_LIST:
+	case OPTION_HASH_LIST:
 	case OPTION_SECTION:
 	case OPTION_NAMED:
 	case OPTION_ITEMS:
@@ -466,6 +528,16 @@ void value_expected(struct buf *out, const struct option *option)
 		return;
 	case OPTION_URL_LIST:
 		buf_append_text(out, "a list of http:// or https:// URLs without user name");
+		return;
+	case OPTION_HASH_LIST:
+		buf_append_text(out, "a list of values of 64 hex digits each");
+		return;
+	case OPTION_TEXT:
+		buf_printf(out, "one line of at most %llu bytes", (unsigned long long)option->max);
+		return;
+	case OPTION_LISTEN:
+		buf_append_text(out, "a numeric address and a port (127.0.0.1:9464, [::1]:9464), "
+		                     "or off");
 		return;
 	case OPTION_NUMBER:
 		expect_number(out, option);

@@ -14,10 +14,18 @@ static bool is_image(const struct measured *measured)
 	return measured->format == FORMAT_EIF;
 }
 
-/* Also what could not be measured at all: nobody knows what it would have said. */
+/* About an enclave, but not its image. Also what could not be measured at all: nobody knows what it
+ * would have said. */
 static bool is_claim(const struct measured *measured)
 {
-	return (measured->format != FORMAT_UNKNOWN || measured->refused) && !is_image(measured);
+	return !is_image(measured) && (format_is_nitro(measured->format) ||
+	                               (measured->format == FORMAT_UNKNOWN && measured->refused));
+}
+
+static bool is_document(const struct measured *measured)
+{
+	return measured->format != FORMAT_UNKNOWN && measured->format != FORMAT_OS_FILE &&
+	       !format_is_nitro(measured->format);
 }
 
 static bool has_value(const struct measured *measured)
@@ -33,6 +41,16 @@ static bool has_value(const struct measured *measured)
 		(build)->refused = true;                                                           \
 	} while (0)
 
+/* A notice in a log may state the hash without the PCRs. */
+static bool is_debug(const struct measured *measured)
+{
+	static const struct pcrs none;
+
+	return format_is_nitro(measured->format) && pcrs_any_zero(&measured->pcrs) &&
+	       (measured->format != FORMAT_BUILD_LOG ||
+	        memcmp(&measured->pcrs, &none, 3 * SHA384_SIZE) != 0);
+}
+
 /* Refused by itself, or accepted by its parser with a debug enclave's zeros: never a good one. */
 static void refuse_if_bad(struct judge *judge, struct build_verdict *build, size_t index)
 {
@@ -42,7 +60,7 @@ static void refuse_if_bad(struct judge *judge, struct build_verdict *build, size
 		REFUSE(judge, build, "%s: %s", artifact->name,
 		       artifact->measured->refusal != NULL ? artifact->measured->refusal
 		                                           : "refused");
-	else if (pcrs_any_zero(&artifact->measured->pcrs))
+	else if (is_debug(artifact->measured))
 		REFUSE(judge, build, "%s: PCR0, PCR1 or PCR2 is zero: a debug enclave",
 		       artifact->name);
 }
@@ -58,6 +76,22 @@ static void add_artifact(struct judge *judge, struct build_verdict *build, size_
 		build->value = measured->value;
 	}
 	refuse_if_bad(judge, build, index);
+}
+
+/* The value that a build of documents is known by. */
+static void name_document_build(struct judge *judge, struct build_verdict *build)
+{
+	static const enum kind order[] = {KIND_COMPOSE, KIND_OS_IMAGE, KIND_KMS_MR, KIND_DEVICE,
+	                                  KIND_KMS_DEVICE};
+
+	for (size_t k = 0; k < ARRAY_LEN(order); k++)
+		for (size_t i = 0; i < build->artifact_count && !build->has_value; i++) {
+			const struct measured_value *value = measured_find(
+			        judge->artifacts[build->artifacts[i]].measured, order[k]);
+			build->has_value = value != NULL;
+			if (value != NULL)
+				build->value = value->value;
+		}
 }
 
 static struct build_verdict *add_build(struct judge *judge, const char *eif,
@@ -173,9 +207,11 @@ static void judge_images(struct judge *judge)
 			judge_claim_beside_images(judge, i, some_unmeasured);
 }
 
-static void judge_claims_alone(struct judge *judge)
+/* --- without an image --------------------------------------------------------------------------
+ */
+
+static void judge_claims_alone(struct judge *judge, struct build_verdict *build)
 {
-	struct build_verdict *build = NULL;
 	size_t first = 0; /* the first claim with a value */
 	bool any = false;
 
@@ -183,8 +219,6 @@ static void judge_claims_alone(struct judge *judge)
 		const struct measured *claim = judge->artifacts[i].measured;
 		if (!is_claim(claim))
 			continue;
-		if (build == NULL)
-			build = add_build(judge, "", LEVEL_CLAIMED);
 		add_artifact(judge, build, i);
 		if (!has_value(claim))
 			continue;
@@ -196,13 +230,97 @@ static void judge_claims_alone(struct judge *judge)
 	}
 }
 
+static bool states(const struct measured *measured, const struct measured_value *value)
+{
+	for (size_t i = 0; i < measured->value_count; i++)
+		if (measured->values[i].kind == value->kind &&
+		    hash32_equal(&measured->values[i].value, &value->value))
+			return true;
+	return false;
+}
+
+/* Whether both state this kind, and no value of it in common. */
+static bool disagrees(const struct measured *a, const struct measured *b, enum kind kind)
+{
+	if (measured_find(a, kind) == NULL || measured_find(b, kind) == NULL)
+		return false;
+	for (size_t i = 0; i < a->value_count; i++)
+		if (a->values[i].kind == kind && states(b, &a->values[i]))
+			return false;
+	return true;
+}
+
+/* Machines differ in their device ids, but not in what they run. */
+static void compare_document(struct judge *judge, struct build_verdict *build, size_t index)
+{
+	static const enum kind kinds[] = {KIND_COMPOSE, KIND_OS_IMAGE};
+	const struct build_artifact *a = &judge->artifacts[index];
+	char first[HASH32_TEXT_SIZE], second[HASH32_TEXT_SIZE];
+
+	for (size_t i = 0; i < build->artifact_count; i++) {
+		const struct build_artifact *b = &judge->artifacts[build->artifacts[i]];
+		for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+			if (disagrees(a->measured, b->measured, kinds[k]))
+				REFUSE(judge, build, "%s says %s %s, but %s says %s", a->name,
+				       kind_name(kinds[k]),
+				       hash32_text(first,
+				                   &measured_find(a->measured, kinds[k])->value),
+				       b->name,
+				       hash32_text(second,
+				                   &measured_find(b->measured, kinds[k])->value));
+	}
+}
+
+static void check_listed_files(struct judge *judge, struct build_verdict *build, size_t index)
+{
+	const struct build_artifact *list = &judge->artifacts[index];
+	const char *which;
+
+	if (list->measured->format == FORMAT_OS_CHECKSUMS &&
+	    build_os_files(judge->arena, judge->artifacts, judge->count, index, &which) ==
+	            OS_FILES_DIFFERENT)
+		REFUSE(judge, build, "%s has another digest than %s lists", which, list->name);
+}
+
+static void judge_documents(struct judge *judge, struct build_verdict *build)
+{
+	for (size_t i = 0; i < judge->count; i++) {
+		const struct measured *measured = judge->artifacts[i].measured;
+		if (!is_document(measured))
+			continue;
+		compare_document(judge, build, i);
+		add_artifact(judge, build, i);
+		check_listed_files(judge, build, i);
+		for (size_t k = 0; k < measured->value_count; k++)
+			if (measured->values[k].level > build->level)
+				build->level = measured->values[k].level;
+	}
+	name_document_build(judge, build);
+}
+
+static void judge_without_image(struct judge *judge)
+{
+	bool beside_images = judge->out->count > 0;
+	bool any = false;
+
+	for (size_t i = 0; i < judge->count; i++) {
+		const struct measured *measured = judge->artifacts[i].measured;
+		any = any || is_document(measured) || (!beside_images && is_claim(measured));
+	}
+	if (!any)
+		return;
+	struct build_verdict *build = add_build(judge, "", LEVEL_CLAIMED);
+	if (!beside_images)
+		judge_claims_alone(judge, build);
+	judge_documents(judge, build);
+}
+
 void build_judge(struct arena *arena, const struct build_artifact *artifacts, size_t count,
                  struct build_verdicts *out)
 {
 	struct judge judge = {.arena = arena, .artifacts = artifacts, .count = count, .out = out};
 
-	*out = (struct build_verdicts){.items = arena_array(arena, count, sizeof(*out->items))};
+	*out = (struct build_verdicts){.items = arena_array(arena, count + 1, sizeof(*out->items))};
 	judge_images(&judge);
-	if (out->count == 0)
-		judge_claims_alone(&judge);
+	judge_without_image(&judge);
 }

@@ -81,6 +81,21 @@ static void on_tag(void *out, uint64_t n)
 	seen(out, CBOR_TAG, n);
 }
 
+static void on_null(void *out)
+{
+	seen(out, CBOR_NULL, 0);
+}
+
+static void on_open_map(void *out)
+{
+	seen(out, CBOR_OPEN_MAP, 0);
+}
+
+static void on_end(void *out)
+{
+	seen(out, CBOR_END, 0);
+}
+
 int cbor_next(struct bytes *rest, struct cbor_item *out, struct error *error)
 {
 	struct cbor_callbacks callbacks = cbor_empty_callbacks;
@@ -98,6 +113,9 @@ int cbor_next(struct bytes *rest, struct cbor_item *out, struct error *error)
 	callbacks.array_start = on_array;
 	callbacks.map_start = on_map;
 	callbacks.tag = on_tag;
+	callbacks.null = on_null;
+	callbacks.indef_map_start = on_open_map;
+	callbacks.indef_break = on_end;
 
 	*out = (struct cbor_item){.kind = CBOR_OTHER};
 	if (rest->len == 0)
@@ -136,6 +154,29 @@ int cbor_expect(struct bytes *rest, enum cbor_kind kind, struct cbor_item *out, 
 	return rc;
 }
 
+int cbor_skip(struct bytes *rest, struct error *error)
+{
+	struct cbor_item item;
+
+	/* Each item that is still to come takes at least one byte. */
+	for (uint64_t pending = 1; pending > 0; pending--) {
+		int rc = cbor_next(rest, &item, error);
+		if (rc != 0)
+			return rc;
+		bool holds = item.kind == CBOR_ARRAY || item.kind == CBOR_MAP;
+		if (item.kind == CBOR_OTHER || item.kind == CBOR_OPEN_MAP ||
+		    item.kind == CBOR_END || (holds && item.n > rest->len))
+			return error_set(error, ERR_INVALID, "CBOR holds %s that is not expected",
+			                 cbor_kind_name(item.kind));
+		pending += holds                   ? (item.kind == CBOR_MAP ? 2 * item.n : item.n)
+		           : item.kind == CBOR_TAG ? 1
+		                                   : 0;
+		if (pending > rest->len + 1)
+			return error_set(error, ERR_INVALID, "CBOR item is cut off");
+	}
+	return 0;
+}
+
 const char *cbor_kind_name(enum cbor_kind kind)
 {
 	switch (kind) {
@@ -155,6 +196,12 @@ const char *cbor_kind_name(enum cbor_kind kind)
 		return "a tag";
 	case CBOR_OTHER:
 		return "another kind of item";
+	case CBOR_NULL:
+		return "null";
+	case CBOR_OPEN_MAP:
+		return "a map of indefinite length";
+	case CBOR_END:
+		return "the end of an indefinite length";
 	}
 	return "?";
 }
@@ -177,6 +224,9 @@ static uint8_t major_type(enum cbor_kind kind)
 	case CBOR_TAG:
 		return 6;
 	case CBOR_OTHER:
+	case CBOR_NULL:
+	case CBOR_OPEN_MAP:
+	case CBOR_END:
 		break;
 	}
 	die("cbor_put_head of an unsupported kind");

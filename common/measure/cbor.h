@@ -13,7 +13,10 @@ enum cbor_kind {
 	CBOR_ARRAY, /* n items follow */
 	CBOR_MAP,   /* n pairs follow */
 	CBOR_TAG,   /* one item follows */
-	CBOR_OTHER, /* simple values, floats, indefinite lengths and their end */
+	CBOR_OTHER, /* simple values, floats, indefinite lengths but those of maps */
+	CBOR_NULL,
+	CBOR_OPEN_MAP, /* pairs follow, up to CBOR_END */
+	CBOR_END,
 };
 
 struct cbor_item {
@@ -27,10 +30,12 @@ int cbor_next(struct bytes *rest, struct cbor_item *out, struct error *error) MU
 /* The same when only kind is acceptable. */
 int cbor_expect(struct bytes *rest, enum cbor_kind kind, struct cbor_item *out,
                 struct error *error) MUST_USE;
+/* Takes one whole item off the front, with all it holds: definite lengths only. ERR_INVALID. */
+int cbor_skip(struct bytes *rest, struct error *error) MUST_USE;
 const char *cbor_kind_name(enum cbor_kind kind);
 
 /* Writing, for what is signed. */
-void cbor_put_head(struct buf *out, enum cbor_kind kind, uint64_t n); /* not CBOR_OTHER */
+void cbor_put_head(struct buf *out, enum cbor_kind kind, uint64_t n); /* up to CBOR_TAG */
 void cbor_put_bytes(struct buf *out, struct bytes bytes);
 void cbor_put_text(struct buf *out, const char *text);
 

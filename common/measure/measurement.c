@@ -39,8 +39,74 @@ const char *format_name(enum format format)
 		return "nitro-build-json";
 	case FORMAT_NITRO_DESCRIBE:
 		return "nitro-describe-eif";
+	case FORMAT_NITRO_ENCLAVES:
+		return "nitro-describe-enclaves";
+	case FORMAT_BUILD_LOG:
+		return "build-log";
+	case FORMAT_NSM:
+		return "nsm-document";
+	case FORMAT_APP_COMPOSE:
+		return "app-compose";
+	case FORMAT_OS_DIGEST:
+		return "os-image-digest";
+	case FORMAT_OS_CHECKSUMS:
+		return "os-image-checksums";
+	case FORMAT_OS_FILE:
+		return "os-image-file";
+	case FORMAT_TDX_QUOTE:
+		return "tdx-quote";
+	case FORMAT_GUEST_INFO:
+		return "guest-info";
+	case FORMAT_PHALA:
+		return "phala-attestation";
+	case FORMAT_KMS_INFO:
+		return "kms-attestation-info";
 	}
 	return "unknown";
+}
+
+bool format_is_nitro(enum format format)
+{
+	return (format >= FORMAT_EIF && format <= FORMAT_BUILD_LOG) || format == FORMAT_NSM;
+}
+
+void measured_fill(struct measured *measured)
+{
+	static const enum kind kinds[] = {KIND_OS_IMAGE, KIND_COMPOSE};
+
+	if (!format_is_nitro(measured->format))
+		return;
+	measured->value_count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(kinds) && !hash32_is_zero(&measured->value); i++)
+		measured->values[measured->value_count++] =
+		        (struct measured_value){.kind = kinds[i],
+		                                .value = measured->value,
+		                                .level = measured->level,
+		                                .is_signed = measured->is_signed};
+}
+
+bool measured_add(struct measured *measured, const struct measured_value *value)
+{
+	for (size_t i = 0; i < measured->value_count; i++) {
+		struct measured_value *known = &measured->values[i];
+		if (known->kind != value->kind || !hash32_equal(&known->value, &value->value))
+			continue;
+		if (value->level > known->level || (value->is_quoted && !known->is_quoted))
+			*known = *value;
+		return true;
+	}
+	if (measured->value_count == MEASURED_VALUES)
+		return false;
+	measured->values[measured->value_count++] = *value;
+	return true;
+}
+
+const struct measured_value *measured_find(const struct measured *measured, enum kind kind)
+{
+	for (size_t i = 0; i < measured->value_count; i++)
+		if (measured->values[i].kind == kind)
+			return &measured->values[i];
+	return NULL;
 }
 
 struct hash32 pcrs_value(const struct pcrs *pcrs)

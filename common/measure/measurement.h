@@ -20,7 +20,19 @@ enum format {
 	FORMAT_MEASUREMENTS = 2,     /* "measurements-json": the template's file, three shapes */
 	FORMAT_NITRO_BUILD = 3,      /* "nitro-build-json": build-enclave / sign-eif output */
 	FORMAT_NITRO_DESCRIBE = 4,   /* "nitro-describe-eif" */
+	FORMAT_NITRO_ENCLAVES = 5,   /* "nitro-describe-enclaves" */
+	FORMAT_BUILD_LOG = 6,        /* "build-log": logs, CI notices, release tables */
+	FORMAT_NSM = 7,              /* "nsm-document": what Nitro hardware signed */
+	FORMAT_APP_COMPOSE = 8,      /* "app-compose" */
+	FORMAT_OS_DIGEST = 9,        /* "os-image-digest": digest.txt */
+	FORMAT_OS_CHECKSUMS = 10,    /* "os-image-checksums": sha256sum.txt */
+	FORMAT_OS_FILE = 11,         /* "os-image-file": what such a list may name; only hashed */
+	FORMAT_TDX_QUOTE = 12,       /* "tdx-quote": a quote, or JSON around one */
+	FORMAT_GUEST_INFO = 13,      /* "guest-info": an answer of a guest agent */
+	FORMAT_PHALA = 14,           /* "phala-attestation" */
+	FORMAT_KMS_INFO = 15,        /* "kms-attestation-info" */
 };
+#define FORMAT_LAST FORMAT_KMS_INFO
 
 const char *format_name(enum format format); /* "unknown" for FORMAT_UNKNOWN */
 
@@ -30,6 +42,22 @@ struct pcrs {
 	bool has_pcr8;
 };
 
+/* One value that an artifact states. */
+struct measured_value {
+	enum kind kind;
+	struct hash32 value;
+	enum evidence_level level; /* as far as the artifact alone goes */
+	bool is_signed;
+	/* A genuine quote, with its log replayed, says it: attested for a target that knows the
+	 * machine's OS and is its app. Else os and app_id mean nothing. */
+	bool is_quoted;
+	struct hash32 os; /* mr_tdx_os() */
+	bool has_app_id;
+	uint8_t app_id[20];
+};
+
+enum { MEASURED_VALUES = 8 };
+
 /* The outcome for one artifact. Text fields live in the arena given to the parser. */
 struct measured {
 	enum format format;
@@ -38,12 +66,30 @@ struct measured {
 	enum evidence_level level;
 	bool is_signed;            /* the bytes carry a signature over the value, and it verifies */
 	struct pcrs pcrs;          /* zero when they could not be found out */
-	struct hash32 value;       /* SHA256(PCR0 || PCR1 || PCR2): os-image (and compose) on Nitro;
-	                            * zero when the PCRs could not be found out */
+	struct hash32 value;       /* on Nitro SHA256(PCR0 || PCR1 || PCR2), zero when the PCRs could
+	                            * not be found out; of a build log also a hash stated alone */
+	struct measured_value values[MEASURED_VALUES]; /* all that it states; of a Nitro artifact
+	                                                * value as OS image and compose hash */
+	size_t value_count;
 	struct hash32 sha256;      /* of the artifact's exact bytes; zero when not read to the end */
 	uint64_t size;             /* of the artifact, bytes */
 	char *details;             /* JSON object: pcr0.. (hex without 0x) and what else was found; or NULL */
 };
+
+/* What the bytes alone do not tell. */
+struct measure_how {
+	const char *name; /* without folders; only helps to tell formats apart */
+	bool is_kms;      /* a KMS answered this: its values are kms-mr and kms-device */
+};
+
+/* Whether artifacts of this format are about an enclave: they have a value, and PCRs. */
+bool format_is_nitro(enum format format);
+/* Nitro: writes values from value, level and is_signed. Does nothing for other formats. */
+void measured_fill(struct measured *measured);
+/* Adds one, or the stronger of two that are the same. False: there is no room. */
+bool measured_add(struct measured *measured, const struct measured_value *value);
+/* The first value of that kind, or NULL. */
+const struct measured_value *measured_find(const struct measured *measured, enum kind kind);
 
 /* SHA256(PCR0 || PCR1 || PCR2), raw bytes (144). */
 struct hash32 pcrs_value(const struct pcrs *pcrs);

@@ -163,7 +163,7 @@ static void read_template(struct reader *reader, const struct jval *object)
 static bool is_description(const struct jval *object)
 {
 	return jval_get(object, "EifVersion") != NULL || jval_get(object, "CheckCRC") != NULL ||
-	       jval_get(object, "IsSigned") != NULL || jval_get(object, "EnclaveID") != NULL;
+	       jval_get(object, "IsSigned") != NULL;
 }
 
 static void check_verdict(struct reader *reader, const struct jval *object, const char *key)
@@ -179,7 +179,9 @@ static void read_cli(struct reader *reader, const struct jval *object)
 {
 	const char *flags = jval_get_string(object, "Flags");
 
-	reader->out->format = is_description(object) ? FORMAT_NITRO_DESCRIBE : FORMAT_NITRO_BUILD;
+	reader->out->format = jval_get(object, "EnclaveID") != NULL ? FORMAT_NITRO_ENCLAVES
+	                      : is_description(object)              ? FORMAT_NITRO_DESCRIBE
+	                                                            : FORMAT_NITRO_BUILD;
 	check_verdict(reader, object, "CheckCRC");
 	check_verdict(reader, object, "SignatureCheck");
 	/* The PCRs shown are the file's; the hardware of a debug enclave attests zeros. */

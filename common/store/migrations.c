@@ -276,12 +276,45 @@ static const char initial[] =
         "CREATE TRIGGER evidence_no_delete BEFORE DELETE ON evidence"
         " BEGIN SELECT RAISE(ABORT, 'evidence is append-only'); END;";
 
+/* What an artifact states beyond one enclave's value. */
+static const char many_values[] =
+        "CREATE TABLE artifact_value ("
+        " id INTEGER PRIMARY KEY,"
+        " artifact_id INTEGER NOT NULL REFERENCES artifact (id),"
+        " kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5),"
+        " value BLOB NOT NULL CHECK (length(value) = 32),"
+        " level INTEGER NOT NULL CHECK (level BETWEEN 1 AND 3),"
+        " is_signed INTEGER NOT NULL CHECK (is_signed IN (0, 1)),"
+        " os BLOB CHECK (length(os) = 32)," /* under a genuine quote */
+        " app_id BLOB CHECK (length(app_id) = 20),"
+        " UNIQUE (artifact_id, kind, value)"
+        ") STRICT;"
+        /* By which builds were judged; other rules judge them again. */
+        "ALTER TABLE target ADD COLUMN rules BLOB CHECK (length(rules) = 32);"
+        /* What was none of ours may be now: the next walk measures it again. */
+        "DELETE FROM artifact WHERE format = 0;";
+
+/* What is remembered of status endpoints. */
+static const char endpoints[] = "CREATE TABLE endpoint ("
+                                " target_id INTEGER NOT NULL REFERENCES target (id),"
+                                " url TEXT NOT NULL CHECK (url <> ''),"
+                                " compose BLOB CHECK (length(compose) = 32),"
+                                " trouble TEXT,"
+                                " at INTEGER NOT NULL,"
+                                " PRIMARY KEY (target_id, url)"
+                                ") STRICT, WITHOUT ROWID;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
 	const char *undo; /* how a person goes back, or why that is impossible */
 } steps[] = {
         {initial, "nothing before it: remove the file"},
+        {many_values, "DROP TABLE artifact_value; ALTER TABLE target DROP COLUMN rules; DELETE "
+                      "FROM artifact WHERE format > 4;"
+                      " DELETE FROM upgrade WHERE version = 2; PRAGMA user_version = 1"},
+        {endpoints, "DROP TABLE endpoint; DELETE FROM upgrade WHERE version = 3;"
+                    " PRAGMA user_version = 2"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

@@ -40,6 +40,68 @@ static void bind_measured(struct query *query, const struct measured *measured)
 	db_bind_text(query, measured->details);
 }
 
+/* What an enclave's artifact states follows from its one value. */
+static bool has_rows(const struct measured *measured)
+{
+	return measured->format != FORMAT_UNKNOWN && !format_is_nitro(measured->format);
+}
+
+static void write_values(struct store *store, int64_t artifact, const struct measured *measured)
+{
+	struct query *query =
+	        db_query(store->db, "DELETE FROM artifact_value WHERE artifact_id = ?");
+
+	db_bind_int(query, artifact);
+	db_run(query);
+	for (size_t i = 0; has_rows(measured) && i < measured->value_count; i++) {
+		const struct measured_value *value = &measured->values[i];
+		query = db_query(store->db,
+		                 "INSERT INTO artifact_value (artifact_id, kind, value, level,"
+		                 " is_signed, os, app_id) VALUES (?, ?, ?, ?, ?, ?, ?)");
+		db_bind_int(query, artifact);
+		db_bind_int(query, value->kind);
+		db_bind_blob(query, value->value.b, sizeof(value->value.b));
+		db_bind_int(query, value->level);
+		db_bind_int(query, value->is_signed);
+		if (value->is_quoted)
+			db_bind_blob(query, value->os.b, sizeof(value->os.b));
+		else
+			db_bind_null(query);
+		if (value->has_app_id)
+			db_bind_blob(query, value->app_id, sizeof(value->app_id));
+		else
+			db_bind_null(query);
+		db_run(query);
+	}
+}
+
+static void read_values(struct store *store, struct artifact *artifact)
+{
+	struct measured *measured = &artifact->measured;
+	struct query *query;
+
+	measured_fill(measured);
+	if (!has_rows(measured))
+		return;
+	query = db_query(store->db, "SELECT v.kind, v.value, v.level, v.is_signed, v.os, v.app_id"
+	                            " FROM target t JOIN artifact a ON a.target_id = t.id"
+	                            " JOIN artifact_value v ON v.artifact_id = a.id"
+	                            " WHERE t.name = ? AND a.path = ? ORDER BY v.id");
+	db_bind_text(query, artifact->target);
+	db_bind_text(query, artifact->path);
+	while (db_step(query)) {
+		struct measured_value value = {0};
+		value.kind = (enum kind)db_int(query);
+		db_fixed(query, value.value.b, sizeof(value.value.b));
+		value.level = (enum evidence_level)db_int(query);
+		value.is_signed = db_int(query) != 0;
+		value.is_quoted = db_fixed(query, value.os.b, sizeof(value.os.b));
+		value.has_app_id = db_fixed(query, value.app_id, sizeof(value.app_id));
+		if (measured->value_count < MEASURED_VALUES)
+			measured->values[measured->value_count++] = value;
+	}
+}
+
 static void mark_unjudged(struct store *store, int64_t target, const char *folder)
 {
 	struct query *query = db_query(store->db, "INSERT INTO unjudged (target_id, folder)"
@@ -69,7 +131,7 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 	        "pcr1 = excluded.pcr1,"
 	        " pcr2 = excluded.pcr2, pcr8 = excluded.pcr8, value = excluded.value,"
 	        " sha256 = excluded.sha256, measured_size = excluded.measured_size,"
-	        " details = excluded.details");
+	        " details = excluded.details RETURNING id");
 
 	db_bind_int(query, target);
 	db_bind_text(query, artifact->path);
@@ -81,7 +143,11 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 	db_bind_int(query, artifact->ctime_ns);
 	db_bind_int(query, artifact->gone);
 	bind_measured(query, &artifact->measured);
-	db_run(query);
+	if (!db_step(query))
+		die("an artifact without an id");
+	int64_t id = db_int(query);
+	db_done(query);
+	write_values(store, id, &artifact->measured);
 	mark_unjudged(store, target, artifact->folder);
 }
 
@@ -144,6 +210,7 @@ int store_artifact_get(struct store *store, struct arena *arena, const char *tar
 		return ERR_NOT_FOUND;
 	read_artifact(query, arena, out);
 	db_done(query);
+	read_values(store, out);
 	return 0;
 }
 
@@ -181,6 +248,8 @@ void store_artifact_list(struct store *store, struct arena *arena, const char *t
 		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
 		read_artifact(query, arena, &out->items[out->count++]);
 	}
+	for (size_t i = 0; i < out->count; i++)
+		read_values(store, &out->items[i]);
 }
 
 static void read_paths(struct query *query, struct arena *arena, struct path_list *out)
@@ -212,6 +281,26 @@ void store_folder_unjudged(struct store *store, struct arena *arena, const char 
 
 	db_bind_text(query, target);
 	read_paths(query, arena, out);
+}
+
+void store_folder_rules(struct store *store, const char *target, const struct hash32 *rules)
+{
+	int64_t target_id = store_target_id(store, target);
+	struct query *query = db_query(
+	        store->db, "UPDATE target SET rules = ?2 WHERE id = ?1 AND rules IS NOT ?2");
+
+	db_bind_int(query, target_id);
+	db_bind_blob(query, rules->b, sizeof(rules->b));
+	db_run(query);
+	if (db_changes(store->db) == 0)
+		return;
+	query = db_query(
+	        store->db,
+	        "INSERT INTO unjudged (target_id, folder)"
+	        " SELECT DISTINCT target_id, folder FROM artifact"
+	        " WHERE target_id = ? AND gone = 0 AND format <> 0 ON CONFLICT DO NOTHING");
+	db_bind_int(query, target_id);
+	db_run(query);
 }
 
 void store_folder_judged(struct store *store, const char *target, const char *folder)

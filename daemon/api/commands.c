@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "daemon/api/report.h"
 #include "daemon/watch/intake.h"
+#include "daemon/watch/poller.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +79,8 @@ static void command_status(struct client *client, const struct jval *args)
 	(void)args;
 	client_done(client, EXIT_YES,
 	            report_status(parts->store, parts->config, client_daemon_start(client),
-	                          govern_status(parts->govern), intake_status(parts->intake)),
+	                          govern_status(parts->govern), intake_status(parts->intake),
+	                          parts->poller != NULL ? poller_status(parts->poller) : NULL),
 	            NULL);
 }
 

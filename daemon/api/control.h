@@ -25,6 +25,7 @@ enum exit_code {
 
 struct control;
 struct intake;
+struct poller;
 
 struct control_parts {
 	struct loop *loop;
@@ -32,6 +33,7 @@ struct control_parts {
 	const struct config *config;
 	struct govern *govern;
 	struct intake *intake;
+	struct poller *poller; /* NULL: no endpoints */
 };
 
 /* Listens on config->control_socket (mode 0660; its folder decides who gets that far). A socket

@@ -26,11 +26,11 @@ struct jval *report_check(const struct hash32 *value, const char *target,
 /* Yes only if every answer is yes, no if any is no, else unknown. */
 enum check_answer report_check_sum(const struct govern_check *checks, size_t count);
 
-/* The one screen: {version, started, chains[], folders, targets[] {target, chain, model,
- * measurements{}, proposals{}}, waiting[] {id, target, state, since, for}}. chains and folders are
- * taken. */
+/* The one screen: {version, started, chains[], folders, endpoints (or null), targets[] {target,
+ * chain, model, measurements{}, proposals{}}, waiting[] {id, target, state, since, for}}. chains,
+ * folders and endpoints (NULL: there are none) are taken. */
 struct jval *report_status(struct store *store, const struct config *config, struct wall started,
-                           struct jval *chains, struct jval *folders);
+                           struct jval *chains, struct jval *folders, struct jval *endpoints);
 
 /* Whom or what a live proposal waits for, in words; in the arena. */
 char *report_waiting_for(struct arena *arena, const struct config_target *target /* or NULL */,

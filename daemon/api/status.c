@@ -156,7 +156,7 @@ static void push_held(struct jval *list, struct arena *arena, const struct measu
 }
 
 struct jval *report_status(struct store *store, const struct config *config, struct wall started,
-                           struct jval *chains, struct jval *folders)
+                           struct jval *chains, struct jval *folders, struct jval *endpoints)
 {
 	struct jval *view = jval_object(), *targets = jval_array(), *waiting = jval_array();
 	struct arena arena = {0};
@@ -187,6 +187,7 @@ struct jval *report_status(struct store *store, const struct config *config, str
 	jval_add_string(view, "started", wall_text(text, started));
 	jval_add(view, "chains", chains);
 	jval_add(view, "folders", folders);
+	jval_add(view, "endpoints", endpoints != NULL ? endpoints : jval_new_null());
 	jval_add(view, "targets", targets);
 	jval_add(view, "waiting", waiting);
 	arena_free(&arena);

@@ -60,14 +60,14 @@ static int open_file(const char *path, struct error *error)
 	return -1;
 }
 
-static struct jval *view_value(enum kind kind, const struct measured *measured)
+static struct jval *view_value(const struct measured_value *value)
 {
 	struct jval *view = jval_object();
 
-	jval_add_string(view, "kind", kind_name(kind));
-	jval_add_hash32(view, "value", &measured->value);
-	jval_add_string(view, "level", evidence_level_name(measured->level));
-	jval_add_bool(view, "signed", measured->is_signed);
+	jval_add_string(view, "kind", kind_name(value->kind));
+	jval_add_hash32(view, "value", &value->value);
+	jval_add_string(view, "level", evidence_level_name(value->level));
+	jval_add_bool(view, "signed", value->is_signed);
 	return view;
 }
 
@@ -78,11 +78,8 @@ static struct jval *view_measured(const char *path, const struct measured *measu
 	bool ok = !measured->refused && !unknown;
 	char sha256[HASH32_TEXT_SIZE];
 
-	/* On Nitro one value is the OS image's and the compose hash. */
-	if (ok) {
-		jval_push(values, view_value(KIND_OS_IMAGE, measured));
-		jval_push(values, view_value(KIND_COMPOSE, measured));
-	}
+	for (size_t i = 0; ok && i < measured->value_count; i++)
+		jval_push(values, view_value(&measured->values[i]));
 	if (measured->details == NULL ||
 	    jval_parse(&details, bytes_text(measured->details), NULL) != 0)
 		details = jval_object();
@@ -94,8 +91,7 @@ static struct jval *view_measured(const char *path, const struct measured *measu
 	jval_add_bool(view, "ok", ok);
 	jval_add_string(view, "refusal",
 	                measured->refused ? measured->refusal
-	                : unknown ? "none of the formats that are known: .eif, measurements.json, "
-	                            "nitro-cli JSON"
+	                : unknown ? "none of the formats that are known (docs/MEASUREMENTS.md)"
 	                          : NULL);
 	jval_add(view, "measurements", values);
 	jval_add(view, "details", details);
@@ -116,14 +112,14 @@ static struct jval *view_unread(const char *path, const char *why)
 static enum exit_code inspect_one(const char *path, struct hasher *hasher, struct jval **view)
 {
 	const char *slash = strrchr(path, '/');
+	struct measure_how how = {.name = slash != NULL ? slash + 1 : path};
 	struct arena arena = {0};
 	struct measured measured;
 	struct error error = {0};
 	enum exit_code code = EXIT_NO;
 
 	int fd = open_file(path, &error);
-	if (fd < 0 || measure_fd(&arena, fd, slash != NULL ? slash + 1 : path, hasher, &measured,
-	                         &error) != 0) {
+	if (fd < 0 || measure_fd(&arena, fd, &how, hasher, &measured, &error) != 0) {
 		run_complain("%s: %s", path, error.text);
 		*view = view_unread(path, error.text);
 	} else {
@@ -133,6 +129,28 @@ static enum exit_code inspect_one(const char *path, struct hasher *hasher, struc
 	if (fd >= 0)
 		close(fd);
 	arena_free(&arena);
+	return code;
+}
+
+static void append_entry(struct buf *out, const struct jval *machine)
+{
+	const char *entry = jval_get_string(machine, "known_os");
+
+	if (entry != NULL)
+		buf_printf(out, "%s\n", entry);
+}
+
+/* The entries for known_os of what one file shows; EXIT_NO when it shows none. */
+static enum exit_code print_known_os(struct buf *out, const struct jval *view)
+{
+	const struct jval *details = jval_get(view, "details");
+	const struct jval *machines = jval_get(details, "machines");
+
+	append_entry(out, details);
+	for (size_t i = 0; i < jval_count(machines); i++)
+		append_entry(out, jval_at(machines, i));
+	enum exit_code code = out->len > 0 ? EXIT_YES : EXIT_NO;
+	run_print(out);
 	return code;
 }
 
@@ -146,9 +164,11 @@ enum exit_code run_inspect(const struct ctl_options *options)
 	for (size_t i = 0; i < options->file_count; i++) {
 		struct jval *view;
 		enum exit_code code = inspect_one(options->files[i], hasher, &view);
+		if (options->known_os && code == EXIT_YES)
+			code = print_known_os(&out, view);
 		if (code > worst)
 			worst = code;
-		if (!options->json) {
+		if (!options->json && !options->known_os) {
 			if (i > 0)
 				buf_append_text(&out, "\n");
 			render_inspected(&out, view);
@@ -156,7 +176,7 @@ enum exit_code run_inspect(const struct ctl_options *options)
 		}
 		jval_push(list, view);
 	}
-	if (options->json)
+	if (options->json && !options->known_os)
 		run_print_json(list);
 	jval_free(list);
 	hasher_free(hasher);

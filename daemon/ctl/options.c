@@ -13,10 +13,16 @@ const struct ctl_command ctl_commands[] = {
          "list the measurements, or show one with its evidence", NULL},
         {"proposals", ARGUMENT_PROPOSAL_IF, 0, 0, "[ID]",
          "list the proposals, or show one with its whole history", NULL},
-        {"inspect", ARGUMENT_FILES, 0, 0, "FILE...", "measure local files; needs no daemon",
-         "Reads enclave images (.eif), measurements.json and nitro-cli's JSON exactly as the "
-         "daemon does. \"-\" is\n"
-         "standard input. Exit 2 when a file is refused, 1 when one cannot be read.\n"},
+        {"inspect", ARGUMENT_FILES, OPT_KNOWN_OS, 0, "FILE... [--known-os]",
+         "measure local files; needs no daemon",
+         "Reads enclave images (.eif), measurements.json, nitro-cli's JSON, logs, attestation "
+         "documents, app-compose.json,\n"
+         "TDX quotes, guest information and the rest of docs/MEASUREMENTS.md exactly as the daemon "
+         "does. \"-\" is\n"
+         "standard input. Exit 2 when a file is refused, 1 when one cannot be read.\n"
+         "--known-os prints only what `known_os` of a target needs to believe such a machine: a "
+         "line for each that a\n"
+         "genuine TDX quote shows. Trust the machine first.\n"},
         {"register", ARGUMENT_VALUE, OPT_TARGET | OPT_KIND, OPT_TARGET,
          "VALUE --target T [--kind K]", "have a value registered that no artifact brought",
          "Without --kind it is registered as a Nitro build is: os-image, and compose where the "
@@ -74,7 +80,8 @@ enum {
 	LETTER_TIMEOUT,
 	LETTER_FORMAT,
 	LETTER_FOLLOW,
-	LETTER_VERIFY
+	LETTER_VERIFY,
+	LETTER_KNOWN_OS
 };
 
 static const struct option long_options[] = {
@@ -88,6 +95,7 @@ static const struct option long_options[] = {
         {"format", required_argument, NULL, LETTER_FORMAT},
         {"follow", no_argument, NULL, LETTER_FOLLOW},
         {"verify", no_argument, NULL, LETTER_VERIFY},
+        {"known-os", no_argument, NULL, LETTER_KNOWN_OS},
         {NULL, 0, NULL, 0},
 };
 
@@ -95,8 +103,9 @@ static const struct {
 	unsigned bit;
 	const char *name;
 } option_names[] = {
-        {OPT_TARGET, "--target"}, {OPT_KIND, "--kind"},     {OPT_TIMEOUT, "--timeout"},
-        {OPT_FORMAT, "--format"}, {OPT_FOLLOW, "--follow"}, {OPT_VERIFY, "--verify"},
+        {OPT_TARGET, "--target"},     {OPT_KIND, "--kind"},     {OPT_TIMEOUT, "--timeout"},
+        {OPT_FORMAT, "--format"},     {OPT_FOLLOW, "--follow"}, {OPT_VERIFY, "--verify"},
+        {OPT_KNOWN_OS, "--known-os"},
 };
 
 static int take_option(struct ctl_options *out, int letter, unsigned *given, struct error *error)
@@ -139,6 +148,10 @@ static int take_option(struct ctl_options *out, int letter, unsigned *given, str
 	case LETTER_VERIFY:
 		out->verify = true;
 		*given |= OPT_VERIFY;
+		return 0;
+	case LETTER_KNOWN_OS:
+		out->known_os = true;
+		*given |= OPT_KNOWN_OS;
 		return 0;
 	}
 	die("option %d", letter);

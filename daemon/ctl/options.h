@@ -28,6 +28,7 @@ enum option_bit {
 	OPT_FORMAT = 8,
 	OPT_FOLLOW = 16,
 	OPT_VERIFY = 32,
+	OPT_KNOWN_OS = 64,
 };
 
 struct ctl_command {
@@ -44,7 +45,7 @@ extern const size_t ctl_command_count;
 
 struct ctl_options {
 	const struct ctl_command *command; /* NULL with help or version alone */
-	bool help, version, json, follow, verify;
+	bool help, version, json, follow, verify, known_os;
 	const char *socket, *target, *kind, *format;
 	int64_t timeout_ms;
 	const char *argument; /* the first, or NULL */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_WAITING = 20, TEXT_SIZE = 96 };
+enum { MAX_WAITING = 20, MAX_TROUBLE = 20, TEXT_SIZE = 96 };
 
 /* A member as text, whatever its type; NULL for null and what is missing. number needs room for
  * one that is no string. */
@@ -140,6 +140,34 @@ static void render_watches(struct buf *out, const struct jval *watches)
 	buf_append_text(out, "\n");
 }
 
+/* The counts, and those in trouble. */
+static void render_endpoints(struct buf *out, const struct jval *endpoints)
+{
+	const struct jval *trouble = jval_get(endpoints, "trouble");
+	struct table table = {0};
+	char text[TEXT_SIZE];
+
+	if (!jval_is_object(endpoints))
+		return;
+	buf_printf(out, "Endpoints: %s", member(endpoints, "count", text));
+	buf_printf(out, "; %s answering", member(endpoints, "answering", text));
+	buf_printf(out, ", %s failing", member(endpoints, "failing", text));
+	buf_printf(out, ", %s refused", member(endpoints, "refused", text));
+	buf_printf(out, ", %s not asked yet\n", member(endpoints, "unasked", text));
+	if (jval_count(trouble) > 0)
+		table_add(&table, "ENDPOINT", "TARGET", "STATE", "LAST ANSWER", "");
+	for (size_t i = 0; i < jval_count(trouble) && i < MAX_TROUBLE; i++) {
+		const struct jval *row = jval_at(trouble, i);
+		const char *answer = short_time(text, jval_get_string(row, "last_answer"));
+
+		table_add(&table, text_of(row, "url"), text_of(row, "target"),
+		          text_of(row, "state"), answer != NULL ? answer : "never",
+		          text_of(row, "error"));
+	}
+	table_write(out, &table, 0);
+	buf_append_text(out, "\n");
+}
+
 static void render_waiting(struct buf *out, const struct jval *waiting)
 {
 	struct table table = {0};
@@ -172,6 +200,7 @@ void render_status(struct buf *out, const struct jval *status)
 	render_targets(out, jval_get(status, "targets"));
 	buf_append_text(out, "\n");
 	render_watches(out, jval_get(jval_get(status, "folders"), "watches"));
+	render_endpoints(out, jval_get(status, "endpoints"));
 	render_waiting(out, jval_get(status, "waiting"));
 }
 
@@ -222,12 +251,57 @@ void render_measurements(struct buf *out, const struct jval *list)
 	table_write(out, &table, 0);
 }
 
+/* passed: name: text, one line each; what failed or stayed open stands out by its first word. */
+static void render_checks(struct buf *out, const struct jval *checks)
+{
+	for (size_t i = 0; i < jval_count(checks); i++) {
+		const struct jval *check = jval_at(checks, i);
+		const char *result = text_of(check, "result");
+		buf_printf(out, "      %-9s ",
+		           strcmp(result, "passed") == 0   ? "ok"
+		           : strcmp(result, "failed") == 0 ? "FAILED"
+		                                           : "undecided");
+		text_append(out, text_of(check, "check"));
+		buf_append_text(out, ": ");
+		text_append(out, text_of(check, "text"));
+		buf_append_text(out, "\n");
+	}
+}
+
+static int detail_row(const char *key, const struct jval *value, void *arg);
+
+/* A list among the details: checks, machines with details of their own, or texts. */
+static void render_list(struct buf *out, const char *key, const struct jval *list)
+{
+	if (strcmp(key, "checks") == 0) {
+		render_checks(out, list);
+		return;
+	}
+	for (size_t i = 0; i < jval_count(list); i++) {
+		const struct jval *one = jval_at(list, i);
+		buf_append_text(out, "      ");
+		text_append(out, key);
+		buf_append_text(out, " ");
+		if (jval_string(one) != NULL)
+			text_append(out, jval_string(one));
+		else
+			buf_printf(out, "%zu:", i + 1);
+		buf_append_text(out, "\n");
+		jval_each(one, detail_row, out);
+	}
+}
+
 static int detail_row(const char *key, const struct jval *value, void *arg)
 {
 	struct jval *holder = jval_object();
 	struct buf *out = arg;
 	char number[TEXT_SIZE];
 
+	if (jval_is_array(value)) {
+		render_list(out, key, value);
+		jval_free(holder);
+		return 0;
+	}
 	jval_add(holder, "v", jval_copy(value));
 	const char *text = member(holder, "v", number);
 	if (text != NULL && text[0] != '\0') {

@@ -32,6 +32,7 @@ static void run_stages(void *arg)
 {
 	struct lane *lane = arg;
 
+	registry_watch_held(lane);
 	if (lane->track_due) {
 		lane->track_due = false;
 		tracker_run(lane->tracker);

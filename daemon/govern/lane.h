@@ -30,6 +30,7 @@ struct lane {
 	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */
 	struct wall head_seen;        /* when it was answered */
+	int64_t held_seen;            /* held measurements up to this id were looked at */
 	char last_error[160];         /* of the chain; "" while it answers */
 	struct loop_timer *wake;
 	struct alarm_memory *alarms; /* what was alarmed about and is not over */

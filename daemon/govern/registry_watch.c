@@ -5,6 +5,7 @@
 #include "common/store/store_proposal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const enum kind kinds[] = {KIND_OS_IMAGE, KIND_COMPOSE, KIND_KMS_MR, KIND_KMS_DEVICE,
                                   KIND_DEVICE};
@@ -165,5 +166,75 @@ void registry_watch_run(struct lane *lane)
 		store_commit(lane->parts->store);
 		lane_changed(lane);
 	}
+	arena_free(&arena);
+}
+
+/* --- what is held and was decided on chain already ----------------------------------------------
+ */
+
+/* The last final event about the value, in *last; false when there is none. */
+static bool last_event(struct lane *lane, struct arena *arena, const struct registry_call *call,
+                       const struct measurement *m, struct seen_log *last)
+{
+	struct seen_log_list logs;
+	bool found = false;
+
+	for (enum action action = ACTION_ADD; action <= ACTION_REMOVE; action++) {
+		store_log_find(lane->parts->store, arena, lane->config->chain_id, &call->contract,
+		               event_registry_topic0(call->as, action), &m->value, &logs);
+		for (size_t i = 0; i < logs.count; i++) {
+			if (logs.items[i].block_number > lane->final.number ||
+			    (found && !is_later(&logs.items[i], last)))
+				continue;
+			*last = logs.items[i];
+			found = true;
+		}
+	}
+	return found;
+}
+
+static bool is_held_for_evidence(const struct measurement *m)
+{
+	return m->wanted && m->reason != NULL &&
+	       strncmp(m->reason, MEASUREMENT_HELD_FOR_EVIDENCE,
+	               strlen(MEASUREMENT_HELD_FOR_EVIDENCE)) == 0;
+}
+
+void registry_watch_held(struct lane *lane)
+{
+	struct measurement_filter filter = {.status = MEASUREMENT_HELD};
+	struct store *store = lane->parts->store;
+	struct measurement_list list;
+	struct arena arena = {0};
+
+	if (!lane->have_head)
+		return;
+	store_measurement_list(store, &arena, &filter, &list);
+	if (list.count == 0 || list.items[list.count - 1].id.n <= lane->held_seen) {
+		arena_free(&arena);
+		return;
+	}
+	store_begin(store);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct measurement *m = &list.items[i];
+		const struct config_target *target = lane_target(lane, m->target);
+		struct registry_call call;
+		struct seen_log last;
+		struct spoken spoken = {.lane = lane, .arena = &arena, .log = &last};
+
+		if (m->id.n <= lane->held_seen)
+			continue;
+		lane->held_seen = m->id.n;
+		if (target == NULL || target->chain != lane->config || !is_held_for_evidence(m) ||
+		    registry_call_for(&call, target, m->kind) != 0 ||
+		    !last_event(lane, &arena, &call, m, &last) ||
+		    !find_topic(&spoken.topic, &last.topic0))
+			continue;
+		if (spoken.topic.action == ACTION_REMOVE)
+			act_on_removal(&spoken, m);
+		else
+			act_on_addition(&spoken, m);
+	}
+	store_commit(store);
 	arena_free(&arena);
 }

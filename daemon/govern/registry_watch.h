@@ -6,5 +6,8 @@
 
 /* Acts once on every registry event that became final. */
 void registry_watch_run(struct lane *lane);
+/* What was recorded after such an event and is held for its evidence alone: what is authorized
+ * already waits for nobody. Looks once at each. */
+void registry_watch_held(struct lane *lane);
 
 #endif

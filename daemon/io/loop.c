@@ -2,6 +2,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "daemon/io/loop_base.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -131,8 +132,7 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
-/* First thing in every callback from libevent: the first one of a pass reads the clock. */
-static void enter(struct loop *loop)
+void loop_enter(struct loop *loop)
 {
 	if (loop->in_pass)
 		return;
@@ -152,7 +152,7 @@ void loop_run(struct loop *loop)
 		if (event_base_loop(loop->base, flags) < 0)
 			die("the event loop failed");
 		if (loop->deferred != NULL) {
-			enter(loop);
+			loop_enter(loop);
 			run_deferred(loop);
 		}
 		loop->in_pass = false;
@@ -220,7 +220,7 @@ static void timer_fired(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	enter(timer->handle.loop);
+	loop_enter(timer->handle.loop);
 	int64_t early_ms = timer->due.ms - timer->handle.loop->now.ms;
 	if (early_ms > 0)
 		add_timer(timer, early_ms);
@@ -272,7 +272,7 @@ static void io_ready(evutil_socket_t fd, short what, void *arg)
 		events |= LOOP_READ;
 	if (what & EV_WRITE)
 		events |= LOOP_WRITE;
-	enter(io->handle.loop);
+	loop_enter(io->handle.loop);
 	io->ready((int)fd, events, io->arg); /* may free the handle */
 }
 
@@ -333,7 +333,7 @@ static void signal_caught(evutil_socket_t number, short what, void *arg)
 	struct loop_signal *handle = arg;
 
 	(void)what;
-	enter(handle->handle.loop);
+	loop_enter(handle->handle.loop);
 	handle->caught((int)number, handle->arg); /* may free the handle */
 }
 
@@ -354,6 +354,11 @@ void loop_signal_free(struct loop_signal *signal)
 {
 	if (signal != NULL)
 		release(&signal->handle);
+}
+
+struct event_base *loop_event_base(struct loop *loop)
+{
+	return loop->base;
 }
 
 const char *loop_version(void)

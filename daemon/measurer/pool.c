@@ -32,6 +32,7 @@ struct measurer_job {
 	uint32_t id;
 	int fd;
 	char *name;
+	bool is_kms;
 	bool sent;
 	measurer_done_fn *done;
 	void *arg;
@@ -241,7 +242,7 @@ static void send_job(struct worker *worker)
 	struct buf body = {0};
 	struct error error;
 
-	wire_put_text(&body, job->name);
+	wire_put_how(&body, &(struct measure_how){.name = job->name, .is_kms = job->is_kms});
 	struct message message = {.kind = WIRE_MEASURE, .id = job->id, .body = buf_bytes(&body)};
 	if (message_send(worker->role.socket, &message, job->fd, &error) == 0) {
 		job->sent = true;
@@ -435,8 +436,9 @@ static struct worker *choose_worker(struct measurer_pool *pool)
 	return best;
 }
 
-struct measurer_job *measurer_measure(struct measurer_pool *pool, int fd, const char *name,
-                                      measurer_done_fn *done, void *arg)
+struct measurer_job *measurer_measure(struct measurer_pool *pool, int fd,
+                                      const struct measure_how *how, measurer_done_fn *done,
+                                      void *arg)
 {
 	struct worker *worker = choose_worker(pool);
 	struct measurer_job *job = xcalloc(1, sizeof(*job));
@@ -445,7 +447,8 @@ struct measurer_job *measurer_measure(struct measurer_pool *pool, int fd, const 
 	        .worker = worker,
 	        .id = ++pool->last_id,
 	        .fd = fd,
-	        .name = xstrdup(name),
+	        .name = xstrdup(how->name),
+	        .is_kms = how->is_kms,
 	        .done = done,
 	        .arg = arg,
 	};

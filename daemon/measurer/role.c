@@ -7,7 +7,9 @@
 #include "daemon/measurer/wire.h"
 #include "daemon/sandbox/sandbox.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint64_t cpu_ms(void)
@@ -20,12 +22,16 @@ static uint64_t cpu_ms(void)
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
-/* Jansson seeds its hash tables from a file at the first object. */
+/* Jansson seeds its hash tables from a file at the first object; the C library reads the time zone
+ * from one at the first date in a certificate, unless it is named. */
 static void use_libraries_once(void)
 {
 	struct jval *first;
 
 	crypto_init();
+	if (setenv("TZ", "UTC0", 1) != 0)
+		die("the time zone cannot be set");
+	tzset();
 	if (jval_parse(&first, bytes_text("{\"a\":1}"), NULL) != 0)
 		die("the JSON parser does not work");
 	jval_free(first);
@@ -37,13 +43,14 @@ static uint16_t measure(struct hasher *hasher, struct bytes request, int fd, str
 	struct field_reader reader = {.rest = request};
 	struct arena arena = {0};
 	struct measured measured;
+	struct measure_how how;
 	struct error error;
 	uint16_t kind = WIRE_FAILED;
 
-	const char *name = wire_get_text(&reader, &arena);
+	wire_get_how(&reader, &arena, &how);
 	int rc = !field_reader_done(&reader) || fd < 0
 	                 ? error_set(&error, ERR_INVALID, "a request without name or descriptor")
-	                 : measure_fd(&arena, fd, name, hasher, &measured, &error);
+	                 : measure_fd(&arena, fd, &how, hasher, &measured, &error);
 	field_put_u64(body, cpu_ms());
 	if (rc == 0) {
 		kind = WIRE_MEASURED;

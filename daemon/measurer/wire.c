@@ -43,6 +43,75 @@ static char *get_optional(struct field_reader *reader, struct arena *arena)
 	return get_bool(reader) ? wire_get_text(reader, arena) : NULL;
 }
 
+void wire_put_how(struct buf *body, const struct measure_how *how)
+{
+	wire_put_text(body, how->name);
+	field_put_u8(body, how->is_kms);
+}
+
+void wire_get_how(struct field_reader *reader, struct arena *arena, struct measure_how *out)
+{
+	*out = (struct measure_how){.name = wire_get_text(reader, arena)};
+	out->is_kms = get_bool(reader);
+}
+
+/* --- values --- */
+
+static void put_values(struct buf *body, const struct measured *measured)
+{
+	/* A reader takes those of Nitro from the one value. */
+	size_t count = format_is_nitro(measured->format) ? 0 : measured->value_count;
+
+	field_put_u8(body, (uint8_t)count);
+	for (size_t i = 0; i < count; i++) {
+		const struct measured_value *value = &measured->values[i];
+		field_put_u8(body, (uint8_t)value->kind);
+		field_put_fixed(body, value->value.b, sizeof(value->value.b));
+		field_put_u8(body, (uint8_t)value->level);
+		field_put_u8(body, value->is_signed);
+		field_put_u8(body, value->is_quoted);
+		field_put_fixed(body, value->os.b, sizeof(value->os.b));
+		field_put_u8(body, value->has_app_id);
+		field_put_fixed(body, value->app_id, sizeof(value->app_id));
+	}
+}
+
+static void get_value(struct field_reader *reader, struct measured_value *out)
+{
+	uint8_t kind = field_get_u8(reader);
+	field_get_fixed(reader, out->value.b, sizeof(out->value.b));
+	uint8_t level = field_get_u8(reader);
+	out->is_signed = get_bool(reader);
+	out->is_quoted = get_bool(reader);
+	field_get_fixed(reader, out->os.b, sizeof(out->os.b));
+	out->has_app_id = get_bool(reader);
+	field_get_fixed(reader, out->app_id, sizeof(out->app_id));
+	/* What is attested is for main to decide: it knows the target. */
+	if (kind < KIND_OS_IMAGE || kind > KIND_LAST || level < LEVEL_CLAIMED ||
+	    level > LEVEL_RECOMPUTED || hash32_is_zero(&out->value)) {
+		reader->failed = true;
+		return;
+	}
+	out->kind = (enum kind)kind;
+	out->level = (enum evidence_level)level;
+}
+
+static void get_values(struct field_reader *reader, struct measured *out)
+{
+	uint8_t count = field_get_u8(reader);
+
+	if (count > MEASURED_VALUES || (count > 0 && format_is_nitro(out->format))) {
+		reader->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < count && !reader->failed; i++)
+		get_value(reader, &out->values[i]);
+	out->value_count = count;
+	measured_fill(out);
+}
+
+/* --- the whole --- */
+
 void wire_put_measured(struct buf *body, const struct measured *measured)
 {
 	field_put_u8(body, (uint8_t)measured->format);
@@ -59,20 +128,42 @@ void wire_put_measured(struct buf *body, const struct measured *measured)
 	field_put_fixed(body, measured->sha256.b, sizeof(measured->sha256.b));
 	field_put_u64(body, measured->size);
 	put_optional(body, measured->details);
+	put_values(body, measured);
 }
 
-static bool is_sound(const struct measured *measured)
+static bool has_no_pcrs(const struct measured *measured)
+{
+	static const struct pcrs none;
+
+	return memcmp(&measured->pcrs, &none, 4 * SHA384_SIZE) == 0 && !measured->pcrs.has_pcr8;
+}
+
+static bool is_sound_nitro(const struct measured *measured)
 {
 	struct hash32 value = pcrs_value(&measured->pcrs);
 	bool has_value = !hash32_is_zero(&measured->value);
 
+	/* A notice may state the hash alone. */
+	if (measured->format == FORMAT_BUILD_LOG && has_no_pcrs(measured))
+		return has_value || measured->refused;
 	if (has_value && !hash32_equal(&measured->value, &value))
 		return false;
-	if (measured->refused != (measured->refusal != NULL))
-		return false;
-	if (measured->format == FORMAT_UNKNOWN)
-		return !measured->refused && !has_value;
 	return measured->refused || (has_value && !pcrs_any_zero(&measured->pcrs));
+}
+
+static bool is_sound(const struct measured *measured)
+{
+	enum evidence_level most =
+	        measured->format == FORMAT_NSM ? LEVEL_ATTESTED : LEVEL_RECOMPUTED;
+
+	if (measured->level > most || measured->refused != (measured->refusal != NULL))
+		return false;
+	if (format_is_nitro(measured->format))
+		return is_sound_nitro(measured);
+	if (!has_no_pcrs(measured) || !hash32_is_zero(&measured->value))
+		return false;
+	return measured->format != FORMAT_UNKNOWN ||
+	       (!measured->refused && measured->value_count == 0);
 }
 
 void wire_get_measured(struct field_reader *reader, struct arena *arena, struct measured *out)
@@ -92,14 +183,13 @@ void wire_get_measured(struct field_reader *reader, struct arena *arena, struct 
 	field_get_fixed(reader, out->sha256.b, sizeof(out->sha256.b));
 	out->size = field_get_u64(reader);
 	out->details = get_optional(reader, arena);
-
-	/* A measurer only ever claims or recomputes. */
-	if (format > FORMAT_NITRO_DESCRIBE || level < LEVEL_CLAIMED || level > LEVEL_RECOMPUTED) {
+	if (format > FORMAT_LAST || level < LEVEL_CLAIMED || level > LEVEL_ATTESTED) {
 		reader->failed = true;
 		return;
 	}
 	out->format = (enum format)format;
 	out->level = (enum evidence_level)level;
+	get_values(reader, out);
 	if (!reader->failed && !is_sound(out))
 		reader->failed = true;
 }

@@ -3,12 +3,14 @@
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
 #include "daemon/api/control.h"
+#include "daemon/api/drop.h"
 #include "daemon/govern/govern.h"
 #include "daemon/measurer/pool.h"
 #include "daemon/registrard/notify.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/signer/signer.h"
 #include "daemon/watch/intake.h"
+#include "daemon/watch/poller.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +112,22 @@ int daemon_start_signer(struct daemon *daemon, struct error *error)
 
 int daemon_start_measurers(struct daemon *daemon, struct error *error)
 {
-	return measurer_pool_start(&daemon->pool, daemon->loop, daemon->config->measurers, error);
+	const struct config *config = daemon->config;
+	int rc = measurer_pool_start(&daemon->pool, daemon->loop, config->measurers, error);
+
+	/* Endpoints have a measurer of their own: neither a flood of builds nor one of answers
+	 * keeps the other waiting. */
+	if (rc == 0 && config->endpoint_count > 0)
+		rc = measurer_pool_start(&daemon->poller_pool, daemon->loop, 1, error);
+	return rc;
+}
+
+int daemon_prepare_http(struct daemon *daemon, struct error *error)
+{
+	struct drop_parts parts = {
+	        .loop = daemon->loop, .store = daemon->store, .config = daemon->config};
+
+	return drop_new(&daemon->drop, &parts, error);
 }
 
 static char *folder_of(struct arena *arena, const char *path)
@@ -181,6 +198,11 @@ void daemon_start_govern(struct daemon *daemon)
 	govern_on_change(daemon->govern, governed, daemon);
 }
 
+static void watch_dropped(const struct config_watch *watch, void *arg)
+{
+	intake_watch(arg, watch);
+}
+
 int daemon_start_intake(struct daemon *daemon, struct error *error)
 {
 	struct intake_parts parts = {
@@ -194,7 +216,24 @@ int daemon_start_intake(struct daemon *daemon, struct error *error)
 	(void)error;
 	daemon->intake = intake_new(&parts);
 	intake_start(daemon->intake);
+	drop_each_watch(daemon->config, watch_dropped, daemon->intake);
 	return 0;
+}
+
+void daemon_start_poller(struct daemon *daemon)
+{
+	struct poller_parts parts = {
+	        .loop = daemon->loop,
+	        .pool = daemon->poller_pool,
+	        .store = daemon->store,
+	        .config = daemon->config,
+	        .on_measurements = measurements_made,
+	        .arg = daemon,
+	};
+	if (daemon->config->endpoint_count == 0)
+		return;
+	daemon->poller = poller_new(&parts);
+	poller_start(daemon->poller);
 }
 
 int daemon_listen(struct daemon *daemon, struct error *error)
@@ -205,8 +244,10 @@ int daemon_listen(struct daemon *daemon, struct error *error)
 	        .config = daemon->config,
 	        .govern = daemon->govern,
 	        .intake = daemon->intake,
+	        .poller = daemon->poller,
 	};
-	return control_listen(&daemon->control, &parts, error);
+	int rc = control_listen(&daemon->control, &parts, error);
+	return rc == 0 ? drop_listen(daemon->drop, error) : rc;
 }
 
 /* --- supervision --------------------------------------------------------------------------------
@@ -224,8 +265,9 @@ void daemon_ready(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 
-	log_info(NULL, "ready: %zu chains, %zu targets, %zu watched folders", config->chain_count,
-	         config->target_count, config->watch_count);
+	log_info(NULL, "ready: %zu chains, %zu targets, %zu watched folders, %zu endpoints",
+	         config->chain_count, config->target_count, config->watch_count,
+	         config->endpoint_count);
 	notify_ready(config->target_count, config->watch_count);
 	daemon->watchdog_ms = notify_watchdog_interval_ms();
 	if (daemon->watchdog_ms > 0) {
@@ -238,11 +280,14 @@ void daemon_shut_down(struct daemon *daemon)
 {
 	notify_stopping();
 	/* 1. nobody can ask any more */
+	drop_free(daemon->drop);
 	control_close(daemon->control);
 	/* 2. no new work; artifacts in hand are found again at the next start */
 	intake_free(daemon->intake);
+	poller_free(daemon->poller);
 	/* 3. the children; the signer before those who wait for its answers */
 	measurer_pool_free(daemon->pool);
+	measurer_pool_free(daemon->poller_pool);
 	signer_free(daemon->signer);
 	/* 4. what is under way on chains and services is stored already */
 	govern_free(daemon->govern);

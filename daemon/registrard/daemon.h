@@ -9,9 +9,11 @@
 #include "daemon/io/role.h"
 
 struct control;
+struct drop;
 struct govern;
 struct intake;
 struct measurer_pool;
+struct poller;
 struct signer;
 
 struct daemon {
@@ -27,6 +29,9 @@ struct daemon {
 	struct measurer_pool *pool;
 	struct govern *govern;
 	struct intake *intake;
+	struct measurer_pool *poller_pool; /* NULL without endpoints, like the poller */
+	struct poller *poller;
+	struct drop *drop; /* NULL without http */
 	struct control *control;
 	bool stopping;
 };
@@ -37,9 +42,11 @@ int daemon_open_store(struct daemon *daemon, struct error *error) MUST_USE;
 void daemon_make_loop(struct daemon *daemon);
 int daemon_start_signer(struct daemon *daemon, struct error *error) MUST_USE;
 int daemon_start_measurers(struct daemon *daemon, struct error *error) MUST_USE;
+int daemon_prepare_http(struct daemon *daemon, struct error *error) MUST_USE;
 int daemon_drop_rights(struct daemon *daemon, struct error *error) MUST_USE;
 void daemon_start_govern(struct daemon *daemon);
 int daemon_start_intake(struct daemon *daemon, struct error *error) MUST_USE;
+void daemon_start_poller(struct daemon *daemon);
 int daemon_listen(struct daemon *daemon, struct error *error) MUST_USE;
 void daemon_ready(struct daemon *daemon);
 

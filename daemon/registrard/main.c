@@ -68,6 +68,9 @@ static int run(const struct options *options)
 		goto out;
 	if (daemon_start_measurers(&daemon, &error) != 0)
 		goto out;
+	/* Tokens and the TLS key are read while they still can be. */
+	if (daemon_prepare_http(&daemon, &error) != 0)
+		goto out;
 	if (daemon_drop_rights(&daemon, &error) != 0)
 		goto out;
 	/* Governance before intake: what the store holds from last time is followed from the start.
@@ -75,7 +78,9 @@ static int run(const struct options *options)
 	daemon_start_govern(&daemon);
 	if (daemon_start_intake(&daemon, &error) != 0)
 		goto out;
-	/* The control socket last: whoever reaches it finds a daemon that can answer. */
+	/* After intake, which puts the targets into the store. */
+	daemon_start_poller(&daemon);
+	/* The sockets last: whoever reaches one finds a daemon that can answer. */
 	if (daemon_listen(&daemon, &error) != 0)
 		goto out;
 	daemon_ready(&daemon);

@@ -25,6 +25,7 @@ struct source {
 	const struct config_target *target; /* of the present config */
 	struct config_watch watch;          /* without its pointers */
 	char *path;                         /* without a slash at its end */
+	bool further;                       /* by intake_watch, not of the config */
 	struct watcher *watcher;
 	/* Stored paths, being compared with what is there. */
 	struct arena sweep_arena;
@@ -238,8 +239,9 @@ static void start_job(struct source *source, struct watcher_file *file)
 	job->id = file->id;
 	TAILQ_INSERT_TAIL(&intake->jobs, job, link);
 	intake->job_count++;
-	job->handle = measurer_measure(intake->pool, job->fd, name != NULL ? name + 1 : job->path,
-	                               measured, job);
+	job->handle = measurer_measure(
+	        intake->pool, job->fd,
+	        &(struct measure_how){.name = name != NULL ? name + 1 : job->path}, measured, job);
 }
 
 static void take(struct source *source, struct watcher_file *file)
@@ -421,13 +423,12 @@ static void left(const char *folder, void *arg)
 	sweep(arg, folder);
 }
 
-static void walked(void *arg)
+/* What waits for a verdict, from before a restart or because the rules are others now. */
+static void touch_unjudged(struct source *source)
 {
-	struct source *source = arg;
 	struct arena arena = {0};
 	struct path_list folders;
 
-	sweep(source, "");
 	store_folder_unjudged(source->intake->store, &arena, source->target->name, &folders);
 	for (size_t i = 0; i < folders.count; i++) {
 		const char *folder = path_within(source, folders.items[i]);
@@ -442,10 +443,18 @@ static void walked(void *arg)
  * -----------------------------------------------------------------------------------------------
  */
 
+static void walked(void *arg)
+{
+	struct source *source = arg;
+
+	sweep(source, "");
+	touch_unjudged(source);
+}
+
 static const struct watcher_owner owner = {
         .known = known, .ready = ready, .walked = walked, .left = left};
 
-static void source_add(struct intake *intake, const struct config_watch *watch)
+static struct source *source_add(struct intake *intake, const struct config_watch *watch)
 {
 	struct source *source = xcalloc(1, sizeof(*source));
 	size_t len = strlen(watch->path);
@@ -470,6 +479,7 @@ static void source_add(struct intake *intake, const struct config_watch *watch)
 	        .arg = source,
 	});
 	TAILQ_INSERT_TAIL(&intake->sources, source, link);
+	return source;
 }
 
 /* What was measured of it and is not stored yet is found again by whoever watches it next. */
@@ -517,6 +527,8 @@ static void put_targets(struct intake *intake)
 
 		store_target_put(intake->store, target->name, target->chain->chain_id, &target->kms,
 		                 target->has_app ? &target->app : NULL);
+		struct hash32 rules = judge_rules(target);
+		store_folder_rules(intake->store, target->name, &rules);
 	}
 	store_commit(intake->store);
 }
@@ -544,6 +556,11 @@ void intake_start(struct intake *intake)
 		source_add(intake, &intake->config->watches[i]);
 }
 
+void intake_watch(struct intake *intake, const struct config_watch *watch)
+{
+	source_add(intake, watch)->further = true;
+}
+
 void intake_free(struct intake *intake)
 {
 	if (intake == NULL)
@@ -558,6 +575,10 @@ void intake_free(struct intake *intake)
 
 static bool is_kept(struct source *source, const struct config *config)
 {
+	if (source->further) {
+		source->target = config_target_find(config, source->target->name);
+		return source->target != NULL;
+	}
 	for (size_t i = 0; i < config->watch_count; i++) {
 		if (same_watch(source, &config->watches[i])) {
 			source->target = config->watches[i].target;
@@ -587,7 +608,9 @@ void intake_reload(struct intake *intake, const struct config *config)
 	put_targets(intake);
 	for (source = TAILQ_FIRST(&intake->sources); source != NULL; source = next) {
 		next = TAILQ_NEXT(source, link);
-		if (!is_kept(source, config))
+		if (is_kept(source, config))
+			touch_unjudged(source);
+		else
 			source_free(source);
 	}
 	for (size_t i = 0; i < config->watch_count; i++) {

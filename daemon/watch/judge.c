@@ -5,6 +5,7 @@
 #include "common/store/store_build.h"
 #include "common/store/store_event.h"
 #include "common/store/store_measurement.h"
+#include "daemon/watch/worth.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct judgement {
 	const char *folder;
 	struct arena *arena;
 	struct artifact_list artifacts;
+	struct build_artifact *files; /* the same, as the verdict sees them */
 	struct build_verdicts verdicts;
 	struct build_list before; /* what stood in the store */
 	bool changed;
@@ -28,8 +30,25 @@ struct judgement {
 /* --- evidence -----------------------------------------------------------------------------------
  */
 
-/* What the parser found, and what the file is. */
-static const char *evidence_details(struct arena *arena, const struct measured *measured)
+/* Appends to the member "checks" of details. */
+static void append_checks(struct jval *details, const struct checks *checks)
+{
+	const struct jval *before = jval_get(details, "checks");
+	struct jval *all = jval_is_array(before) ? jval_copy(before) : jval_array();
+	struct jval *added = checks_json(checks);
+
+	for (size_t i = 0; i < jval_count(added); i++)
+		jval_push(all, jval_copy(jval_at(added, i)));
+	jval_free(added);
+	if (jval_count(all) > 0)
+		jval_add(details, "checks", all);
+	else
+		jval_free(all);
+}
+
+/* What the parser found, what the file is, and what was decided for this target. */
+static const char *evidence_details(struct arena *arena, const struct measured *measured,
+                                    const struct checks *checks)
 {
 	struct jval *details = NULL;
 	struct buf text = {0};
@@ -41,8 +60,10 @@ static const char *evidence_details(struct arena *arena, const struct measured *
 	if (!jval_is_object(details)) {
 		jval_free(details);
 		details = jval_object();
-		pcrs_add(details, &measured->pcrs);
+		if (format_is_nitro(measured->format))
+			pcrs_add(details, &measured->pcrs);
 	}
+	append_checks(details, checks);
 	jval_add_string(details, "format", format_name(measured->format));
 	jval_add_int(details, "size", (int64_t)measured->size);
 	jval_write(&text, details, JVAL_COMPACT);
@@ -52,32 +73,44 @@ static const char *evidence_details(struct arena *arena, const struct measured *
 	return out;
 }
 
-/* Adds every file of the build as evidence; the first one makes the measurement. */
-static struct measurement_id record(struct judgement *j, const struct build_verdict *verdict,
-                                    enum kind kind)
+/* A list of checksums is hashed itself once all that it lists was. */
+static void judge_files(struct judgement *j, size_t index, struct checks *checks,
+                        struct worth *worth)
 {
-	struct measurement_id id = {0};
+	const char *which;
 
-	for (size_t i = 0; i < verdict->artifact_count; i++) {
-		const struct artifact *artifact = &j->artifacts.items[verdict->artifacts[i]];
-		const struct measured *measured = &artifact->measured;
-		struct evidence evidence = {
-		        .level = measured->level,
-		        .is_signed = measured->is_signed,
-		        .source = "folder",
-		        .artifact = artifact->path,
-		        .artifact_sha256 = measured->sha256,
-		        .details = evidence_details(j->arena, measured),
-		};
-		bool created;
-
-		/* A file that only goes along, without a value of its own, proves nothing. */
-		if (!hash32_equal(&measured->value, &verdict->value))
-			continue;
-		id = store_measurement_record(j->store, j->target->name, kind, &verdict->value,
-		                              &evidence, &created);
+	if (j->files[index].measured->format != FORMAT_OS_CHECKSUMS)
+		return;
+	if (build_os_files(j->arena, j->files, j->artifacts.count, index, &which) !=
+	    OS_FILES_SAME) {
+		checks_add(checks, "files", CHECK_UNDECIDED, "%s is listed and not beside it",
+		           which);
+		return;
 	}
-	return id;
+	checks_add(checks, "files", CHECK_PASSED, "every listed file was hashed");
+	worth->level = LEVEL_RECOMPUTED;
+}
+
+static struct measurement_id record_value(struct judgement *j, size_t index,
+                                          const struct measured_value *value)
+{
+	const struct artifact *artifact = &j->artifacts.items[index];
+	struct checks checks = {.arena = j->arena};
+	struct worth worth;
+	bool created;
+
+	worth_of(j->target, value, &checks, &worth);
+	judge_files(j, index, &checks, &worth);
+	struct evidence evidence = {
+	        .level = worth.level,
+	        .is_signed = worth.is_signed,
+	        .source = "folder",
+	        .artifact = artifact->path,
+	        .artifact_sha256 = artifact->measured.sha256,
+	        .details = evidence_details(j->arena, &artifact->measured, &checks),
+	};
+	return store_measurement_record(j->store, j->target->name, value->kind, &value->value,
+	                                &evidence, &created);
 }
 
 /* --- holding and lifting
@@ -117,24 +150,51 @@ static void weigh(struct judgement *j, struct measurement_id id)
 		                                    evidence_level_name(m.level)));
 }
 
-static const enum kind kinds[] = {KIND_OS_IMAGE, KIND_COMPOSE};
-
 /* A Nitro value stands for the OS image and, as there is no other, for the compose hash. */
-static bool has_kind(const struct judgement *j, enum kind kind)
+static bool has_kind(const struct judgement *j, const struct measured *measured, enum kind kind)
 {
-	return kind == KIND_OS_IMAGE || j->target->has_app;
+	return !format_is_nitro(measured->format) || kind == KIND_OS_IMAGE || j->target->has_app;
+}
+
+/* Adds every file of the build as evidence; the first one makes the measurement. */
+static void record_kind(struct judgement *j, const struct build_verdict *verdict, enum kind kind)
+{
+	struct measurement_id *done =
+	        arena_array(j->arena, verdict->artifact_count * MEASURED_VALUES + 1, sizeof(*done));
+	size_t count = 0;
+
+	for (size_t i = 0; i < verdict->artifact_count; i++) {
+		size_t index = verdict->artifacts[i];
+		const struct measured *measured = &j->artifacts.items[index].measured;
+		for (size_t k = 0; k < measured->value_count; k++)
+			if (measured->values[k].kind == kind && has_kind(j, measured, kind))
+				done[count++] = record_value(j, index, &measured->values[k]);
+	}
+	/* Only with all its evidence: the weakest piece may come first. */
+	for (size_t i = 0; i < count; i++)
+		weigh(j, done[i]);
+	j->changed = j->changed || count > 0;
 }
 
 static void accept(struct judgement *j, const struct build_verdict *verdict)
 {
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct measurement_id id = {0};
+	for (enum kind kind = KIND_OS_IMAGE; kind <= KIND_LAST; kind++)
+		record_kind(j, verdict, kind);
+}
 
-		if (has_kind(j, kinds[i]))
-			id = record(j, verdict, kinds[i]);
-		if (id.n != 0) {
-			weigh(j, id);
-			j->changed = true;
+/* What one of its files states belongs to another app: refused, like any contradiction. */
+static void refuse_strangers(struct judgement *j, struct build_verdict *verdict)
+{
+	for (size_t i = 0; i < verdict->artifact_count && !verdict->refused; i++) {
+		const struct build_artifact *file = &j->files[verdict->artifacts[i]];
+		for (size_t k = 0; k < file->measured->value_count && !verdict->refused; k++) {
+			struct checks checks = {.arena = j->arena};
+			struct worth worth;
+			worth_of(j->target, &file->measured->values[k], &checks, &worth);
+			verdict->refused = worth.is_wrong;
+			if (worth.is_wrong)
+				verdict->reason = arena_printf(j->arena, "%s: %s", file->name,
+				                               checks_first_failed(&checks)->text);
 		}
 	}
 }
@@ -202,6 +262,14 @@ static bool is_accepted_now(const struct judgement *j, const struct hash32 *valu
 	return false;
 }
 
+static bool states(const struct measured *measured, const struct hash32 *value)
+{
+	for (size_t i = 0; i < measured->value_count; i++)
+		if (hash32_equal(&measured->values[i].value, value))
+			return true;
+	return false;
+}
+
 /* The refused verdict one of whose files still says this value, or NULL. */
 static const struct build_verdict *refused_now(const struct judgement *j,
                                                const struct hash32 *value)
@@ -213,7 +281,7 @@ static const struct build_verdict *refused_now(const struct judgement *j,
 			const struct artifact *artifact =
 			        &j->artifacts.items[verdict->artifacts[k]];
 
-			if (hash32_equal(&artifact->measured.value, value))
+			if (states(&artifact->measured, value))
 				return verdict;
 		}
 	}
@@ -233,8 +301,8 @@ static void look_back(struct judgement *j, const struct build *before)
 	verdict = refused_now(j, &before->value);
 	if (verdict == NULL || is_carried_elsewhere(j, &before->value))
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (store_measurement_find(j->store, j->arena, j->target->name, kinds[i],
+	for (enum kind kind = KIND_OS_IMAGE; kind <= KIND_LAST; kind++) {
+		if (store_measurement_find(j->store, j->arena, j->target->name, kind,
 		                           &before->value, &m) == 0)
 			contradict(j, &m, verdict->reason);
 	}
@@ -333,7 +401,10 @@ bool judge_folder(struct store *store, const struct config_target *target, const
 		files[i].name = name_in(folder, j.artifacts.items[i].path);
 		files[i].measured = &j.artifacts.items[i].measured;
 	}
+	j.files = files;
 	build_judge(&arena, files, j.artifacts.count, &j.verdicts);
+	for (size_t i = 0; i < j.verdicts.count; i++)
+		refuse_strangers(&j, &j.verdicts.items[i]);
 	for (size_t i = 0; i < j.before.count; i++)
 		look_back(&j, &j.before.items[i]);
 	for (size_t i = 0; i < j.verdicts.count; i++)
@@ -343,4 +414,17 @@ bool judge_folder(struct store *store, const struct config_target *target, const
 	store_folder_judged(store, target->name, folder);
 	arena_free(&arena);
 	return j.changed;
+}
+
+struct hash32 judge_rules(const struct config_target *target)
+{
+	struct buf text = {0};
+
+	buf_printf(&text, "1 %d %d ", (int)target->min_evidence, target->has_app);
+	buf_append(&text, target->app.b, sizeof(target->app.b));
+	for (size_t i = 0; i < target->known_os.count; i++)
+		buf_append(&text, target->known_os.items[i].b, sizeof(target->known_os.items[i].b));
+	struct hash32 rules = sha256(buf_bytes(&text));
+	buf_free(&text);
+	return rules;
 }

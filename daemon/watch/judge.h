@@ -10,4 +10,7 @@
  * True when a measurement was made or changed. */
 bool judge_folder(struct store *store, const struct config_target *target, const char *folder);
 
+/* A digest of all that a verdict takes from the target's configuration. */
+struct hash32 judge_rules(const struct config_target *target);
+
 #endif

@@ -92,7 +92,7 @@ static void next(struct run *run)
 		       (unsigned long long)st.st_size);
 	}
 	run->begin = clock_mono();
-	run->job = measurer_measure(run->pool, run->fd, "enclave.eif", measured, run);
+	run->job = measurer_measure(run->pool, run->fd, &(struct measure_how){.name = "enclave.eif"}, measured, run);
 }
 
 int main(int argc, char **argv)

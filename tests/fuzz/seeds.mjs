@@ -153,3 +153,68 @@ seed('config', [...yaml.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((m) => JSON.parse(
 
 for (const one of ['500ms', '90s', '72h', '14d', '9223372036854775807ms', '0x', `0x${'Ab'.repeat(32)}`, '0x70997970C51812dc3A010C7d01b50e0d17dc79C8', '0x70997970c51812dc3a010c7d01b50e0d17dc79c8', '115792089237316195423570985008687907853269984665640564039457584007913129639935', '1.4.1+L2', 'os-image', 'recomputed'])
   seed('text', one)
+
+seed('http_head', 'PUT /v1/builds/a/b/c.eif?x=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\nContent-Range: bytes 0-11/12\r\nAuthorization: Bearer abcdefgh\r\nExpect: 100-continue\r\n\r\n')
+seed('http_head', 'GET / HTTP/1.1\r\nHost:\r\nConnection: close\r\nX: \ta\t \r\n\r\n')
+seed('http_head', 'POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n')
+seed('http_head', 'GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n folded\r\n\r\n')
+
+// --- evidence
+
+for (const name of folder('tdx')) {
+  if (name.endsWith('.quote.bin')) seed('tdx_quote', [file(`tdx/${name}`)])
+  if (name.endsWith('.event_log.json')) {
+    // The whole log, and one short enough to be searched: the events of RTMR3.
+    const log = json(`tdx/${name}`)
+    seed('event_log', JSON.stringify(log.filter((entry) => entry.imr === 3)))
+    seed('event_log', JSON.stringify(log.slice(0, 4)))
+  }
+  if (name.endsWith('.scale.bin')) seed('scale', [file(`tdx/${name}`)])
+  if (name.endsWith('.app-compose.json')) seed('app_compose', [file(`tdx/${name}`)])
+}
+for (const name of folder('nitro')) {
+  if (name.endsWith('.nsm.cose')) seed('nsm', [file(`nitro/${name}`)])
+  if (name.endsWith('.scale.bin')) seed('scale', [file(`nitro/${name}`)])
+  if (/\.(txt|log|md)$/.test(name)) seed('build_log', [file(`nitro/${name}`)])
+}
+for (const name of [...folder('info').map((f) => `info/${f}`), ...folder('ra_tls').filter((f) => f.endsWith('.json')).map((f) => `ra_tls/${f}`)]) {
+  seed('guest_info', [[0], file(name)])
+  seed('guest_info', [[1], file(name)])
+  const cert = /-----BEGIN CERTIFICATE-----[^"]*-----END CERTIFICATE-----\\n/.exec(file(name).toString())
+  if (cert) {
+    const pem = cert[0].replace(/\\n/g, '\n')
+    seed('ra_tls', pem)
+    const der = Buffer.from(pem.split('-----')[2], 'base64')
+    seed('ra_tls', [der])
+    seed('der', [der])
+  }
+}
+for (const der of ['ra_tls/root.der', 'tdx/IntelSGXRootCA.der', 'nitro/AWS-NitroEnclaves-Root-G1.der']) {
+  seed('ra_tls', [file(der)])
+  seed('der', [file(der)])
+}
+for (const compose of ['services:\n  a:\n    image: nginx:1\n  b:\n    image: "x@sha256:' + 'a'.repeat(64) + '"\n', "x: {image: 'a', y: [image: b]}\n", 'a:\n  image: >-\n    folded\n  # image: no\n  image:\n    next\n'])
+  seed('app_compose', compose)
+for (const name of ['snp.sha256sum.txt', 'tdx-lite.sha256sum.txt', 'synthetic/sha256sum.txt', 'synthetic/digest.txt']) seed('os_image', [file(`osimage/${name}`)])
+for (const name of folder('info')) {
+  const info = json(`info/${name}`)
+  if (typeof info.vm_config === 'string') seed('os_image', info.vm_config)
+}
+for (const name of folder('sigstore').filter((f) => f.endsWith('.json') && f !== 'expected.json')) seed('sigstore', [file(`sigstore/${name}`)])
+for (const workflow of ['https://github.com/a/b/.github/workflows/c.yml@refs/heads/main', 'https://github.com/a/b/']) seed('sigstore', workflow)
+
+const tests = readFileSync('tests/unit/test_minisign.c', 'utf8')
+const macro = (name) => [...tests.split(`#define ${name}`)[1].split(/\n(?!\t)/)[0].matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((m) => JSON.parse(`"${m[1]}"`)).join('')
+const minisignKey = macro('KEY')
+const signed = `${macro('FIRST')}${macro('HASHED')}\n${macro('HASHED_COMMENT')}\n${macro('HASHED_GLOBAL')}\n`
+seed('minisign', [[minisignKey.length], Buffer.from(minisignKey), Buffer.from(signed)])
+for (const one of ['AAECAw==', '2026-01-02T03:04:05.678Z', '2026-01-02T03:04:05Z']) seed('minisign', one)
+
+// --- all of it through the one entry, under a name that helps or none
+
+for (const folder of ['build_log', 'app_compose', 'nsm', 'tdx_quote', 'guest_info', 'os_image'])
+  for (const name of readdirSync(`${root}/${folder}`)) {
+    const content = readFileSync(`${root}/${folder}/${name}`)
+    seed('measure', [[2], folder === 'guest_info' ? content.subarray(1) : content])
+    seed('measure', [[3], folder === 'guest_info' ? content.subarray(1) : content])
+  }

@@ -41,9 +41,10 @@ static void items_are_read_as_the_rfc_says(void **state)
 	        {"\xa2", 1, CBOR_MAP, 2},
 	        {"\xd2", 1, CBOR_TAG, 18},
 	        {"\xf4", 1, CBOR_OTHER, 0},
-	        {"\xf6", 1, CBOR_OTHER, 0},
+	        {"\xf6", 1, CBOR_NULL, 0},
 	        {"\x9f", 1, CBOR_OTHER, 0},
-	        {"\xff", 1, CBOR_OTHER, 0},
+	        {"\xff", 1, CBOR_END, 0},
+	        {"\xbf", 1, CBOR_OPEN_MAP, 0},
 	        {"\xfb\x3f\xf1\x99\x99\x99\x99\x99\x9a", 9, CBOR_OTHER, 0},
 	};
 

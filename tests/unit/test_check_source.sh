@@ -113,8 +113,7 @@ expect secp256k1 "$abi:1: <secp256k1_recovery.h>: only common/crypto/ecdsa.c inc
 	$abi '#include <secp256k1_recovery.h>'
 expect sqlite "$abi:1: <sqlite3.h>: only common/store/ includes it" $abi '#include <sqlite3.h>'
 expect yaml "$abi:1: <yaml.h>: only common/config/ includes it" $abi '#include <yaml.h>'
-expect libevent "daemon/io/http.c:1: <event2/event.h>: only daemon/io/loop.c includes it" \
-	daemon/io/http.c '#include <event2/event.h>'
+expect libevent "$abi:1: <event2/event.h>: only daemon/io/ includes it" $abi '#include <event2/event.h>'
 expect libevent_at_home '' $loop '#include <event2/event.h>'
 expect curl "$loop:1: <curl/curl.h>: only daemon/io/http.c includes it" $loop '#include <curl/curl.h>'
 expect seccomp "$loop:1: <seccomp.h>: only daemon/sandbox/ includes it" $loop '#include <seccomp.h>'

@@ -47,6 +47,7 @@ static const char *const good[] = {
         /* 25 */ "  - path: /srv/releases/",
         /* 26 */ "    target: payments",
         /* 27 */ "  - {path: /srv/more, target: payments, recursive: no, rescan: 5s}",
+        /* 28 */ "endpoints: [{url: 'https://gw.example/prpc/Info?json', target: payments}]",
 };
 
 static char *text_with(size_t line, const char *replacement)
@@ -90,7 +91,7 @@ static const struct refusal refusals[] = {
         /* names and shapes */
         {3, "measurer: 2",
          "lab.yaml:3: measurer: unknown option; expected one of state_dir, control_socket, "
-         "measurers, "
+         "measurers, http, "
          "chains, targets, watch"},
         {9, "    polls: 1s",
          "lab.yaml:9: chains.base.polls: unknown option; expected one of chain_id, rpc"},
@@ -193,9 +194,56 @@ static const struct refusal refusals[] = {
          "lab.yaml:27: watch[1].path: is watched for the same target twice"},
         {26, "    target: payment",
          "lab.yaml:26: watch[0].target: no target is called \"payment\""},
+        {28, "endpoints: [{url: ftp://a.example/prpc/Info, target: payments}]",
+         "lab.yaml:28: endpoints[0].url: found \"ftp://a.example/prpc/Info\"; expected an http"},
+        {28, "endpoints: [{url: 'https://a.example/', target: payments}]",
+         "lab.yaml:28: endpoints[0].url: found \"https://a.example\"; expected a path that ends in "
+         "/prpc/Info"},
+        {28, "endpoints: [{url: 'https://a.example/prpc/Info?x=1', target: payments}]",
+         "lab.yaml:28: endpoints[0].url: found"},
+        {28, "endpoints: [{url: 'https://a.example/?/prpc/Info', target: payments}]",
+         "lab.yaml:28: endpoints[0].url: found"},
+        {28, "endpoints: [{url: 'https://u:p@a.example/prpc/Info', target: payments}]",
+         "lab.yaml:28: endpoints[0].url: found"},
+        {28, "endpoints: [{url: 'https://a.example/prpc/Info', target: payment}]",
+         "lab.yaml:28: endpoints[0].target: no target is called \"payment\""},
+        {28, "endpoints: [{url: 'https://a.example/prpc/Info', target: payments, every: 10ms}]",
+         "lab.yaml:28: endpoints[0].every: found \"10ms\""},
+        {28,
+         "endpoints: [{url: 'http://10.0.0.1:8090/prpc/Info', target: payments, propose: auto}]",
+         "lab.yaml:28: endpoints[0].propose: auto needs https"},
+        {28,
+         "endpoints: [{url: 'http://localhost.example/prpc/Info', target: payments, propose: "
+         "auto}]",
+         "lab.yaml:28: endpoints[0].propose: auto needs https"},
+        {28,
+         "endpoints: [{url: 'http://a.example/prpc/Info', target: payments}, {url: "
+         "'http://a.example/prpc/Info', target: payments}]",
+         "lab.yaml:28: endpoints: http://a.example/prpc/Info stands twice"},
+        /* HTTP: in the clear only within the machine */
+        {3, "http: {listen: 0.0.0.0:9464}",
+         "lab.yaml:3: http.listen: 0.0.0.0:9464 is not an address of this machine alone; expected "
+         "127.0.0.1 or [::1], or TLS"},
+        {3, "http: {listen: \"[::]:9464\"}", "lab.yaml:3: http.listen: [::]:9464 is not an address"},
+        {3, "http: {listen: 192.168.1.5:9464}",
+         "lab.yaml:3: http.listen: 192.168.1.5:9464 is not an address of this machine"},
+        {3, "http: {listen: \"[::ffff:10.0.0.1]:1\"}", "lab.yaml:3: http.listen: [::ffff:10.0.0.1]"},
+        {3, "http: {listen: localhost:9464}",
+         "lab.yaml:3: http.listen: found \"localhost:9464\"; expected a numeric address and a port"},
+        {3, "http: {listen: 127.0.0.1}", "lab.yaml:3: http.listen: found \"127.0.0.1\""},
+        {3, "http: {listen: 127.0.0.1:65536}", "lab.yaml:3: http.listen: found"},
+        {3, "http: {listen: \"::1:80\"}", "lab.yaml:3: http.listen: found"},
+        {3, "http: {listen: \"[::1\"}", "lab.yaml:3: http.listen: found"},
+        {3, "http: {max_file_mib: 5}", "lab.yaml:3: http.listen: missing; expected"},
+        {3, "http: {listen: 0.0.0.0:1, tls_cert_file: /c}",
+         "lab.yaml:3: http.tls_cert_file: is of no use alone"},
+        {3, "http: {listen: 127.0.0.1:1, tls_key_file: /k}",
+         "lab.yaml:3: http.tls_key_file: is of no use alone"},
+        {3, "http: {listen: 127.0.0.1:1, max_file_mib: 10, quota_mib: 9}",
+         "lab.yaml:3: http.quota_mib: 9 is less than max_file_mib, which is 10"},
+        {19, "    token_file: /t",
+         "lab.yaml:19: targets.payments.token_file: is of no use without http.listen"},
         /* known, but not in this version: refused by name */
-        {3, "http: {listen: 127.0.0.1:9464}", "lab.yaml:3: http: is not available in this version"},
-        {3, "endpoints: []", "lab.yaml:3: endpoints: is not available in this version"},
         {3, "notify: []", "lab.yaml:3: notify: is not available in this version"},
         {16, "    model: delay",
          "lab.yaml:16: targets.payments.model: \"delay\" is not available in this version"},
@@ -207,9 +255,11 @@ static const struct refusal refusals[] = {
          "lab.yaml:19: targets.payments.delay: is not available in this version"},
         {19, "    scheduler_key_file: /k",
          "lab.yaml:19: targets.payments.scheduler_key_file: is not available in this version"},
-        {19, "    min_evidence: attested",
-         "lab.yaml:19: targets.payments.min_evidence: \"attested\" is not available in this "
-         "version"},
+        {19, "    known_os: [0x12]",
+         "lab.yaml:19: targets.payments.known_os: \"0x12\"; expected 64 hex digits"},
+        {19, "    known_os: 12",
+         "lab.yaml:19: targets.payments.known_os: found a single value; expected a list of "
+         "values of 64 hex digits each"},
         {21, "      kind: queue",
          "lab.yaml:21: targets.payments.service.kind: \"queue\" is not available in this version"},
 };
@@ -310,12 +360,59 @@ static void test_values(void **state)
 	free(text);
 }
 
+static void test_endpoints(void **state)
+{
+	struct error error = {0};
+	struct config *config;
+	char *text = text_with(
+	        28, "endpoints: [{url: 'https://a.example/prpc/Info?json', target: payments},\n"
+	            "  {url: 'http://127.0.0.1:8090/x/prpc/Worker.Info', target: payments, every: "
+	            "5s, propose: auto}]");
+
+	(void)state;
+	if (config_parse(&config, "lab.yaml", bytes_text(text), &error) != 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(config->endpoint_count, 2);
+	assert_string_equal(config->endpoints[0].url, "https://a.example/prpc/Info?json");
+	assert_ptr_equal(config->endpoints[0].target, config_target_find(config, "payments"));
+	assert_int_equal(config->endpoints[0].every_ms, 60000);
+	assert_false(config->endpoints[0].propose_auto);
+	assert_int_equal(config->endpoints[1].every_ms, 5000);
+	assert_true(config->endpoints[1].propose_auto);
+	config_free(config);
+	free(text);
+}
+
+/* As many as a large fleet has, in a time that is not noticed. */
+static void test_thousands_of_endpoints(void **state)
+{
+	struct error error = {0};
+	struct config *config;
+	struct buf lines = {0};
+
+	(void)state;
+	buf_append_text(&lines, "endpoints:\n");
+	for (unsigned i = 0; i < 10000; i++)
+		buf_printf(&lines,
+		           "  - {url: 'https://%040x-8090.gw.example/prpc/Info', target: "
+		           "payments}\n",
+		           i);
+	char *text = text_with(28, buf_text(&lines));
+	if (config_parse(&config, "lab.yaml", bytes_text(text), &error) != 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(config->endpoint_count, 10000);
+	config_free(config);
+	buf_free(&lines);
+	free(text);
+}
+
 static void test_service_defaults_to_none(void **state)
 {
 	(void)state;
-	struct config *config = parsed("chains: {c: {chain_id: 1, rpc: [http://a.example]}}\n"
-	                "targets:\n  t: {chain: c, kms: '" KMS
-	                "', model: safe+timelock, safe: " SAFE ", timelock: " TIMELOCK "}\n");
+	struct config *config =
+	        parsed("chains: {c: {chain_id: 1, rpc: [http://a.example]}}\n"
+	               "targets:\n  t: {chain: c, kms: '" KMS "', model: safe+timelock, safe: " SAFE
+	               ", timelock: " TIMELOCK "}\n");
 	assert_int_equal(config->targets[0].service.kind, SERVICE_NONE);
 	assert_null(config->targets[0].service.url);
 	assert_true(config->targets[0].has_timelock);
@@ -477,6 +574,8 @@ int main(void)
 	        cmocka_unit_test(test_refusals),
 	        cmocka_unit_test(test_empty),
 	        cmocka_unit_test(test_values),
+	        cmocka_unit_test(test_endpoints),
+	        cmocka_unit_test(test_thousands_of_endpoints),
 	        cmocka_unit_test(test_service_defaults_to_none),
 	        cmocka_unit_test(test_quorum_is_a_majority),
 	        cmocka_unit_test(test_credentials),

@@ -22,7 +22,8 @@ static struct measured measure(void **state, struct arena *arena, struct bytes f
 	struct source source = source_memory(file);
 	struct measured measured;
 
-	assert_int_equal(measure_source(arena, &source, name, hasher_of(state), &measured, NULL),
+	assert_int_equal(measure_source(arena, &source, &(struct measure_how){.name = name},
+	                                hasher_of(state), &measured, NULL),
 	                 0);
 	return measured;
 }
@@ -36,7 +37,9 @@ static void a_descriptor_is_measured_without_moving_it(void **state)
 	int fd = open(path, O_RDONLY);
 	assert_true(fd >= 0);
 	assert_int_equal(lseek(fd, 100, SEEK_SET), 100);
-	assert_int_equal(measure_fd(&arena, fd, "whatever", hasher_of(state), &measured, NULL), 0);
+	assert_int_equal(measure_fd(&arena, fd, &(struct measure_how){.name = "whatever"},
+	                            hasher_of(state), &measured, NULL),
+	                 0);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), 100);
 	close(fd);
 	struct bytes file = fixture_bytes(&arena, path);
@@ -63,7 +66,8 @@ static void a_descriptor_that_cannot_be_read_is_an_error(void **state)
 	struct measured measured;
 
 	int fd = open("/", O_RDONLY | O_DIRECTORY);
-	assert_int_equal(measure_fd(&arena, fd, "a.eif", hasher_of(state), &measured, NULL),
+	assert_int_equal(measure_fd(&arena, fd, &(struct measure_how){.name = "a.eif"},
+	                            hasher_of(state), &measured, NULL),
 	                 ERR_IO);
 	close(fd);
 	arena_free(&arena);

@@ -582,6 +582,27 @@ static void test_reload(void **state)
 	UNTIL(world, artifact(world, "in/enclave.eif").gone && is_idle(world));
 }
 
+/* A folder that is of no config: watched as long as its target is there. */
+static void test_a_further_folder(void **state)
+{
+	struct world *world = *state;
+	struct hash32 claim;
+
+	start(world);
+	assert_int_equal(mkdir(in(world, "dropped"), 0755), 0);
+	struct config_watch watch = {.path = arena_strdup(&world->arena, in(world, "dropped")),
+	                             .target = config_target_find(world->config, "lab"),
+	                             .recursive = true,
+	                             .settle_ms = 10,
+	                             .build_settle_ms = 10};
+	intake_watch(world->intake, &watch);
+	claim = drop_claim(world, "dropped/nitro.json", 2);
+	UNTIL(world, status_of(world, "lab", claim) == MEASUREMENT_NEW);
+	configure(world, watching(world, QUICK));
+	claim = drop_claim(world, "dropped/nitro2.json", 3);
+	UNTIL(world, counter(world, "measured") == 2 && is_idle(world));
+}
+
 static void test_five_hundred_builds_at_once_are_recorded_once(void **state)
 {
 	enum { BUILDS = 500 };
@@ -640,6 +661,7 @@ int main(int argc, char **argv)
 	        TEST(test_gone_and_back),
 	        TEST(test_one_folder_for_two_targets),
 	        TEST(test_reload),
+	        TEST(test_a_further_folder),
 	        TEST(test_five_hundred_builds_at_once_are_recorded_once),
 	        TEST(test_stopped_at_any_moment),
 	};

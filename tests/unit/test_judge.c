@@ -487,6 +487,170 @@ static void test_a_signature_survives_the_store(void **state)
 	assert_true(get(world, 1).is_signed);
 }
 
+/* --- documents of dstack -------------------------------------------------------------------------
+ */
+
+static struct measured document(enum format format, enum kind kind, uint8_t byte,
+                                enum evidence_level level)
+{
+	struct measured measured = {
+	        .format = format, .level = level, .size = 10, .details = "{\"checks\":[]}"};
+
+	measured.values[measured.value_count++] =
+	        (struct measured_value){.kind = kind, .value = value_of(byte), .level = level};
+	memset(measured.sha256.b, byte ^ (int)format, sizeof(measured.sha256.b));
+	return measured;
+}
+
+/* Under a genuine quote. */
+static struct measured quoted(const struct world *world, uint8_t byte, uint8_t os)
+{
+	struct measured measured = document(FORMAT_TDX_QUOTE, KIND_COMPOSE, byte, LEVEL_CLAIMED);
+
+	measured.values[0].is_quoted = measured.values[0].has_app_id = true;
+	memset(measured.values[0].os.b, os, sizeof(measured.values[0].os.b));
+	memcpy(measured.values[0].app_id, world->target->app.b, sizeof(world->target->app.b));
+	return measured;
+}
+
+static struct measurement get_compose(struct world *world, uint8_t byte)
+{
+	struct measurement m;
+
+	assert_true(find(world, KIND_COMPOSE, byte, &m));
+	return m;
+}
+
+static void test_documents_make_a_build_beside_an_image(void **state)
+{
+	struct world *world = *state;
+	struct measurement m;
+
+	put(world, "enclave.eif", of(FORMAT_EIF, 1));
+	put(world, "app-compose.json",
+	    document(FORMAT_APP_COMPOSE, KIND_COMPOSE, 2, LEVEL_RECOMPUTED));
+	judge(world);
+	assert_int_equal(build_of(world, "enclave.eif").status, BUILD_ACCEPTED);
+	assert_int_equal(build_of(world, "").status, BUILD_ACCEPTED);
+	assert_int_equal(get_compose(world, 2).status, MEASUREMENT_NEW);
+	assert_false(find(world, KIND_OS_IMAGE, 2, &m)); /* each to its own registry */
+	put(world, "info.json", document(FORMAT_GUEST_INFO, KIND_COMPOSE, 3, LEVEL_CLAIMED));
+	judge(world);
+	assert_int_equal(build_of(world, "enclave.eif").status, BUILD_ACCEPTED);
+	assert_int_equal(build_of(world, "").status, BUILD_REFUSED);
+	assert_non_null(strstr(build_of(world, "").reason, "info.json says compose 0x"));
+	assert_int_equal(get_compose(world, 2).status, MEASUREMENT_HELD);
+}
+
+static void test_a_quote_is_attested_for_a_known_os_only(void **state)
+{
+	struct world *world = *state;
+	struct config_target target = *world->target;
+	struct hash32 known;
+	struct evidence_list evidence;
+
+	put(world, "quote.json", quoted(world, 1, 7));
+	judge(world);
+	assert_int_equal(get_compose(world, 1).status, MEASUREMENT_HELD);
+	assert_int_equal(get_compose(world, 1).level, LEVEL_CLAIMED);
+
+	memset(known.b, 7, sizeof(known.b));
+	target.known_os = (struct hash_list){&known, 1};
+	world->target = &target;
+	judge(world);
+	assert_int_equal(get_compose(world, 1).level, LEVEL_ATTESTED);
+	assert_int_equal(get_compose(world, 1).status, MEASUREMENT_NEW);
+	store_evidence_list(world->store, &world->arena, get_compose(world, 1).id, &evidence);
+	assert_int_equal(evidence.count, 2);
+	assert_non_null(strstr(evidence.items[0].details, "is not listed in known_os"));
+	assert_non_null(strstr(evidence.items[1].details, "is listed in known_os"));
+	assert_non_null(strstr(evidence.items[1].details, "\"check\":\"app\",\"result\":\"passed"));
+}
+
+static void test_other_rules_are_another_verdict(void **state)
+{
+	struct world *world = *state;
+	struct config_target target = *world->target;
+	struct hash32 known = {.b = {7}}, before = judge_rules(&target);
+	struct path_list waiting;
+
+	put(world, "app-compose.json",
+	    document(FORMAT_APP_COMPOSE, KIND_COMPOSE, 2, LEVEL_RECOMPUTED));
+	judge(world);
+	store_begin(world->store);
+	store_folder_rules(world->store, target.name, &before);
+	store_folder_judged(world->store, target.name, FOLDER);
+	store_folder_rules(world->store, target.name, &before);
+	store_commit(world->store);
+	store_folder_unjudged(world->store, &world->arena, target.name, &waiting);
+	assert_int_equal(waiting.count, 0);
+
+	target.known_os = (struct hash_list){&known, 1};
+	struct hash32 after = judge_rules(&target);
+	assert_false(hash32_equal(&before, &after));
+	store_begin(world->store);
+	store_folder_rules(world->store, target.name, &after);
+	store_commit(world->store);
+	store_folder_unjudged(world->store, &world->arena, target.name, &waiting);
+	assert_int_equal(waiting.count, 1);
+	assert_string_equal(waiting.items[0], FOLDER);
+}
+
+static void test_another_app_is_refused(void **state)
+{
+	struct world *world = *state;
+	struct measured measured = quoted(world, 1, 7);
+	struct measurement m;
+
+	measured.values[0].app_id[3] ^= 1;
+	put(world, "quote.json", measured);
+	judge(world);
+	assert_int_equal(build_of(world, "").status, BUILD_REFUSED);
+	assert_non_null(strstr(build_of(world, "").reason, "quote.json: app id "));
+	assert_false(find(world, KIND_COMPOSE, 1, &m));
+}
+
+static void test_an_os_image_counts_when_its_files_are_hashed(void **state)
+{
+	struct world *world = *state;
+	struct measured list = document(FORMAT_OS_CHECKSUMS, KIND_OS_IMAGE, 1, LEVEL_CLAIMED);
+	struct measured file = {.format = FORMAT_OS_FILE, .level = LEVEL_RECOMPUTED, .size = 1};
+	char text[HASH32_TEXT_SIZE];
+
+	memset(file.sha256.b, 9, sizeof(file.sha256.b));
+	list.details = arena_printf(&world->arena,
+	                            "{\"files\":[{\"name\":\"bzImage\",\"sha256\":\"%s\"}]}",
+	                            hash32_text(text, &file.sha256));
+	put(world, "sha256sum.txt", list);
+	judge(world);
+	is(world, 1, MEASUREMENT_HELD, "evidence claimed");
+	put(world, "bzImage", file);
+	judge(world);
+	is(world, 1, MEASUREMENT_NEW, NULL);
+	assert_int_equal(get(world, 1).level, LEVEL_RECOMPUTED);
+	file.sha256.b[0] ^= 1;
+	put(world, "bzImage", file);
+	judge(world);
+	assert_int_equal(build_of(world, "").status, BUILD_REFUSED);
+	assert_non_null(strstr(build_of(world, "").reason, "bzImage has another digest"));
+}
+
+static void test_a_nsm_document_is_attested_evidence(void **state)
+{
+	struct world *world = *state;
+	struct measured nsm = of(FORMAT_NSM, 1);
+
+	nsm.level = LEVEL_ATTESTED;
+	put(world, "document.cose", nsm);
+	put(world, "enclave.eif", of(FORMAT_EIF, 1));
+	judge(world);
+	assert_int_equal(build_of(world, "enclave.eif").status, BUILD_ACCEPTED);
+	assert_int_equal(get(world, 1).level, LEVEL_ATTESTED);
+	put(world, "other.cose", of(FORMAT_NSM, 2));
+	judge(world);
+	assert_int_equal(build_of(world, "enclave.eif").status, BUILD_REFUSED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +671,12 @@ int main(void)
 	        TEST(test_a_refused_build_ends_with_its_files),
 	        TEST(test_several_images_are_several_builds),
 	        TEST(test_a_signature_survives_the_store),
+	        TEST(test_documents_make_a_build_beside_an_image),
+	        TEST(test_a_quote_is_attested_for_a_known_os_only),
+	        TEST(test_another_app_is_refused),
+	        TEST(test_other_rules_are_another_verdict),
+	        TEST(test_an_os_image_counts_when_its_files_are_hashed),
+	        TEST(test_a_nsm_document_is_attested_evidence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,8 @@ static void measure(struct test *test, struct bytes content, const char *name)
 	int fd = memory_file(content);
 
 	test->waiting = 1;
-	assert_non_null(measurer_measure(test->pool, fd, name, measured_one, test));
+	assert_non_null(measurer_measure(test->pool, fd, &(struct measure_how){.name = name},
+	                                 measured_one, test));
 	loop_run(test->loop);
 	close(fd);
 }
@@ -188,6 +189,40 @@ static void artifacts_are_measured_in_the_sandbox(void **state)
 	end(&test);
 }
 
+/* Each by a measurer of its own: what a library does at its first use must be possible. */
+static void every_kind_of_document_is_measured_in_the_sandbox(void **state)
+{
+	static const struct {
+		const char *path;
+		enum format format;
+	} files[] = {
+	        {"nitro/nitro_attestation.nsm.cose", FORMAT_NSM},
+	        {"nitro/log.build-eif.sh.txt", FORMAT_BUILD_LOG},
+	        {"tdx/mpc.app-compose.json", FORMAT_APP_COMPOSE},
+	        {"tdx/tdx-lite-getquote.json", FORMAT_TDX_QUOTE},
+	        {"tdx/mpc.quote.bin", FORMAT_TDX_QUOTE},
+	        {"info/info_full.json", FORMAT_GUEST_INFO},
+	        {"info/kms_get_attestation_info_new.json", FORMAT_KMS_INFO},
+	        {"osimage/synthetic/sha256sum.txt", FORMAT_OS_CHECKSUMS},
+	        {"osimage/synthetic/bzImage", FORMAT_OS_FILE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		struct test test;
+		begin(&test, NULL, 1);
+		measure(&test,
+		        fixture_bytes(&test.arena, arena_printf(&test.arena, "tests/fixtures/%s",
+		                                                files[i].path)),
+		        strrchr(files[i].path, '/') + 1);
+		if (test.measured.refused)
+			fail_msg("%s: %s", files[i].path, test.measured.refusal);
+		assert_int_equal(test.measured.format, files[i].format);
+		assert_false(test.lost);
+		end(&test);
+	}
+}
+
 static void workers_measure_side_by_side(void **state)
 {
 	struct test test;
@@ -199,7 +234,8 @@ static void workers_measure_side_by_side(void **state)
 	for (int i = 0; i < 3; i++) {
 		fds[i] = memory_file(bytes_text("{\"PCR0\":1}"));
 		assert_int_equal(measurer_pool_idle(test.pool), 3 - i);
-		measurer_measure(test.pool, fds[i], "x.json", measured_one, &test);
+		measurer_measure(test.pool, fds[i], &(struct measure_how){.name = "x.json"},
+		                 measured_one, &test);
 	}
 	assert_int_equal(measurer_pool_idle(test.pool), 0);
 	loop_run(test.loop);
@@ -217,7 +253,8 @@ static void what_cannot_be_read_is_lost(void **state)
 	begin(&test, NULL, 1);
 	int folder = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	test.waiting = 1;
-	measurer_measure(test.pool, folder, "a.eif", measured_one, &test);
+	measurer_measure(test.pool, folder, &(struct measure_how){.name = "a.eif"}, measured_one,
+	                 &test);
 	loop_run(test.loop);
 	assert_true(test.measured.refused);
 	assert_true(test.lost);
@@ -233,14 +270,16 @@ static void a_cancelled_job_never_calls_back(void **state)
 	(void)state;
 	begin(&test, NULL, 1);
 	int fd = memory_file(bytes_text("{}"));
-	struct measurer_job *job = measurer_measure(test.pool, fd, "a.json", measured_one, &test);
+	struct measurer_job *job = measurer_measure(
+	        test.pool, fd, &(struct measure_how){.name = "a.json"}, measured_one, &test);
 	measurer_cancel(job);
 	measurer_cancel(NULL);
 	assert_int_equal(measurer_pool_idle(test.pool), 1);
 	close(fd);
 	measure(&test, bytes_text("hello"), "notes.txt");
 	fd = memory_file(bytes_text("{}"));
-	measurer_cancel(measurer_measure(test.pool, fd, "a.json", measured_one, &test));
+	measurer_cancel(measurer_measure(test.pool, fd, &(struct measure_how){.name = "a.json"},
+	                                 measured_one, &test));
 	close(fd);
 	measure(&test, bytes_text("hello"), "notes.txt");
 	end(&test);
@@ -360,6 +399,43 @@ static void a_measurement_survives_the_wire(void **state)
 	arena_free(&arena);
 }
 
+static void all_values_survive_the_wire(void **state)
+{
+	struct measured in = {.format = FORMAT_GUEST_INFO, .level = LEVEL_CLAIMED}, out;
+	struct arena arena = {0};
+	struct buf body = {0};
+
+	(void)state;
+	in.value_count = MEASURED_VALUES;
+	for (size_t i = 0; i < MEASURED_VALUES; i++) {
+		in.values[i] = (struct measured_value){.kind = (enum kind)(1 + i % KIND_LAST),
+		                                       .level = LEVEL_CLAIMED,
+		                                       .is_quoted = i % 2 == 0,
+		                                       .has_app_id = i % 3 == 0};
+		memset(in.values[i].value.b, (int)i + 1, 32);
+		memset(in.values[i].os.b, (int)i + 2, 32);
+		memset(in.values[i].app_id, (int)i + 3, 20);
+	}
+	wire_put_measured(&body, &in);
+	assert_true(decodes(buf_bytes(&body), &arena, &out));
+	assert_int_equal(out.value_count, in.value_count);
+	for (size_t i = 0; i < MEASURED_VALUES; i++) {
+		assert_int_equal(out.values[i].kind, in.values[i].kind);
+		assert_memory_equal(out.values[i].value.b, in.values[i].value.b, 32);
+		assert_int_equal(out.values[i].is_quoted, in.values[i].is_quoted);
+		assert_memory_equal(out.values[i].os.b, in.values[i].os.b, 32);
+		assert_int_equal(out.values[i].has_app_id, in.values[i].has_app_id);
+		assert_memory_equal(out.values[i].app_id, in.values[i].app_id, 20);
+	}
+	/* Only main can tell what is attested, but for Nitro's own documents. */
+	in.values[0].level = LEVEL_ATTESTED;
+	buf_clear(&body);
+	wire_put_measured(&body, &in);
+	assert_false(decodes(buf_bytes(&body), &arena, &out));
+	buf_free(&body);
+	arena_free(&arena);
+}
+
 static void what_a_sound_measurer_cannot_say_is_not_believed(void **state)
 {
 	struct arena arena = {0};
@@ -424,12 +500,14 @@ int main(int argc, char **argv)
 		                         : measurer_role_main(ROLE_SOCKET);
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(artifacts_are_measured_in_the_sandbox),
+	        cmocka_unit_test(every_kind_of_document_is_measured_in_the_sandbox),
 	        cmocka_unit_test(workers_measure_side_by_side),
 	        cmocka_unit_test(what_cannot_be_read_is_lost),
 	        cmocka_unit_test(a_cancelled_job_never_calls_back),
 	        cmocka_unit_test(the_end_of_a_measurer_costs_one_artifact),
 	        cmocka_unit_test(a_pool_has_a_sensible_size),
 	        cmocka_unit_test(a_measurement_survives_the_wire),
+	        cmocka_unit_test(all_values_survive_the_wire),
 	        cmocka_unit_test(what_a_sound_measurer_cannot_say_is_not_believed),
 	        cmocka_unit_test(flipped_bits_never_give_an_unsound_measurement),
 	};

@@ -66,12 +66,12 @@ static void real_files_give_their_outcome(void **state)
 	        {"build-enclave.payments.stdout.json", FORMAT_NITRO_BUILD, NULL},
 	        {"build-enclave.payments.mixed.log", FORMAT_NITRO_BUILD, NULL},
 	        {"describe-eif.payments.json", FORMAT_NITRO_DESCRIBE, NULL},
-	        {"describe-enclaves.debug.json", FORMAT_NITRO_DESCRIBE, "Flags: DEBUG_MODE"},
+	        {"describe-enclaves.debug.json", FORMAT_NITRO_ENCLAVES, "Flags: DEBUG_MODE"},
 	        {"describe-enclaves.empty.json", FORMAT_UNKNOWN, NULL},
 	        {"terminate-enclave.log", FORMAT_UNKNOWN, NULL},
-	        {"log.ci-notice-new.txt", FORMAT_UNKNOWN, NULL},
-	        {"log.build-eif.sh.txt", FORMAT_UNKNOWN, NULL},
-	        {"release-table-new.md", FORMAT_UNKNOWN, NULL},
+	        {"log.ci-notice-new.txt", FORMAT_BUILD_LOG, NULL},
+	        {"log.build-eif.sh.txt", FORMAT_BUILD_LOG, NULL},
+	        {"release-table-new.md", FORMAT_BUILD_LOG, NULL},
 	};
 	struct jval *expected = fixture_json("tests/fixtures/nitro/expected.json");
 	const struct jval *cli = jval_get(expected, "cli_outputs");
@@ -85,12 +85,15 @@ static void real_files_give_their_outcome(void **state)
 		struct measured measured;
 		char *path = arena_printf(&arena, "tests/fixtures/nitro/%s", files[i].name);
 		struct source source = source_memory(fixture_bytes(&arena, path));
-		assert_int_equal(
-		        measure_source(&arena, &source, files[i].name, NULL, &measured, NULL), 0);
+		assert_int_equal(measure_source(&arena, &source,
+		                                &(struct measure_how){.name = files[i].name}, NULL,
+		                                &measured, NULL),
+		                 0);
 		assert_int_equal(measured.format, files[i].format);
 		if (files[i].refusal != NULL)
 			assert_refused(&measured, files[i].refusal);
-		else if (measured.format == FORMAT_MEASUREMENTS)
+		else if (measured.format == FORMAT_MEASUREMENTS ||
+		         measured.format == FORMAT_BUILD_LOG)
 			assert_measured(&measured, files[i].format, template);
 		else if (measured.format != FORMAT_UNKNOWN)
 			assert_measured(&measured, files[i].format, payments);
@@ -242,7 +245,7 @@ static void running_enclaves_must_agree_and_not_be_debugged(void **state)
 	(void)state;
 	struct measured measured = read_text(
 	        &arena, "[" ENCLAVE("NONE", PCRS) "," ENCLAVE("NONE", PCRS) "]", "enclaves.json");
-	assert_measured(&measured, FORMAT_NITRO_DESCRIBE, VALUE);
+	assert_measured(&measured, FORMAT_NITRO_ENCLAVES, VALUE);
 	assert_non_null(strstr(measured.details, "\"enclave_id\":\"i-1\""));
 	measured = read_text(&arena, "[" ENCLAVE("NONE", PCRS) "," ENCLAVE("DEBUG_MODE", PCRS) "]",
 	                     "enclaves.json");

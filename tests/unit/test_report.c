@@ -279,9 +279,9 @@ static void the_screen_counts_and_lists(void **state)
 	store_measurement_set_status(f->store, held, MEASUREMENT_HELD, "weak evidence");
 	store_commit(f->store);
 	struct jval *status = report_status(f->store, &config, (struct wall){STORE_FIXTURE_START},
-	                                    jval_array(), jval_object());
+	                                    jval_array(), jval_object(), NULL);
 	const struct jval *row = jval_at(jval_get(status, "targets"), 0);
-	assert_keys(status, "version started chains folders targets waiting");
+	assert_keys(status, "version started chains folders endpoints targets waiting");
 	assert_member(row, "model", "\"safe+timelock\"");
 	assert_member(jval_get(row, "measurements"), "held", "1");
 	assert_member(jval_get(row, "measurements"), "proposed", "1");

@@ -100,6 +100,51 @@ static void an_artifact_is_read_back_whole(void **state)
 	assert_int_equal(store_fixture_number(f, "SELECT count(*) FROM artifact"), 1);
 }
 
+static void all_that_an_artifact_states_is_read_back(void **state)
+{
+	struct store_fixture *f = *state;
+	struct artifact given = some_artifact("/srv/a", "/srv/a/info.json"), found;
+
+	given.measured = (struct measured){.format = FORMAT_GUEST_INFO, .level = LEVEL_CLAIMED};
+	given.measured.value_count = 2;
+	given.measured.values[0] = (struct measured_value){.kind = KIND_COMPOSE,
+	                                                   .value = store_fixture_hash(1),
+	                                                   .level = LEVEL_CLAIMED,
+	                                                   .is_quoted = true,
+	                                                   .os = store_fixture_hash(2),
+	                                                   .has_app_id = true};
+	memset(given.measured.values[0].app_id, 3, 20);
+	given.measured.values[1] = (struct measured_value){.kind = KIND_DEVICE,
+	                                                   .value = store_fixture_hash(4),
+	                                                   .level = LEVEL_RECOMPUTED,
+	                                                   .is_signed = true};
+	put(f, &given);
+	put(f, &given); /* again: not twice */
+	store_fixture_reopen(f);
+	assert_int_equal(store_artifact_get(f->store, &f->arena, "payments", given.path, &found),
+	                 0);
+	assert_int_equal(found.measured.value_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct measured_value *a = &found.measured.values[i],
+		                            *b = &given.measured.values[i];
+		assert_int_equal(a->kind, b->kind);
+		assert_true(hash32_equal(&a->value, &b->value));
+		assert_int_equal(a->level, b->level);
+		assert_int_equal(a->is_signed, b->is_signed);
+		assert_int_equal(a->is_quoted, b->is_quoted);
+		assert_true(hash32_equal(&a->os, &b->os));
+		assert_int_equal(a->has_app_id, b->has_app_id);
+		assert_memory_equal(a->app_id, b->app_id, sizeof(a->app_id));
+	}
+	/* An enclave's artifact states its one value as two kinds. */
+	given = some_artifact("/srv/a", "/srv/a/app.eif");
+	put(f, &given);
+	assert_int_equal(store_artifact_get(f->store, &f->arena, "payments", given.path, &found),
+	                 0);
+	assert_int_equal(found.measured.value_count, hash32_is_zero(&given.measured.value) ? 0 : 2);
+	assert_int_equal(store_fixture_number(f, "SELECT count(*) FROM artifact_value"), 2);
+}
+
 static void gone_is_remembered_and_not_listed(void **state)
 {
 	struct store_fixture *f = *state;
@@ -292,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        WITH_STORE(an_artifact_is_read_back_whole),
+	        WITH_STORE(all_that_an_artifact_states_is_read_back),
 	        WITH_STORE(gone_is_remembered_and_not_listed),
 	        WITH_STORE(a_folder_waits_for_its_verdict),
 	        WITH_STORE(a_build_has_one_row_and_an_event_per_verdict),

@@ -58,6 +58,12 @@ static const struct {
         {"INSERT INTO build (target_id, folder, eif, status, first_seen, last_change)"
          " VALUES (1, 'f', '', 4, 0, 0)",
          "CHECK constraint failed"},
+        {"INSERT INTO artifact_value (artifact_id, kind, value, level, is_signed)"
+         " VALUES (999, 1, zeroblob(32), 1, 0)",
+         "FOREIGN KEY constraint failed"},
+        {"INSERT INTO artifact_value (artifact_id, kind, value, level, is_signed, os)"
+         " VALUES (1, 1, zeroblob(32), 1, 0, zeroblob(31))",
+         "CHECK constraint failed"},
 
         /* proposals */
         {"UPDATE proposal SET state = 11", "CHECK constraint failed"},

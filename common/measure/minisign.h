@@ -1,0 +1,43 @@
+/* Detached Ed25519 signatures as minisign and signify-compatible tools write them:
+ * https://jedisct1.github.io/minisign/#signature-format. Over the artifact itself ("Ed", old) or
+ * over its BLAKE2b-512 ("ED", what minisign writes today and what large files need). */
+#ifndef MEASURE_MINISIGN_H
+#define MEASURE_MINISIGN_H
+
+#include "common/base/arena.h"
+
+enum {
+	MINISIGN_MAX_SIZE = 16 * 1024, /* of a key or signature file */
+	MINISIGN_ID_SIZE = 8,
+	MINISIGN_DIGEST_SIZE = 64,
+};
+
+struct minisign_key {
+	uint8_t id[MINISIGN_ID_SIZE];
+	uint8_t key[32];
+};
+
+struct minisign_signature {
+	bool prehashed;
+	uint8_t id[MINISIGN_ID_SIZE]; /* of the key; says nothing until verified */
+	uint8_t signature[64];
+	uint8_t comment_signature[64]; /* over signature || trusted_comment */
+	char *trusted_comment;         /* in the arena; to be trusted once verified */
+};
+
+/* A public key: its line of base64, or the file with the comment line before it. ERR_INVALID. */
+int minisign_key_parse(struct minisign_key *out, struct bytes text, struct error *error) MUST_USE;
+/* A signature file: four lines. ERR_INVALID. */
+int minisign_parse(struct arena *arena, struct bytes text, struct minisign_signature *out,
+                   struct error *error) MUST_USE;
+/* Over an artifact that is in memory. ERR_DENIED: by another key, or it does not verify. */
+int minisign_verify(const struct minisign_signature *signature, const struct minisign_key *key,
+                    struct bytes artifact, struct error *error) MUST_USE;
+/* Over an artifact of which only the BLAKE2b-512 is known; ERR_INVALID for an old signature, which
+ * needs the artifact itself. */
+int minisign_verify_digest(const struct minisign_signature *signature,
+                           const struct minisign_key *key,
+                           const uint8_t digest[MINISIGN_DIGEST_SIZE],
+                           struct error *error) MUST_USE;
+
+#endif
