@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { RING = 6, RING_SIZE = RING * HASH_BLOCK_SIZE, LANES = 2, LANE_STACK = 512 * 1024 };
+enum { RING = 16, RING_SIZE = RING * HASH_BLOCK_SIZE, LANES = 2, LANE_STACK = 512 * 1024 };
 
 /* One thread's share: a set of streams, and how many blocks it has hashed so far. */
 struct lane {
