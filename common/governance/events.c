@@ -5,6 +5,209 @@
 
 #include <string.h>
 
+/* --- reading one log -----------------------------------------------------------------------------
+ */
+
+/* What a decoder reads: the indexed values in topics[1..], the others in data. Which are indexed
+ * differs between versions of a contract, so `next` takes from the topics as long as there are any.
+ */
+struct log_reader {
+	const struct hash32 *topics;
+	size_t topic_count, at;
+	struct abi_reader data;
+};
+
+static struct abi_reader word_reader(const struct hash32 *word)
+{
+	return abi_read(bytes_of(word->b, sizeof(word->b)));
+}
+
+static struct hash32 next_word(struct log_reader *log)
+{
+	if (log->at < log->topic_count)
+		return log->topics[log->at++];
+	return abi_get_word(&log->data);
+}
+
+static struct address next_address(struct log_reader *log)
+{
+	struct hash32 word = next_word(log);
+	struct abi_reader reader = word_reader(&word);
+	struct address address = abi_get_address(&reader);
+
+	log->data.failed |= reader.failed;
+	return address;
+}
+
+static bool next_bool(struct log_reader *log)
+{
+	struct hash32 word = next_word(log);
+	struct abi_reader reader = word_reader(&word);
+	bool value = abi_get_bool(&reader);
+
+	log->data.failed |= reader.failed;
+	return value;
+}
+
+/* A setting may be any number; what does not fit is as good as for ever. */
+static uint64_t next_setting(struct log_reader *log)
+{
+	struct hash32 word = next_word(log);
+	struct u256 wide;
+	uint64_t number;
+
+	memcpy(wide.b, word.b, sizeof(wide.b));
+	return u256_to_u64(&number, &wide) == 0 ? number : UINT64_MAX;
+}
+
+static uint64_t next_u64(struct log_reader *log)
+{
+	struct hash32 word = next_word(log);
+	struct abi_reader reader = word_reader(&word);
+	uint64_t number = abi_get_u64(&reader);
+
+	log->data.failed |= reader.failed;
+	return number;
+}
+
+static struct u256 next_u256(struct log_reader *log)
+{
+	struct hash32 word = next_word(log);
+	struct u256 number;
+
+	memcpy(number.b, word.b, sizeof(number.b));
+	return number;
+}
+
+static void read_call(struct event *out, struct log_reader *log)
+{
+	out->call.id = next_word(log);
+	out->call.index = next_u64(log);
+	out->call.target = next_address(log);
+	out->call.value = next_u256(log);
+	out->call.data = abi_get_bytes(&log->data);
+	if (out->type == EVENT_CALL_SCHEDULED) {
+		out->call.predecessor = next_word(log);
+		out->call.delay = next_setting(log);
+	}
+}
+
+static void read_delay(struct event *out, struct log_reader *log)
+{
+	out->delay.nonce = next_u64(log);
+	out->delay.hash = next_word(log);
+	out->delay.to = next_address(log);
+	out->delay.value = next_u256(log);
+	out->delay.data = abi_get_bytes(&log->data);
+	uint64_t operation = next_u64(log);
+	log->data.failed |= operation > 1;
+	out->delay.operation = (uint8_t)operation;
+}
+
+/* The kind whose policy name hashes to this, 0 if none. */
+static enum kind kind_of_policy(const struct hash32 *policy)
+{
+	for (int kind = KIND_OS_IMAGE; kind <= KIND_LAST; kind++) {
+		struct hash32 hash = keccak256(bytes_text(kind_policy_name((enum kind)kind)));
+		if (hash32_equal(&hash, policy))
+			return (enum kind)kind;
+	}
+	return 0;
+}
+
+static void read_policy(struct event *out, struct log_reader *log)
+{
+	out->policy.actor = next_address(log);
+	out->policy.policy = next_word(log);
+	out->policy.value = next_word(log);
+	out->policy.enabled = abi_get_bool(&log->data);
+	out->policy.kind = kind_of_policy(&out->policy.policy);
+}
+
+static void read_safe(struct event *out, struct log_reader *log)
+{
+	out->safe.safe_tx_hash = next_word(log);
+	out->safe.payment = next_u256(log);
+}
+
+static void read_account(struct event *out, struct log_reader *log)
+{
+	out->account = next_address(log);
+}
+
+static void read_setting(struct event *out, struct log_reader *log)
+{
+	out->number = next_setting(log);
+}
+
+static void read_flag(struct event *out, struct log_reader *log)
+{
+	out->number = next_bool(log);
+}
+
+static void read_min_delay(struct event *out, struct log_reader *log)
+{
+	(void)next_word(log); /* the old one */
+	out->number = next_setting(log);
+}
+
+static void read_salt(struct event *out, struct log_reader *log)
+{
+	out->salt.id = next_word(log);
+	out->salt.salt = next_word(log);
+}
+
+static void read_id(struct event *out, struct log_reader *log)
+{
+	out->id = next_word(log);
+}
+
+static void read_role(struct event *out, struct log_reader *log)
+{
+	out->role.role = next_word(log);
+	out->role.account = next_address(log);
+	out->role.sender = next_address(log);
+}
+
+static void read_role_admin(struct event *out, struct log_reader *log)
+{
+	out->role_admin.role = next_word(log);
+	out->role_admin.previous = next_word(log);
+	out->role_admin.next = next_word(log);
+}
+
+/* Which value of which kind: the row says the kind. */
+static void read_registry(struct event *out, struct log_reader *log)
+{
+	out->registry.value = next_word(log);
+}
+
+static void read_pair(struct event *out, struct log_reader *log)
+{
+	out->ownership.previous = next_address(log);
+	out->ownership.next = next_address(log);
+}
+
+static void read_approval(struct event *out, struct log_reader *log)
+{
+	out->approval.hash = next_word(log);
+	out->approval.owner = next_address(log);
+}
+
+static void read_text(struct event *out, struct log_reader *log)
+{
+	out->text = abi_get_bytes(&log->data);
+}
+
+static void read_nothing(struct event *out, struct log_reader *log)
+{
+	(void)out;
+	(void)log;
+}
+
+/* --- the table
+ * ------------------------------------------------------------------------------------ */
+
 /* What there is to know about one event. rows[i] belongs to topics[i]. */
 struct event_row {
 	enum event_type type;
@@ -14,63 +217,110 @@ struct event_row {
 	uint8_t indexed;     /* how many of them are topics */
 	bool unindexed_form; /* Safe 1.3.0 emits it with nothing indexed */
 	bool dynamic;        /* has a tail of any length */
+	void (*read)(struct event *out, struct log_reader *log);
 	const char *signature;
 };
 
 /* clang-format off */
 static const struct event_row rows[] = {
 	{EVENT_SAFE_SUCCESS, 0, 0, 2, 1, true, false,
-	 "ExecutionSuccess(bytes32,uint256)"},
+	 read_safe, "ExecutionSuccess(bytes32,uint256)"},
 	{EVENT_SAFE_FAILURE, 0, 0, 2, 1, true, false,
-	 "ExecutionFailure(bytes32,uint256)"},
+	 read_safe, "ExecutionFailure(bytes32,uint256)"},
 	{EVENT_SAFE_OWNER_ADDED, 0, 0, 1, 1, true, false,
-	 "AddedOwner(address)"},
+	 read_account, "AddedOwner(address)"},
 	{EVENT_SAFE_OWNER_REMOVED, 0, 0, 1, 1, true, false,
-	 "RemovedOwner(address)"},
+	 read_account, "RemovedOwner(address)"},
 	{EVENT_SAFE_THRESHOLD, 0, 0, 1, 0, false, false,
-	 "ChangedThreshold(uint256)"},
+	 read_setting, "ChangedThreshold(uint256)"},
 	{EVENT_CALL_SCHEDULED, 0, 0, 7, 2, false, true,
-	 "CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)"},
+	 read_call, "CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)"},
 	{EVENT_CALL_EXECUTED, 0, 0, 5, 2, false, true,
-	 "CallExecuted(bytes32,uint256,address,uint256,bytes)"},
+	 read_call, "CallExecuted(bytes32,uint256,address,uint256,bytes)"},
 	{EVENT_CALL_SALT, 0, 0, 2, 1, false, false,
-	 "CallSalt(bytes32,bytes32)"},
+	 read_salt, "CallSalt(bytes32,bytes32)"},
 	{EVENT_CANCELLED, 0, 0, 1, 1, false, false,
-	 "Cancelled(bytes32)"},
+	 read_id, "Cancelled(bytes32)"},
 	{EVENT_MIN_DELAY, 0, 0, 2, 0, false, false,
-	 "MinDelayChange(uint256,uint256)"},
+	 read_min_delay, "MinDelayChange(uint256,uint256)"},
 	{EVENT_ROLE_GRANTED, 0, 0, 3, 3, false, false,
-	 "RoleGranted(bytes32,address,address)"},
+	 read_role, "RoleGranted(bytes32,address,address)"},
 	{EVENT_ROLE_REVOKED, 0, 0, 3, 3, false, false,
-	 "RoleRevoked(bytes32,address,address)"},
+	 read_role, "RoleRevoked(bytes32,address,address)"},
 	{EVENT_POLICY, 0, 0, 4, 3, false, false,
-	 "PolicyChanged(address,bytes32,bytes32,bool)"},
+	 read_policy, "PolicyChanged(address,bytes32,bytes32,bool)"},
 	{EVENT_OWNERSHIP_STARTED, 0, 0, 2, 2, false, false,
-	 "OwnershipTransferStarted(address,address)"},
+	 read_pair, "OwnershipTransferStarted(address,address)"},
 	{EVENT_OWNERSHIP_TRANSFERRED, 0, 0, 2, 2, false, false,
-	 "OwnershipTransferred(address,address)"},
+	 read_pair, "OwnershipTransferred(address,address)"},
 	{EVENT_UPGRADED, 0, 0, 1, 1, false, false,
-	 "Upgraded(address)"},
+	 read_account, "Upgraded(address)"},
+	{EVENT_ROLE_ADMIN, 0, 0, 3, 3, false, false,
+	 read_role_admin, "RoleAdminChanged(bytes32,bytes32,bytes32)"},
+	{EVENT_SAFE_GUARD, 0, 0, 1, 1, true, false,
+	 read_account, "ChangedGuard(address)"},
+	{EVENT_SAFE_MODULE_GUARD, 0, 0, 1, 1, false, false,
+	 read_account, "ChangedModuleGuard(address)"},
+	{EVENT_SAFE_FALLBACK, 0, 0, 1, 1, true, false,
+	 read_account, "ChangedFallbackHandler(address)"},
+	{EVENT_SAFE_SINGLETON, 0, 0, 1, 0, false, false,
+	 read_account, "ChangedMasterCopy(address)"},
+	{EVENT_MODULE_ENABLED, 0, 0, 1, 1, true, false,
+	 read_account, "EnabledModule(address)"},
+	{EVENT_MODULE_DISABLED, 0, 0, 1, 1, true, false,
+	 read_account, "DisabledModule(address)"},
+	{EVENT_MODULE_SUCCESS, 0, 0, 1, 1, false, false,
+	 read_account, "ExecutionFromModuleSuccess(address)"},
+	{EVENT_MODULE_FAILURE, 0, 0, 1, 1, false, false,
+	 read_account, "ExecutionFromModuleFailure(address)"},
+	{EVENT_HASH_APPROVED, 0, 0, 2, 2, false, false,
+	 read_approval, "ApproveHash(bytes32,address)"},
+	{EVENT_DELAY_ADDED, 0, 0, 6, 2, false, true,
+	 read_delay, "TransactionAdded(uint256,bytes32,address,uint256,bytes,uint8)"},
+	{EVENT_DELAY_NONCE, 0, 0, 1, 0, false, false,
+	 read_setting, "TxNonceSet(uint256)"},
+	{EVENT_DELAY_COOLDOWN, 0, 0, 1, 0, false, false,
+	 read_setting, "TxCooldownSet(uint256)"},
+	{EVENT_DELAY_EXPIRATION, 0, 0, 1, 0, false, false,
+	 read_setting, "TxExpirationSet(uint256)"},
+	{EVENT_DELAY_AVATAR, 0, 0, 2, 2, false, false,
+	 read_pair, "AvatarSet(address,address)"},
+	{EVENT_DELAY_TARGET, 0, 0, 2, 2, false, false,
+	 read_pair, "TargetSet(address,address)"},
+	{EVENT_APP_IMPLEMENTATION, 0, 0, 1, 0, false, false,
+	 read_account, "AppImplementationSet(address)"},
+	{EVENT_APP_REGISTERED, 0, 0, 1, 0, false, false,
+	 read_account, "AppRegistered(address)"},
+	{EVENT_KMS_INFO, 0, 0, 1, 0, false, true,
+	 read_text, "KmsInfoSet(bytes)"},
+	{EVENT_GATEWAY, 0, 0, 1, 0, false, true,
+	 read_text, "GatewayAppIdSet(string)"},
+	{EVENT_ALLOW_ANY_DEVICE, 0, 0, 1, 0, false, false,
+	 read_flag, "AllowAnyDeviceSet(bool)"},
+	{EVENT_REQUIRE_TCB, 0, 0, 1, 0, false, false,
+	 read_flag, "RequireTcbUpToDateSet(bool)"},
+	{EVENT_UPGRADES_DISABLED, 0, 0, 0, 0, false, false,
+	 read_nothing, "UpgradesDisabled()"},
 	{EVENT_REGISTRY, KIND_OS_IMAGE, ACTION_ADD, 1, 0, false, false,
-	 "OsImageHashAdded(bytes32)"},
+	 read_registry, "OsImageHashAdded(bytes32)"},
 	{EVENT_REGISTRY, KIND_OS_IMAGE, ACTION_REMOVE, 1, 0, false, false,
-	 "OsImageHashRemoved(bytes32)"},
+	 read_registry, "OsImageHashRemoved(bytes32)"},
 	{EVENT_REGISTRY, KIND_COMPOSE, ACTION_ADD, 1, 0, false, false,
-	 "ComposeHashAdded(bytes32)"},
+	 read_registry, "ComposeHashAdded(bytes32)"},
 	{EVENT_REGISTRY, KIND_COMPOSE, ACTION_REMOVE, 1, 0, false, false,
-	 "ComposeHashRemoved(bytes32)"},
+	 read_registry, "ComposeHashRemoved(bytes32)"},
 	{EVENT_REGISTRY, KIND_KMS_MR, ACTION_ADD, 1, 0, false, false,
-	 "KmsAggregatedMrAdded(bytes32)"},
+	 read_registry, "KmsAggregatedMrAdded(bytes32)"},
 	{EVENT_REGISTRY, KIND_KMS_MR, ACTION_REMOVE, 1, 0, false, false,
-	 "KmsAggregatedMrRemoved(bytes32)"},
+	 read_registry, "KmsAggregatedMrRemoved(bytes32)"},
 	{EVENT_REGISTRY, KIND_KMS_DEVICE, ACTION_ADD, 1, 0, false, false,
-	 "KmsDeviceAdded(bytes32)"},
+	 read_registry, "KmsDeviceAdded(bytes32)"},
 	{EVENT_REGISTRY, KIND_KMS_DEVICE, ACTION_REMOVE, 1, 0, false, false,
-	 "KmsDeviceRemoved(bytes32)"},
+	 read_registry, "KmsDeviceRemoved(bytes32)"},
 	{EVENT_REGISTRY, KIND_DEVICE, ACTION_ADD, 1, 0, false, false,
-	 "DeviceAdded(bytes32)"},
+	 read_registry, "DeviceAdded(bytes32)"},
 	{EVENT_REGISTRY, KIND_DEVICE, ACTION_REMOVE, 1, 0, false, false,
-	 "DeviceRemoved(bytes32)"},
+	 read_registry, "DeviceRemoved(bytes32)"},
 };
 
 /* keccak256 of the signatures above, in the same order. */
@@ -107,6 +357,52 @@ static const struct hash32 topics0[] = {
 	  0x19, 0x49, 0x7f, 0x97, 0x22, 0xa3, 0xda, 0xaf, 0xe3, 0xb4, 0x18, 0x6f, 0x6b, 0x64, 0x57, 0xe0}}, /* OwnershipTransferred */
 	{{0xbc, 0x7c, 0xd7, 0x5a, 0x20, 0xee, 0x27, 0xfd, 0x9a, 0xde, 0xba, 0xb3, 0x20, 0x41, 0xf7, 0x55,
 	  0x21, 0x4d, 0xbc, 0x6b, 0xff, 0xa9, 0x0c, 0xc0, 0x22, 0x5b, 0x39, 0xda, 0x2e, 0x5c, 0x2d, 0x3b}}, /* Upgraded */
+	{{0xbd, 0x79, 0xb8, 0x6f, 0xfe, 0x0a, 0xb8, 0xe8, 0x77, 0x61, 0x51, 0x51, 0x42, 0x17, 0xcd, 0x7c,
+	  0xac, 0xd5, 0x2c, 0x90, 0x9f, 0x66, 0x47, 0x5c, 0x3a, 0xf4, 0x4e, 0x12, 0x9f, 0x0b, 0x00, 0xff}}, /* RoleAdminChanged */
+	{{0x11, 0x51, 0x11, 0x69, 0x14, 0x51, 0x5b, 0xc0, 0x89, 0x1f, 0xf9, 0x04, 0x7a, 0x6c, 0xb3, 0x2c,
+	  0xf9, 0x02, 0x54, 0x6f, 0x83, 0x06, 0x64, 0x99, 0xbc, 0xf8, 0xba, 0x33, 0xd2, 0x35, 0x3f, 0xa2}}, /* ChangedGuard */
+	{{0xcd, 0x19, 0x66, 0xd6, 0xbe, 0x16, 0xbc, 0x0c, 0x03, 0x0c, 0xc7, 0x41, 0xa0, 0x6c, 0x6e, 0x0e,
+	  0xfa, 0xf8, 0xd0, 0x0d, 0xe2, 0xc8, 0xb6, 0xa9, 0xe1, 0x18, 0x27, 0xe1, 0x25, 0xde, 0x8b, 0xb8}}, /* ChangedModuleGuard */
+	{{0x5a, 0xc6, 0xc4, 0x6c, 0x93, 0xc8, 0xd0, 0xe5, 0x37, 0x14, 0xba, 0x3b, 0x53, 0xdb, 0x3e, 0x7c,
+	  0x04, 0x6d, 0xa9, 0x94, 0x31, 0x3d, 0x7e, 0xd0, 0xd1, 0x92, 0x02, 0x8b, 0xc7, 0xc2, 0x28, 0xb0}}, /* ChangedFallbackHandler */
+	{{0x75, 0xe4, 0x1b, 0xc3, 0x5f, 0xf1, 0xbf, 0x14, 0xd8, 0x1d, 0x1d, 0x2f, 0x64, 0x9c, 0x00, 0x84,
+	  0xa0, 0xf9, 0x74, 0xf9, 0x28, 0x9c, 0x80, 0x3e, 0xc9, 0x89, 0x8e, 0xee, 0xc4, 0xc8, 0xd0, 0xb8}}, /* ChangedMasterCopy */
+	{{0xec, 0xdf, 0x3a, 0x3e, 0xff, 0xea, 0x57, 0x83, 0xa3, 0xc4, 0xc2, 0x14, 0x0e, 0x67, 0x75, 0x77,
+	  0x66, 0x64, 0x28, 0xd4, 0x4e, 0xd9, 0xd4, 0x74, 0xa0, 0xb3, 0xa4, 0xc9, 0x94, 0x3f, 0x84, 0x40}}, /* EnabledModule */
+	{{0xaa, 0xb4, 0xfa, 0x2b, 0x46, 0x3f, 0x58, 0x1b, 0x2b, 0x32, 0xcb, 0x3b, 0x7e, 0x3b, 0x70, 0x4b,
+	  0x9c, 0xe3, 0x7c, 0xc2, 0x09, 0xb5, 0xfb, 0x4d, 0x77, 0xe5, 0x93, 0xac, 0xe4, 0x05, 0x42, 0x76}}, /* DisabledModule */
+	{{0x68, 0x95, 0xc1, 0x36, 0x64, 0xaa, 0x4f, 0x67, 0x28, 0x8b, 0x25, 0xd7, 0xa2, 0x1d, 0x7a, 0xaa,
+	  0x34, 0x91, 0x6e, 0x35, 0x5f, 0xb9, 0xb6, 0xfa, 0xe0, 0xa1, 0x39, 0xa9, 0x08, 0x5b, 0xec, 0xb8}}, /* ExecutionFromModuleSuccess */
+	{{0xac, 0xd2, 0xc8, 0x70, 0x28, 0x04, 0x12, 0x8f, 0xdb, 0x0d, 0xb2, 0xbb, 0x49, 0xf6, 0xd1, 0x27,
+	  0xdd, 0x01, 0x81, 0xc1, 0x3f, 0xd4, 0x5d, 0xbf, 0xe1, 0x6d, 0xe0, 0x93, 0x0e, 0x2b, 0xd3, 0x75}}, /* ExecutionFromModuleFailure */
+	{{0xf2, 0xa0, 0xeb, 0x15, 0x64, 0x72, 0xd1, 0x44, 0x02, 0x55, 0xb0, 0xd7, 0xc1, 0xe1, 0x9c, 0xc0,
+	  0x71, 0x15, 0xd1, 0x05, 0x1f, 0xe6, 0x05, 0xb0, 0xdc, 0xe6, 0x9a, 0xcf, 0xec, 0x88, 0x4d, 0x9c}}, /* ApproveHash */
+	{{0x4c, 0x8a, 0x9c, 0x74, 0x8e, 0x97, 0x6c, 0x17, 0xc2, 0xeb, 0x2c, 0x2b, 0xc5, 0x0d, 0xa7, 0x6e,
+	  0xac, 0x9c, 0xd9, 0x0f, 0xf5, 0x29, 0xf0, 0xfe, 0x90, 0x0e, 0x0c, 0x10, 0xa1, 0x79, 0xf0, 0x31}}, /* TransactionAdded */
+	{{0xb8, 0x0a, 0xa4, 0x4b, 0x2e, 0x3f, 0x25, 0xcf, 0x4f, 0xbd, 0xf2, 0xa6, 0xc5, 0x61, 0xd9, 0xa3,
+	  0xd9, 0x61, 0x52, 0x8c, 0xcf, 0xc2, 0x09, 0x7d, 0xa3, 0x74, 0x1f, 0xdf, 0x94, 0x1d, 0x6d, 0x13}}, /* TxNonceSet */
+	{{0x32, 0x39, 0xd6, 0x0f, 0x69, 0x14, 0xd8, 0xc1, 0x9e, 0x95, 0xa2, 0x71, 0x97, 0xb9, 0x5d, 0x16,
+	  0x74, 0x2b, 0x9d, 0xc4, 0x47, 0x0c, 0x79, 0xa1, 0x00, 0x14, 0x12, 0x60, 0x7f, 0x1e, 0xa4, 0xae}}, /* TxCooldownSet */
+	{{0x3d, 0xc4, 0xb7, 0x42, 0xac, 0x9e, 0x78, 0x85, 0xcc, 0x04, 0xb3, 0xb0, 0x50, 0xad, 0xd4, 0x72,
+	  0x7d, 0xd8, 0x9d, 0xec, 0x68, 0x25, 0xe3, 0x9f, 0xb5, 0x52, 0x65, 0xa5, 0xa3, 0xbe, 0x39, 0xf6}}, /* TxExpirationSet */
+	{{0x52, 0xae, 0x88, 0xb0, 0x92, 0xde, 0x36, 0xf8, 0x7f, 0xb4, 0x3f, 0xe7, 0x94, 0xeb, 0x13, 0x81,
+	  0x02, 0x3b, 0x9c, 0x1b, 0xce, 0x56, 0x3a, 0x87, 0x11, 0x54, 0x02, 0x2c, 0x63, 0xdc, 0xe3, 0x42}}, /* AvatarSet */
+	{{0x90, 0xcc, 0x2f, 0x57, 0x0a, 0x6e, 0xb5, 0x94, 0xb1, 0x58, 0x0e, 0xa3, 0xe4, 0x12, 0x47, 0xd2,
+	  0xd7, 0x3a, 0x55, 0x28, 0x18, 0x89, 0xe8, 0x6b, 0xd4, 0xec, 0x2f, 0xc2, 0x9c, 0x7e, 0x62, 0xd6}}, /* TargetSet */
+	{{0x08, 0xbb, 0x43, 0x3f, 0x12, 0xb5, 0xfd, 0x81, 0xd2, 0xd5, 0xe0, 0xde, 0xeb, 0x3b, 0x4d, 0x28,
+	  0x37, 0x17, 0x81, 0xdd, 0xbd, 0x80, 0xe9, 0xd0, 0x53, 0xe7, 0x46, 0x8d, 0x2b, 0x1a, 0xa8, 0x2d}}, /* AppImplementationSet */
+	{{0x0d, 0x54, 0x0a, 0xd8, 0xf3, 0x9e, 0x07, 0xd1, 0x99, 0x09, 0x68, 0x73, 0x52, 0xb9, 0xfa, 0x01,
+	  0x74, 0x05, 0xd9, 0x3c, 0x91, 0xa6, 0x76, 0x09, 0x81, 0xfb, 0xae, 0x9c, 0xf2, 0x8b, 0xfe, 0xf7}}, /* AppRegistered */
+	{{0x77, 0xcd, 0xad, 0x11, 0x9a, 0x45, 0x2b, 0xbd, 0x96, 0xc4, 0x56, 0x35, 0x75, 0x8f, 0xc4, 0xaf,
+	  0x8a, 0x6b, 0xde, 0x3d, 0xea, 0xcc, 0xf3, 0xfa, 0xda, 0x63, 0x4d, 0xdf, 0x9a, 0x16, 0x27, 0x06}}, /* KmsInfoSet */
+	{{0x5b, 0x2b, 0x64, 0xf7, 0x70, 0xea, 0x52, 0x66, 0x05, 0x5e, 0xbd, 0x3e, 0xbf, 0x20, 0x5e, 0xf0,
+	  0x6c, 0xbf, 0xa7, 0x38, 0xe6, 0x26, 0x84, 0xed, 0xf0, 0xe2, 0x83, 0x56, 0xe3, 0x4a, 0xcf, 0x06}}, /* GatewayAppIdSet */
+	{{0xbb, 0x2c, 0xdb, 0x6c, 0x7b, 0x36, 0x22, 0x02, 0xd4, 0x03, 0x73, 0xf8, 0x7b, 0xc4, 0x78, 0x83,
+	  0x01, 0xcc, 0xa6, 0x58, 0xf9, 0x17, 0x11, 0xac, 0x16, 0x62, 0xe1, 0xad, 0x2c, 0xba, 0x4a, 0x20}}, /* AllowAnyDeviceSet */
+	{{0xaf, 0xae, 0x60, 0x56, 0x1b, 0x24, 0x81, 0xa3, 0x49, 0xb4, 0x5b, 0x3a, 0x47, 0x35, 0x7f, 0x70,
+	  0xee, 0xf6, 0xae, 0x67, 0xe5, 0xb6, 0xe1, 0x74, 0x9d, 0x74, 0xde, 0x7f, 0x19, 0xa2, 0x5a, 0xa1}}, /* RequireTcbUpToDateSet */
+	{{0x0e, 0x5d, 0xaa, 0x94, 0x3f, 0xcd, 0x7e, 0x71, 0x82, 0xd0, 0xe8, 0x93, 0xd1, 0x80, 0x69, 0x5c,
+	  0x2e, 0xa9, 0xf6, 0xf1, 0xb4, 0xa1, 0xc5, 0x43, 0x2f, 0xaf, 0x14, 0xcf, 0x17, 0xb7, 0x74, 0xe8}}, /* UpgradesDisabled */
 	{{0x49, 0x11, 0x84, 0x35, 0x06, 0x84, 0x9c, 0x85, 0xa5, 0xca, 0x6e, 0x6e, 0x2c, 0x01, 0xee, 0xd2,
 	  0xd3, 0xab, 0x86, 0xba, 0xba, 0x61, 0x95, 0x17, 0xa2, 0xaa, 0xd9, 0xd5, 0xab, 0x2a, 0xef, 0xf2}}, /* OsImageHashAdded */
 	{{0x99, 0xb3, 0xce, 0xe9, 0x5d, 0xaf, 0x31, 0x38, 0xd0, 0xc9, 0x82, 0x29, 0x9c, 0xd0, 0x26, 0x4f,
@@ -172,145 +468,6 @@ const char *event_signature(const struct hash32 *topic0)
 	return row != NULL ? row->signature : NULL;
 }
 
-/* --- reading one log -----------------------------------------------------------------------------
- */
-
-/* What a decoder reads: the indexed values in topics[1..], the others in data. Which are indexed
- * differs between versions of a contract, so `next` takes from the topics as long as there are any.
- */
-struct log_reader {
-	const struct hash32 *topics;
-	size_t topic_count, at;
-	struct abi_reader data;
-};
-
-static struct abi_reader word_reader(const struct hash32 *word)
-{
-	return abi_read(bytes_of(word->b, sizeof(word->b)));
-}
-
-static struct hash32 next_word(struct log_reader *log)
-{
-	if (log->at < log->topic_count)
-		return log->topics[log->at++];
-	return abi_get_word(&log->data);
-}
-
-static struct address next_address(struct log_reader *log)
-{
-	struct hash32 word = next_word(log);
-	struct abi_reader reader = word_reader(&word);
-	struct address address = abi_get_address(&reader);
-
-	log->data.failed |= reader.failed;
-	return address;
-}
-
-static uint64_t next_u64(struct log_reader *log)
-{
-	struct hash32 word = next_word(log);
-	struct abi_reader reader = word_reader(&word);
-	uint64_t number = abi_get_u64(&reader);
-
-	log->data.failed |= reader.failed;
-	return number;
-}
-
-static struct u256 next_u256(struct log_reader *log)
-{
-	struct hash32 word = next_word(log);
-	struct u256 number;
-
-	memcpy(number.b, word.b, sizeof(number.b));
-	return number;
-}
-
-static void read_call(struct event *out, struct log_reader *log)
-{
-	out->call.id = next_word(log);
-	out->call.index = next_u64(log);
-	out->call.target = next_address(log);
-	out->call.value = next_u256(log);
-	out->call.data = abi_get_bytes(&log->data);
-	if (out->type == EVENT_CALL_SCHEDULED) {
-		out->call.predecessor = next_word(log);
-		out->call.delay = next_u64(log);
-	}
-}
-
-/* The kind whose policy name hashes to this, 0 if none. */
-static enum kind kind_of_policy(const struct hash32 *policy)
-{
-	for (int kind = KIND_OS_IMAGE; kind <= KIND_LAST; kind++) {
-		struct hash32 hash = keccak256(bytes_text(kind_policy_name((enum kind)kind)));
-		if (hash32_equal(&hash, policy))
-			return (enum kind)kind;
-	}
-	return 0;
-}
-
-static void read_policy(struct event *out, struct log_reader *log)
-{
-	out->policy.actor = next_address(log);
-	out->policy.policy = next_word(log);
-	out->policy.value = next_word(log);
-	out->policy.enabled = abi_get_bool(&log->data);
-	out->policy.kind = kind_of_policy(&out->policy.policy);
-}
-
-static void read_event(struct event *out, const struct event_row *row, struct log_reader *log)
-{
-	switch (row->type) {
-	case EVENT_SAFE_SUCCESS:
-	case EVENT_SAFE_FAILURE:
-		out->safe.safe_tx_hash = next_word(log);
-		out->safe.payment = next_u256(log);
-		return;
-	case EVENT_SAFE_OWNER_ADDED:
-	case EVENT_SAFE_OWNER_REMOVED:
-	case EVENT_UPGRADED:
-		out->account = next_address(log);
-		return;
-	case EVENT_SAFE_THRESHOLD:
-		out->number = next_u64(log);
-		return;
-	case EVENT_CALL_SCHEDULED:
-	case EVENT_CALL_EXECUTED:
-		read_call(out, log);
-		return;
-	case EVENT_CALL_SALT:
-		out->salt.id = next_word(log);
-		out->salt.salt = next_word(log);
-		return;
-	case EVENT_CANCELLED:
-		out->id = next_word(log);
-		return;
-	case EVENT_MIN_DELAY:
-		(void)next_word(log); /* the old one */
-		out->number = next_u64(log);
-		return;
-	case EVENT_ROLE_GRANTED:
-	case EVENT_ROLE_REVOKED:
-		out->role.role = next_word(log);
-		out->role.account = next_address(log);
-		out->role.sender = next_address(log);
-		return;
-	case EVENT_REGISTRY:
-		out->registry.kind = row->kind;
-		out->registry.action = row->action;
-		out->registry.value = next_word(log);
-		return;
-	case EVENT_POLICY:
-		read_policy(out, log);
-		return;
-	case EVENT_OWNERSHIP_STARTED:
-	case EVENT_OWNERSHIP_TRANSFERRED:
-		out->ownership.previous = next_address(log);
-		out->ownership.next = next_address(log);
-		return;
-	}
-}
-
 /* Topics and data together must be what the event has, and nothing more. */
 static bool has_shape(const struct event_row *row, size_t topic_count, struct bytes data)
 {
@@ -334,11 +491,35 @@ int event_decode(struct event *out, const struct address *emitter, const struct 
 	struct log_reader log = {topics, topic_count, 1, abi_read(data)};
 	out->type = row->type;
 	out->emitter = *emitter;
-	read_event(out, row, &log);
+	row->read(out, &log);
+	if (row->type == EVENT_REGISTRY) {
+		out->registry.kind = row->kind;
+		out->registry.action = row->action;
+	}
 	if (!log.data.failed)
 		return 0;
 	memset(out, 0, sizeof(*out));
 	return ERR_INVALID;
+}
+
+int event_decode_stored(struct event *out, const struct address *emitter,
+                        const struct hash32 *topic0, struct bytes data)
+{
+	const struct event_row *row = row_find(topic0);
+	struct hash32 topics[4] = {*topic0};
+	size_t indexed = row != NULL ? row->indexed : 0;
+
+	memset(out, 0, sizeof(*out));
+	if (row == NULL)
+		return ERR_NOT_FOUND;
+	if (data.len < indexed * sizeof(topics[0]))
+		return ERR_INVALID;
+	/* Where a version indexes less, the words are the same ones in the same order. */
+	if (indexed > 0)
+		memcpy(&topics[1], data.data, indexed * sizeof(topics[0]));
+	return event_decode(out, emitter, topics, 1 + indexed,
+	                    bytes_of(data.data + indexed * sizeof(topics[0]),
+	                             data.len - indexed * sizeof(topics[0])));
 }
 
 static struct hash32 padded_address(const struct address *address)
@@ -380,12 +561,39 @@ struct hash32 event_key(const struct event *event)
 	case EVENT_SAFE_OWNER_ADDED:
 	case EVENT_SAFE_OWNER_REMOVED:
 	case EVENT_UPGRADED:
+	case EVENT_SAFE_GUARD:
+	case EVENT_SAFE_MODULE_GUARD:
+	case EVENT_SAFE_FALLBACK:
+	case EVENT_SAFE_SINGLETON:
+	case EVENT_MODULE_ENABLED:
+	case EVENT_MODULE_DISABLED:
+	case EVENT_MODULE_SUCCESS:
+	case EVENT_MODULE_FAILURE:
+	case EVENT_APP_IMPLEMENTATION:
+	case EVENT_APP_REGISTERED:
 		return padded_address(&event->account);
+	case EVENT_ROLE_ADMIN:
+		return event->role_admin.role;
+	case EVENT_HASH_APPROVED:
+		return event->approval.hash;
+	case EVENT_DELAY_ADDED:
+		return event->delay.hash;
+	case EVENT_KMS_INFO:
+	case EVENT_GATEWAY:
+	case EVENT_UPGRADES_DISABLED:
+		return (struct hash32){{0}};
 	case EVENT_OWNERSHIP_STARTED:
 	case EVENT_OWNERSHIP_TRANSFERRED:
+	case EVENT_DELAY_AVATAR:
+	case EVENT_DELAY_TARGET:
 		return padded_address(&event->ownership.next);
 	case EVENT_SAFE_THRESHOLD:
 	case EVENT_MIN_DELAY:
+	case EVENT_DELAY_NONCE:
+	case EVENT_DELAY_COOLDOWN:
+	case EVENT_DELAY_EXPIRATION:
+	case EVENT_ALLOW_ANY_DEVICE:
+	case EVENT_REQUIRE_TCB:
 		return padded_number(event->number);
 	}
 	die("no such event: %d", (int)event->type);
