@@ -43,12 +43,26 @@ static void append_word(struct buf *out, const struct hash32 *word)
 	buf_printf(out, " %s", hash32_text(text, word));
 }
 
+static void append_one(struct buf *out, const struct contract_call *call)
+{
+	buf_append_byte(out, ' ');
+	append_target(out, call);
+	buf_append_byte(out, ' ');
+	append_value(out, call);
+	buf_append_byte(out, ' ');
+	append_payload(out, call);
+}
+
 static void append_batch(struct buf *out, const char *signature, const struct timelock_batch *batch)
 {
 	buf_printf(out, "\"%s\"", signature);
-	append_list(out, batch, append_target);
-	append_list(out, batch, append_value);
-	append_list(out, batch, append_payload);
+	if (batch->single) {
+		append_one(out, &batch->calls[0]);
+	} else {
+		append_list(out, batch, append_target);
+		append_list(out, batch, append_value);
+		append_list(out, batch, append_payload);
+	}
 	append_word(out, &batch->predecessor);
 	append_word(out, &batch->salt);
 }
@@ -76,10 +90,16 @@ static bool timelock_arguments(struct buf *out, struct bytes data)
 	bool known = true;
 
 	if (timelock_decode_schedule(&arena, &batch, &delay, data, NULL) == 0) {
-		append_batch(out, TIMELOCK_SCHEDULE_SIGNATURE, &batch);
+		append_batch(out,
+		             batch.single ? TIMELOCK_SCHEDULE_ONE_SIGNATURE
+		                          : TIMELOCK_SCHEDULE_SIGNATURE,
+		             &batch);
 		buf_printf(out, " %llu", (unsigned long long)delay);
 	} else if (timelock_decode_execute(&arena, &batch, data, NULL) == 0) {
-		append_batch(out, TIMELOCK_EXECUTE_SIGNATURE, &batch);
+		append_batch(out,
+		             batch.single ? TIMELOCK_EXECUTE_ONE_SIGNATURE
+		                          : TIMELOCK_EXECUTE_SIGNATURE,
+		             &batch);
 	} else if (timelock_decode_cancel(&id, data) == 0) {
 		buf_printf(out, "\"%s\"", TIMELOCK_CANCEL_SIGNATURE);
 		append_word(out, &id);

@@ -7,7 +7,10 @@
 
 static const uint8_t schedule_selector[ABI_SELECTOR] = {0x8f, 0x2a, 0x0b, 0xb0};
 static const uint8_t execute_selector[ABI_SELECTOR] = {0xe3, 0x83, 0x35, 0xe5};
+static const uint8_t schedule_one_selector[ABI_SELECTOR] = {0x01, 0xd5, 0x06, 0x2a};
+static const uint8_t execute_one_selector[ABI_SELECTOR] = {0x13, 0x40, 0x08, 0xd3};
 static const uint8_t hash_selector[ABI_SELECTOR] = {0xb1, 0xc5, 0xf4, 0x27};
+static const uint8_t hash_one_selector[ABI_SELECTOR] = {0x80, 0x65, 0x65, 0x7f};
 static const uint8_t cancel_selector[ABI_SELECTOR] = {0xc4, 0xd2, 0x52, 0xf5};
 static const uint8_t timestamp_selector[ABI_SELECTOR] = {0xd4, 0x5c, 0x44, 0x35};
 static const uint8_t min_delay_selector[ABI_SELECTOR] = {0xf2, 0x7a, 0x0c, 0x92};
@@ -45,12 +48,25 @@ static void put_calls(struct abi_writer *arguments, const struct timelock_batch 
 		abi_put_bytes(&payloads, batch->calls[i].data);
 }
 
-/* The five arguments of executeBatch and hashOperationBatch. */
+/* The three arguments that both single functions begin with. */
+static void put_one_call(struct abi_writer *arguments, const struct timelock_batch *batch)
+{
+	if (batch->count != 1)
+		die("a single operation of %zu calls", batch->count);
+	abi_put_address(arguments, &batch->calls[0].to);
+	abi_put_u256(arguments, &batch->calls[0].value);
+	abi_put_bytes(arguments, batch->calls[0].data);
+}
+
+/* The five arguments of executeBatch and hashOperationBatch, or of their single forms. */
 static void put_batch(struct buf *out, const struct timelock_batch *batch)
 {
 	struct abi_writer arguments = abi_begin(out, 5);
 
-	put_calls(&arguments, batch);
+	if (batch->single)
+		put_one_call(&arguments, batch);
+	else
+		put_calls(&arguments, batch);
 	abi_put_word(&arguments, &batch->predecessor);
 	abi_put_word(&arguments, &batch->salt);
 }
@@ -88,9 +104,12 @@ struct hash32 timelock_salt(const struct timelock_batch *batch, uint64_t chain_i
 
 void timelock_encode_schedule(struct buf *out, const struct timelock_batch *batch, uint64_t delay)
 {
-	buf_append(out, schedule_selector, sizeof(schedule_selector));
+	buf_append(out, batch->single ? schedule_one_selector : schedule_selector, ABI_SELECTOR);
 	struct abi_writer arguments = abi_begin(out, 6);
-	put_calls(&arguments, batch);
+	if (batch->single)
+		put_one_call(&arguments, batch);
+	else
+		put_calls(&arguments, batch);
 	abi_put_word(&arguments, &batch->predecessor);
 	abi_put_word(&arguments, &batch->salt);
 	abi_put_u64(&arguments, delay);
@@ -98,13 +117,13 @@ void timelock_encode_schedule(struct buf *out, const struct timelock_batch *batc
 
 void timelock_encode_execute(struct buf *out, const struct timelock_batch *batch)
 {
-	buf_append(out, execute_selector, sizeof(execute_selector));
+	buf_append(out, batch->single ? execute_one_selector : execute_selector, ABI_SELECTOR);
 	put_batch(out, batch);
 }
 
 void timelock_encode_hash_operation(struct buf *out, const struct timelock_batch *batch)
 {
-	buf_append(out, hash_selector, sizeof(hash_selector));
+	buf_append(out, batch->single ? hash_one_selector : hash_selector, ABI_SELECTOR);
 	put_batch(out, batch);
 }
 
@@ -166,6 +185,32 @@ static int read_batch(struct arena *arena, struct timelock_batch *batch,
 	return 0;
 }
 
+/* One call, then predecessor and salt. */
+static int read_one(struct arena *arena, struct timelock_batch *batch, struct abi_reader *arguments,
+                    struct error *error)
+{
+	struct contract_call *call = arena_array(arena, 1, sizeof(*call));
+
+	call->to = abi_get_address(arguments);
+	call->value = abi_get_u256(arguments);
+	call->data = abi_get_bytes(arguments);
+	batch->predecessor = abi_get_word(arguments);
+	batch->salt = abi_get_word(arguments);
+	if (arguments->failed)
+		return error_set(error, ERR_INVALID, "no operation of a timelock");
+	batch->calls = call;
+	batch->count = 1;
+	batch->single = true;
+	return 0;
+}
+
+static int read_operation(struct arena *arena, struct timelock_batch *batch,
+                          struct abi_reader *arguments, bool single, struct error *error)
+{
+	return single ? read_one(arena, batch, arguments, error)
+	              : read_batch(arena, batch, arguments, error);
+}
+
 /* Strict: what was read must encode to the same bytes, so no two calldatas mean one batch. */
 static int require_same(struct buf *again, struct bytes calldata, struct error *error)
 {
@@ -183,15 +228,17 @@ static bool has_selector(struct bytes calldata, const uint8_t selector[ABI_SELEC
 int timelock_decode_schedule(struct arena *arena, struct timelock_batch *batch, uint64_t *delay,
                              struct bytes calldata, struct error *error)
 {
-	struct abi_reader arguments = abi_read_call(calldata, schedule_selector);
+	bool single = has_selector(calldata, schedule_one_selector);
+	struct abi_reader arguments =
+	        abi_read_call(calldata, single ? schedule_one_selector : schedule_selector);
 	struct timelock_batch found = {0};
 	struct buf again = {0};
 
 	memset(batch, 0, sizeof(*batch));
 	*delay = 0;
-	if (!has_selector(calldata, schedule_selector))
-		return error_set(error, ERR_NOT_FOUND, "no call of scheduleBatch");
-	int rc = read_batch(arena, &found, &arguments, error);
+	if (!single && !has_selector(calldata, schedule_selector))
+		return error_set(error, ERR_NOT_FOUND, "no call of schedule or scheduleBatch");
+	int rc = read_operation(arena, &found, &arguments, single, error);
 	uint64_t found_delay = abi_get_u64(&arguments);
 	if (rc != 0)
 		return rc;
@@ -209,14 +256,16 @@ int timelock_decode_schedule(struct arena *arena, struct timelock_batch *batch, 
 int timelock_decode_execute(struct arena *arena, struct timelock_batch *batch,
                             struct bytes calldata, struct error *error)
 {
-	struct abi_reader arguments = abi_read_call(calldata, execute_selector);
+	bool single = has_selector(calldata, execute_one_selector);
+	struct abi_reader arguments =
+	        abi_read_call(calldata, single ? execute_one_selector : execute_selector);
 	struct timelock_batch found = {0};
 	struct buf again = {0};
 
 	memset(batch, 0, sizeof(*batch));
-	if (!has_selector(calldata, execute_selector))
-		return error_set(error, ERR_NOT_FOUND, "no call of executeBatch");
-	int rc = read_batch(arena, &found, &arguments, error);
+	if (!single && !has_selector(calldata, execute_selector))
+		return error_set(error, ERR_NOT_FOUND, "no call of execute or executeBatch");
+	int rc = read_operation(arena, &found, &arguments, single, error);
 	if (rc != 0)
 		return rc;
 	timelock_encode_execute(&again, &found);

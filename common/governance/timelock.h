@@ -13,9 +13,12 @@ struct timelock_batch {
 	size_t count;
 	struct hash32 predecessor; /* zero in what we make */
 	struct hash32 salt;
+	bool single; /* one call by schedule and execute: another id than the batch of that call.
+	              * People may make it; we do not. */
 };
 
-/* The id the timelock itself gives the batch (hashOperationBatch). The delay is not in it. */
+/* The id the timelock itself gives it (hashOperationBatch, hashOperation). The delay is not in it.
+ */
 struct hash32 timelock_operation_id(const struct timelock_batch *batch);
 
 /* keccak256(abi.encode("registrard/1", chainId, timelock, targets, values, payloads, predecessor,
@@ -23,7 +26,8 @@ struct hash32 timelock_operation_id(const struct timelock_batch *batch);
 struct hash32 timelock_salt(const struct timelock_batch *batch, uint64_t chain_id,
                             const struct address *timelock, uint64_t attempt);
 
-/* Each appends the calldata of one function. */
+/* Each appends the calldata of one function; schedule and execute are those of the batch, or of a
+ * single one. */
 void timelock_encode_schedule(struct buf *out, const struct timelock_batch *batch, uint64_t delay);
 void timelock_encode_execute(struct buf *out, const struct timelock_batch *batch);
 void timelock_encode_hash_operation(struct buf *out, const struct timelock_batch *batch);
@@ -33,9 +37,9 @@ void timelock_encode_get_min_delay(struct buf *out);
 void timelock_encode_has_role(struct buf *out, const struct hash32 *role,
                               const struct address *account);
 
-/* Reads scheduleBatch / executeBatch / cancel. ERR_NOT_FOUND for another selector, ERR_INVALID for
- * anything that the encoder above would not write bit by bit. Payloads point into calldata, the
- * arrays live in the arena. */
+/* Reads scheduleBatch or schedule / executeBatch or execute / cancel. ERR_NOT_FOUND for another
+ * selector, ERR_INVALID for anything that the encoder above would not write bit by bit. Payloads
+ * point into calldata, the arrays live in the arena. */
 int timelock_decode_schedule(struct arena *arena, struct timelock_batch *batch, uint64_t *delay,
                              struct bytes calldata, struct error *error) MUST_USE;
 int timelock_decode_execute(struct arena *arena, struct timelock_batch *batch,
@@ -56,5 +60,7 @@ extern const struct hash32 timelock_role_admin_v4; /* TIMELOCK_ADMIN_ROLE of 4.x
 	"scheduleBatch(address[],uint256[],bytes[],bytes32,bytes32,uint256)"
 #define TIMELOCK_EXECUTE_SIGNATURE "executeBatch(address[],uint256[],bytes[],bytes32,bytes32)"
 #define TIMELOCK_CANCEL_SIGNATURE "cancel(bytes32)"
+#define TIMELOCK_SCHEDULE_ONE_SIGNATURE "schedule(address,uint256,bytes,bytes32,bytes32,uint256)"
+#define TIMELOCK_EXECUTE_ONE_SIGNATURE "execute(address,uint256,bytes,bytes32,bytes32)"
 
 #endif

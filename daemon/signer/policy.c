@@ -85,14 +85,6 @@ static int check_calls(const struct config *config, const struct config_target *
 
 /* --- the timelock ---------------------------------------------------------------------------- */
 
-static int check_batch(const struct config *config, const struct config_target *target,
-                       const struct timelock_batch *batch, struct error *error)
-{
-	if (!hash32_is_zero(&batch->predecessor))
-		return error_set(error, ERR_DENIED, "an operation with a predecessor");
-	return check_calls(config, target, batch->calls, batch->count, error);
-}
-
 static int check_schedule(const struct config *config, const struct config_target *target,
                           struct bytes data, struct error *error)
 {
@@ -101,14 +93,18 @@ static int check_schedule(const struct config *config, const struct config_targe
 	uint64_t delay;
 
 	int rc = timelock_decode_schedule(&arena, &batch, &delay, data, error);
-	if (rc != 0)
+	if (rc != 0 || batch.single)
 		rc = error_set(error, ERR_DENIED, "calldata that is not exactly a scheduleBatch");
+	else if (!hash32_is_zero(&batch.predecessor))
+		rc = error_set(error, ERR_DENIED, "an operation with a predecessor");
 	else
-		rc = check_batch(config, target, &batch, error);
+		rc = check_calls(config, target, batch.calls, batch.count, error);
 	arena_free(&arena);
 	return rc;
 }
 
+/* What people scheduled in another form, or after another operation, is executed as it stands
+ * there: the timelock does nothing else, and its calls are what counts. */
 static int check_execute(const struct config *config, const struct config_target *target,
                          struct bytes data, struct error *error)
 {
@@ -117,9 +113,10 @@ static int check_execute(const struct config *config, const struct config_target
 
 	int rc = timelock_decode_execute(&arena, &batch, data, error);
 	if (rc != 0)
-		rc = error_set(error, ERR_DENIED, "calldata that is not exactly an executeBatch");
+		rc = error_set(error, ERR_DENIED,
+		               "calldata that is not exactly an execute or executeBatch");
 	else
-		rc = check_batch(config, target, &batch, error);
+		rc = check_calls(config, target, batch.calls, batch.count, error);
 	arena_free(&arena);
 	return rc;
 }

@@ -58,6 +58,33 @@ static void test_send(void **state)
 	buf_free(&line);
 }
 
+static void test_single_operation(void **state)
+{
+	const struct contract_call call = {
+	        .to = address_of("0x67d269191c92Caf3cD7723F116c85e6E9bf55933"),
+	        .data = bytes_text("abcd")};
+	const struct timelock_batch single = {.calls = &call, .count = 1, .single = true};
+	struct buf data = {0}, line = {0};
+
+	(void)state;
+	timelock_encode_schedule(&data, &single, 60);
+	assert_true(cast_calldata(&line, &(struct contract_call){.data = buf_bytes(&data)}));
+	assert_string_equal(
+	        buf_text(&line),
+	        "cast calldata \"schedule(address,uint256,bytes,bytes32,bytes32,uint256)\" "
+	        "0x67d269191c92Caf3cD7723F116c85e6E9bf55933 0 0x61626364 "
+	        "0x0000000000000000000000000000000000000000000000000000000000000000 "
+	        "0x0000000000000000000000000000000000000000000000000000000000000000 60");
+	buf_clear(&data);
+	buf_clear(&line);
+	timelock_encode_execute(&data, &single);
+	assert_true(cast_calldata(&line, &(struct contract_call){.data = buf_bytes(&data)}));
+	assert_non_null(
+	        strstr(buf_text(&line), "\"execute(address,uint256,bytes,bytes32,bytes32)\""));
+	buf_free(&data);
+	buf_free(&line);
+}
+
 static void test_send_of_an_unknown_call(void **state)
 {
 	struct contract_call call = {.to = address_of("0x67d269191c92Caf3cD7723F116c85e6E9bf55933"),
@@ -79,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_lines_that_cast_read),
 	        cmocka_unit_test(test_send),
+	        cmocka_unit_test(test_single_operation),
 	        cmocka_unit_test(test_send_of_an_unknown_call),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

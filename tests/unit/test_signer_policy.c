@@ -136,6 +136,13 @@ static void reencode_schedule(struct fixture *fixture)
 	fixture->tx.data = buf_bytes(&fixture->calldata);
 }
 
+static void reencode_execute(struct fixture *fixture)
+{
+	buf_clear(&fixture->calldata);
+	timelock_encode_execute(&fixture->calldata, &fixture->batch);
+	fixture->tx.data = buf_bytes(&fixture->calldata);
+}
+
 static void allow(const char *name, enum purpose purpose, const struct safe_tx *tx)
 {
 	int rc = policy_safe_tx(config, name, purpose, tx, &error);
@@ -163,7 +170,7 @@ static void schedule_and_execute_of_registry_calls_are_signed(void **state)
 	good_schedule(&fixture);
 	allow("pay", PURPOSE_SCHEDULE, &fixture.tx);
 	allow("ship", PURPOSE_SCHEDULE, &fixture.tx);
-	deny("pay", PURPOSE_EXECUTE, &fixture.tx, "not exactly an executeBatch");
+	deny("pay", PURPOSE_EXECUTE, &fixture.tx, "not exactly an execute");
 	deny("pay", PURPOSE_CANCEL, &fixture.tx, "not exactly a cancel");
 	deny("pay", PURPOSE_REJECT, &fixture.tx, "empty call");
 	deny("pay", PURPOSE_APPLY, &fixture.tx, "model is safe+timelock");
@@ -280,6 +287,30 @@ static void each_call_of_a_batch_must_be_a_known_one(void **state)
 	*bad = good;
 	reencode_schedule(&fixture);
 	allow("pay", PURPOSE_SCHEDULE, &fixture.tx);
+	buf_free(&fixture.calldata);
+}
+
+/* People schedule in other forms than ours; what the timelock would do is what counts. */
+static void what_others_scheduled_is_executed_as_it_stands(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	good_execute(&fixture);
+	fixture.batch.predecessor.b[31] = 1;
+	reencode_execute(&fixture);
+	allow("pay", PURPOSE_EXECUTE, &fixture.tx);
+	fixture.batch.count = 1;
+	fixture.batch.single = true;
+	reencode_execute(&fixture);
+	allow("pay", PURPOSE_EXECUTE, &fixture.tx);
+	deny("pay", PURPOSE_SCHEDULE, &fixture.tx, "not exactly a scheduleBatch");
+	fixture.calls[0].value = u256_from(1);
+	reencode_execute(&fixture);
+	deny("pay", PURPOSE_EXECUTE, &fixture.tx, "a call with a value");
+	fixture.calls[0].value = u256_from(0);
+	reencode_schedule(&fixture);
+	deny("pay", PURPOSE_SCHEDULE, &fixture.tx, "not exactly a scheduleBatch");
 	buf_free(&fixture.calldata);
 }
 
@@ -506,7 +537,7 @@ static void an_execution_runs_registry_calls_within_its_limits(void **state)
 	refuse("pay", &tx, "target's timelock");
 	tx = good;
 	tx.data.len--;
-	refuse("pay", &tx, "not exactly an executeBatch");
+	refuse("pay", &tx, "not exactly an execute");
 	tx = good;
 	tx.to = target("sole")->timelock; /* pay's calls are not sole's */
 	refuse("sole", &tx, "no known registry call");
@@ -514,7 +545,7 @@ static void an_execution_runs_registry_calls_within_its_limits(void **state)
 
 	good_schedule(&fixture);
 	tx = execution(&fixture);
-	refuse("pay", &tx, "not exactly an executeBatch");
+	refuse("pay", &tx, "not exactly an execute");
 	buf_free(&fixture.calldata);
 }
 
@@ -538,6 +569,7 @@ int main(void)
 	        cmocka_unit_test(the_frame_must_be_the_target_s),
 	        cmocka_unit_test(every_gas_field_must_be_zero),
 	        cmocka_unit_test(each_call_of_a_batch_must_be_a_known_one),
+	        cmocka_unit_test(what_others_scheduled_is_executed_as_it_stands),
 	        cmocka_unit_test(batches_must_be_plain_and_exact),
 	        cmocka_unit_test(a_flipped_bit_changes_nothing_but_what_is_free),
 	        cmocka_unit_test(a_plain_safe_applies_registry_calls),

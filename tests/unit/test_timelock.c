@@ -48,6 +48,7 @@ static void check_hash(const struct jval *item, const char *key, struct hash32 h
 static void check_same(const struct timelock_batch *a, const struct timelock_batch *b)
 {
 	assert_int_equal(a->count, b->count);
+	assert_int_equal(a->single, b->single);
 	assert_true(hash32_equal(&a->salt, &b->salt));
 	assert_true(hash32_equal(&a->predecessor, &b->predecessor));
 	for (size_t i = 0; i < a->count; i++) {
@@ -57,32 +58,51 @@ static void check_same(const struct timelock_batch *a, const struct timelock_bat
 	}
 }
 
-static void check_batch(const struct jval *item)
-{
-	struct contract_call calls[MAX_CALLS];
-	struct timelock_batch batch = {.calls = calls}, decoded;
-	uint64_t delay = (uint64_t)fixture_int(item, "delay"), decoded_delay;
-	struct buf schedule = {0}, execute = {0}, hash = {0};
+/* What the functions of this form are called in the vectors. */
+struct form {
+	const char *schedule, *execute, *hash;
+};
 
-	batch.count = read_calls(calls, jval_get(item, "calls"), "target");
-	fixture_fixed(batch.predecessor.b, 32, item, "predecessor");
-	fixture_fixed(batch.salt.b, 32, item, "salt");
-	check_hash(item, "operation_id", timelock_operation_id(&batch));
-	timelock_encode_schedule(&schedule, &batch, delay);
+static void check_form(const struct jval *item, const struct timelock_batch *batch, uint64_t delay,
+                       const struct form *form)
+{
+	struct timelock_batch decoded;
+	struct buf schedule = {0}, execute = {0}, hash = {0};
+	uint64_t decoded_delay;
+
+	check_hash(item, "operation_id", timelock_operation_id(batch));
+	timelock_encode_schedule(&schedule, batch, delay);
 	assert_int_equal(timelock_decode_schedule(&arena, &decoded, &decoded_delay,
 	                                          buf_bytes(&schedule), NULL),
 	                 0);
 	assert_int_equal(decoded_delay, delay);
-	check_same(&batch, &decoded);
-	check_bytes(item, "scheduleBatch", &schedule);
-	timelock_encode_execute(&execute, &batch);
+	check_same(batch, &decoded);
+	check_bytes(item, form->schedule, &schedule);
+	timelock_encode_execute(&execute, batch);
 	assert_int_equal(timelock_decode_execute(&arena, &decoded, buf_bytes(&execute), NULL), 0);
-	check_same(&batch, &decoded);
-	check_bytes(item, "executeBatch", &execute);
-	if (jval_get_string(item, "hashOperationBatch") != NULL) {
-		timelock_encode_hash_operation(&hash, &batch);
-		check_bytes(item, "hashOperationBatch", &hash);
+	check_same(batch, &decoded);
+	check_bytes(item, form->execute, &execute);
+	if (jval_get_string(item, form->hash) != NULL) {
+		timelock_encode_hash_operation(&hash, batch);
+		check_bytes(item, form->hash, &hash);
 	}
+}
+
+static void check_batch(const struct jval *item)
+{
+	static const struct form batched = {"scheduleBatch", "executeBatch", "hashOperationBatch"};
+	static const struct form single = {"schedule", "execute", "hashOperation"};
+	struct contract_call calls[MAX_CALLS];
+	struct timelock_batch batch = {.calls = calls};
+	uint64_t delay = (uint64_t)fixture_int(item, "delay");
+
+	batch.count = read_calls(calls, jval_get(item, "calls"), "target");
+	fixture_fixed(batch.predecessor.b, 32, item, "predecessor");
+	fixture_fixed(batch.salt.b, 32, item, "salt");
+	check_form(item, &batch, delay, &batched);
+	batch.single = true;
+	if (jval_get(item, "single") != NULL)
+		check_form(jval_get(item, "single"), &batch, delay, &single);
 }
 
 static void test_batches(void **state)
@@ -258,6 +278,10 @@ static void test_decode_is_strict(void **state)
 	struct buf calldata = {0};
 
 	(void)state;
+	const struct timelock_batch single = {.calls = calls, .count = 1, .single = true};
+	timelock_encode_schedule(&calldata, &single, 3600);
+	check_flips(&calldata);
+	buf_clear(&calldata);
 	timelock_encode_schedule(&calldata, &batch, 3600);
 	check_flips(&calldata);
 	assert_int_equal(timelock_decode_execute(&arena, &decoded, buf_bytes(&calldata), NULL),
@@ -284,6 +308,16 @@ static void test_signatures(void **state)
 	buf_clear(&out);
 	timelock_encode_execute(&out, &batch);
 	abi_selector(selector, TIMELOCK_EXECUTE_SIGNATURE);
+	assert_memory_equal(out.data, selector, ABI_SELECTOR);
+	buf_clear(&out);
+	const struct contract_call call = {.to = {{1}}};
+	const struct timelock_batch single = {.calls = &call, .count = 1, .single = true};
+	timelock_encode_schedule(&out, &single, 0);
+	abi_selector(selector, TIMELOCK_SCHEDULE_ONE_SIGNATURE);
+	assert_memory_equal(out.data, selector, ABI_SELECTOR);
+	buf_clear(&out);
+	timelock_encode_execute(&out, &single);
+	abi_selector(selector, TIMELOCK_EXECUTE_ONE_SIGNATURE);
 	assert_memory_equal(out.data, selector, ABI_SELECTOR);
 	buf_clear(&out);
 	timelock_encode_cancel(&out, &id);
