@@ -304,6 +304,22 @@ static const char endpoints[] = "CREATE TABLE endpoint ("
                                 " PRIMARY KEY (target_id, url)"
                                 ") STRICT, WITHOUT ROWID;";
 
+/* What others made: an operation in a form that we do not write, and what was told once about what
+ * is none of ours. */
+static const char outside[] =
+        "ALTER TABLE proposal ADD COLUMN predecessor BLOB NOT NULL CHECK (length(predecessor) = 32)"
+        " DEFAULT x'0000000000000000000000000000000000000000000000000000000000000000';"
+        "ALTER TABLE proposal ADD COLUMN single INTEGER NOT NULL CHECK (single IN (0, 1)) DEFAULT "
+        "0;"
+        "CREATE INDEX safe_tx_hashed ON safe_tx (safe_tx_hash) WHERE safe_tx_hash IS NOT NULL;"
+        "CREATE TABLE outside ("
+        " chain_id INTEGER NOT NULL,"
+        " contract BLOB NOT NULL CHECK (length(contract) = 20)," /* Safe or timelock */
+        " key BLOB NOT NULL CHECK (length(key) = 32),"           /* safeTxHash or operation id */
+        " at INTEGER NOT NULL,"
+        " PRIMARY KEY (chain_id, contract, key)"
+        ") STRICT, WITHOUT ROWID;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -315,6 +331,9 @@ static const struct {
                       " DELETE FROM upgrade WHERE version = 2; PRAGMA user_version = 1"},
         {endpoints, "DROP TABLE endpoint; DELETE FROM upgrade WHERE version = 3;"
                     " PRAGMA user_version = 2"},
+        {outside, "DROP TABLE outside; DROP INDEX safe_tx_hashed; ALTER TABLE proposal DROP COLUMN"
+                  " single; ALTER TABLE proposal DROP COLUMN predecessor; DELETE FROM upgrade WHERE"
+                  " version = 4; PRAGMA user_version = 3"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

@@ -272,3 +272,33 @@ void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_l
 	db_bind_int(query, log->log_index);
 	db_run(query);
 }
+
+/* --- what others made --- */
+
+bool store_outside_note(struct store *store, uint64_t chain_id, const struct address *contract,
+                        const struct hash32 *key)
+{
+	struct query *query =
+	        db_query(store->db, "INSERT INTO outside (chain_id, contract, key, at)"
+	                            " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING");
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, contract->b, sizeof(contract->b));
+	db_bind_blob(query, key->b, sizeof(key->b));
+	db_bind_int(query, store->now.ms);
+	db_run(query);
+	return db_changes(store->db) > 0;
+}
+
+bool store_outside_known(struct store *store, uint64_t chain_id, const struct address *contract,
+                         const struct hash32 *key)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT 1 FROM outside WHERE chain_id = ? AND contract = ?"
+	                            " AND key = ?");
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, contract->b, sizeof(contract->b));
+	db_bind_blob(query, key->b, sizeof(key->b));
+	return store_exists(query);
+}

@@ -63,4 +63,11 @@ void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_
                        struct seen_log_list *out);
 void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log);
 
+/* What others brought before a Safe or a timelock (contract) under this safeTxHash or operation id
+ * (key) is remembered as told. True when it was not yet. */
+bool store_outside_note(struct store *store, uint64_t chain_id, const struct address *contract,
+                        const struct hash32 *key);
+bool store_outside_known(struct store *store, uint64_t chain_id, const struct address *contract,
+                         const struct hash32 *key);
+
 #endif

@@ -36,10 +36,15 @@ struct measurement {
 	struct wall status_since;
 };
 
+/* The sources of what nobody here has verified: others asked for it, in a Safe's queue or on chain.
+ */
+#define EVIDENCE_QUEUE "queue"
+#define EVIDENCE_CHAIN "chain"
+
 struct evidence {
 	enum evidence_level level;
 	bool is_signed;
-	const char *source;   /* "folder", "cli" */
+	const char *source;   /* "folder", "cli", or one of the two above */
 	const char *artifact; /* path */
 	struct hash32 artifact_sha256;
 	const char *details; /* JSON object text: format, pcr0.., size, ... */
@@ -92,8 +97,9 @@ void store_measurement_set_wanted(struct store *store, struct measurement_id id,
                                   const char *reason);
 /* How the reason of a hold begins that is only about evidence: it ends with stronger evidence. */
 #define MEASUREMENT_HELD_FOR_EVIDENCE "evidence "
-/* The one way back without a person, for a hold that was only about our evidence: makes it new again
- * if it is held, wanted, and its reason begins with held_for. False, and nothing done, otherwise. */
+/* The one way back without a person, for a hold that was only about our evidence: makes it new
+ * again if it is held, wanted, and its reason begins with held_for. False, and nothing done,
+ * otherwise. */
 bool store_measurement_lift(struct store *store, struct measurement_id id, const char *held_for,
                             const char *reason);
 /* A person's word: wanted present, approved; held and revoked become new (proposed where a live add

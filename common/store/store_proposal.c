@@ -8,12 +8,12 @@
 static int64_t insert_proposal(struct store *store, const struct new_proposal *proposal)
 {
 	int64_t target = store_target_id(store, proposal->target);
-	struct query *query =
-	        db_query(store->db, "INSERT INTO proposal (target_id, origin, chain_id, model, "
-	                            "state, flags, safe, timelock,"
-	                            " salt, operation_id, attempt, delay, ready_at, drafted_after, "
-	                            "created_at, expires_at)"
-	                            " VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)");
+	struct query *query = db_query(
+	        store->db, "INSERT INTO proposal (target_id, origin, chain_id, model, "
+	                   "state, flags, safe, timelock,"
+	                   " salt, predecessor, single, operation_id, attempt, delay, "
+	                   "ready_at, drafted_after, created_at, expires_at)"
+	                   " VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)");
 
 	db_bind_int(query, target);
 	db_bind_text(query, proposal->origin);
@@ -22,6 +22,8 @@ static int64_t insert_proposal(struct store *store, const struct new_proposal *p
 	db_bind_blob(query, proposal->safe.b, sizeof(proposal->safe.b));
 	db_bind_blob(query, proposal->timelock.b, sizeof(proposal->timelock.b));
 	db_bind_blob(query, proposal->salt.b, sizeof(proposal->salt.b));
+	db_bind_blob(query, proposal->predecessor.b, sizeof(proposal->predecessor.b));
+	db_bind_int(query, proposal->single);
 	db_bind_blob(query, proposal->operation_id.b, sizeof(proposal->operation_id.b));
 	db_bind_u64(query, proposal->attempt);
 	db_bind_u64(query, proposal->delay);
@@ -119,7 +121,7 @@ int store_proposal_create(struct store *store, const struct new_proposal *propos
 
 #define PROPOSAL_COLUMNS                                                                           \
 	" p.id, t.name, p.origin, p.chain_id, p.model, p.state, p.flags, p.safe, p.timelock, "     \
-	"p.salt,"                                                                                  \
+	"p.salt, p.predecessor, p.single,"                                                         \
 	" p.operation_id, p.attempt, p.delay, p.ready_at, p.drafted_after, p.created_at, "         \
 	"p.expires_at "
 
@@ -135,6 +137,8 @@ static void read_proposal(struct query *query, struct arena *arena, struct propo
 	db_fixed(query, out->safe.b, sizeof(out->safe.b));
 	db_fixed(query, out->timelock.b, sizeof(out->timelock.b));
 	db_fixed(query, out->salt.b, sizeof(out->salt.b));
+	db_fixed(query, out->predecessor.b, sizeof(out->predecessor.b));
+	out->single = db_int(query) != 0;
 	db_fixed(query, out->operation_id.b, sizeof(out->operation_id.b));
 	out->attempt = db_u64(query);
 	out->delay = db_u64(query);
@@ -289,17 +293,22 @@ static void confirm_measurement(struct store *store, const struct served *served
 	store_measurement_change(store, measurement, now, add && measurement->wanted, reason);
 }
 
-/* What people refused is not asked again; what the chain has said meanwhile, or another live call
- * still carries, is left as it is. Runs after the proposal's own calls were freed. */
-static void hold_measurement(struct store *store, const struct measurement *measurement,
-                             const char *reason)
+static bool is_carried(struct store *store, struct measurement_id id)
 {
 	struct query *query = db_query(
 	        store->db, "SELECT 1 FROM call_measurement s JOIN call c ON c.id = s.call_id"
 	                   " WHERE s.measurement_id = ? AND c.live = 1");
 
-	db_bind_int(query, measurement->id.n);
-	if (store_exists(query))
+	db_bind_int(query, id.n);
+	return store_exists(query);
+}
+
+/* What people refused is not asked again; what the chain has said meanwhile, or another live call
+ * still carries, is left as it is. Runs after the proposal's own calls were freed. */
+static void hold_measurement(struct store *store, const struct measurement *measurement,
+                             const char *reason)
+{
+	if (is_carried(store, measurement->id))
 		return;
 	if (measurement->status == MEASUREMENT_PROPOSED || measurement->status == MEASUREMENT_NEW)
 		store_measurement_change(store, measurement, MEASUREMENT_HELD, measurement->wanted,
@@ -328,24 +337,62 @@ static size_t served_list(struct store *store, struct arena *arena, struct propo
 	return count;
 }
 
+/* Whether anything but the word of others speaks for it. */
+static bool has_own_evidence(struct store *store, struct measurement_id id)
+{
+	struct query *query = db_query(store->db, "SELECT 1 FROM evidence WHERE measurement_id = ?"
+	                                          " AND source NOT IN ('" EVIDENCE_QUEUE
+	                                          "', '" EVIDENCE_CHAIN "')");
+
+	db_bind_int(query, id.n);
+	return store_exists(query);
+}
+
+/* Runs after the proposal's own calls were freed. */
+static void release_measurement(struct store *store, const struct served *served,
+                                const char *reason)
+{
+	const struct measurement *measurement = &served->measurement;
+	enum measurement_status status = MEASUREMENT_AUTHORIZED; /* until it is removed */
+
+	if (measurement->status != MEASUREMENT_PROPOSED || is_carried(store, measurement->id))
+		return;
+	if (served->action == ACTION_ADD)
+		status = has_own_evidence(store, measurement->id) ? MEASUREMENT_NEW
+		                                                  : MEASUREMENT_HELD;
+	store_measurement_change(store, measurement, status, measurement->wanted, reason);
+}
+
+/* Its calls are free for others, and what was encoded and never posted can be signed by nobody any
+ * more, so that it holds no nonce. */
+static void free_calls(struct store *store, struct proposal_id id)
+{
+	struct query *query = db_query(store->db, "UPDATE call SET live = 0 WHERE proposal_id = ?");
+
+	db_bind_int(query, id.n);
+	db_run(query);
+	query = db_query(store->db,
+	                 "UPDATE safe_tx SET status = 7 WHERE proposal_id = ? AND status = 1");
+	db_bind_int(query, id.n);
+	db_run(query);
+}
+
+static const char *end_reason(struct arena *arena, struct proposal_id id, enum proposal_state state,
+                              const char *reason)
+{
+	return arena_printf(arena, "p%lld %s: %s", (long long)id.n, proposal_state_name(state),
+	                    reason);
+}
+
 static void end_proposal(struct store *store, struct proposal_id id, enum proposal_state state,
                          const char *reason)
 {
 	struct arena arena = {0};
 	struct served *served;
-	struct query *query = db_query(store->db, "UPDATE call SET live = 0 WHERE proposal_id = ?");
 
-	db_bind_int(query, id.n);
-	db_run(query);
-	/* Encoded and never posted: nobody can sign these any more, so they hold no nonce. */
-	query = db_query(store->db,
-	                 "UPDATE safe_tx SET status = 7 WHERE proposal_id = ? AND status = 1");
-	db_bind_int(query, id.n);
-	db_run(query);
-
+	free_calls(store, id);
 	size_t count = served_list(store, &arena, id, &served);
-	const char *why = arena_printf(&arena, "p%lld %s: %s", (long long)id.n,
-	                               proposal_state_name(state), reason);
+	const char *why = end_reason(&arena, id, state, reason);
 	int64_t executed = executed_at(store, id);
 	for (size_t i = 0; i < count; i++) {
 		if (state == STATE_CONFIRMED)
@@ -377,9 +424,9 @@ static int check_move(struct store *store, struct proposal_id id, enum proposal_
 	return 0;
 }
 
-int store_proposal_move(struct store *store, struct proposal_id id, enum proposal_state from,
-                        enum proposal_state to, const char *reason, const struct hash32 *tx,
-                        struct error *error)
+static int enter_state(struct store *store, struct proposal_id id, enum proposal_state from,
+                       enum proposal_state to, const char *reason, const struct hash32 *tx,
+                       struct error *error)
 {
 	char name[STORE_NAME_SIZE];
 	int rc = check_move(store, id, from, to, error);
@@ -393,8 +440,35 @@ int store_proposal_move(struct store *store, struct proposal_id id, enum proposa
 	insert_history(store, id.n, from, to, reason, tx);
 	store_event_add(store, "proposal", store_name(name, 'p', id.n), "%s -> %s: %s",
 	                proposal_state_name(from), proposal_state_name(to), reason);
-	if (lifecycle_is_terminal(to))
+	return 0;
+}
+
+int store_proposal_move(struct store *store, struct proposal_id id, enum proposal_state from,
+                        enum proposal_state to, const char *reason, const struct hash32 *tx,
+                        struct error *error)
+{
+	int rc = enter_state(store, id, from, to, reason, tx, error);
+
+	if (rc == 0 && lifecycle_is_terminal(to))
 		end_proposal(store, id, to, reason);
+	return rc;
+}
+
+int store_proposal_give_way(struct store *store, struct proposal_id id, const char *reason,
+                            struct error *error)
+{
+	struct arena arena = {0};
+	struct served *served;
+	int rc = enter_state(store, id, STATE_DRAFTED, STATE_CANCELLED, reason, NULL, error);
+
+	if (rc != 0)
+		return rc;
+	free_calls(store, id);
+	size_t count = served_list(store, &arena, id, &served);
+	const char *why = end_reason(&arena, id, STATE_CANCELLED, reason);
+	for (size_t i = 0; i < count; i++)
+		release_measurement(store, &served[i], why);
+	arena_free(&arena);
 	return 0;
 }
 

@@ -31,7 +31,8 @@ struct proposal {
 	enum proposal_state state;
 	unsigned flags;
 	struct address safe, timelock; /* its own, whatever the config says now; zero: none */
-	struct hash32 salt, operation_id;
+	struct hash32 salt, predecessor, operation_id;
+	bool single;              /* scheduled by `schedule`, not as a batch */
 	uint64_t attempt;         /* the number in the salt */
 	uint64_t delay, ready_at; /* seconds; 0 unknown */
 	uint64_t drafted_after;   /* the final block at drafting: later logs can be about it */
@@ -50,7 +51,8 @@ struct new_proposal {
 	uint64_t chain_id;
 	enum model model;
 	struct address safe, timelock;
-	struct hash32 salt, operation_id;
+	struct hash32 salt, predecessor, operation_id;
+	bool single;
 	uint64_t attempt, delay;
 	uint64_t drafted_after;
 	struct wall expires_at;
@@ -96,6 +98,11 @@ int store_measurement_pending(struct store *store, struct measurement_id id,
 int store_proposal_move(struct store *store, struct proposal_id id, enum proposal_state from,
                         enum proposal_state to, const char *reason,
                         const struct hash32 *tx /* or NULL */, struct error *error) MUST_USE;
+/* A draft that nobody outside has seen, or something external that a reorganisation took back,
+ * gives way: drafted -> cancelled, and its measurements are new again, since nobody has refused
+ * them. Those whose only evidence is that others asked for them are held. */
+int store_proposal_give_way(struct store *store, struct proposal_id id, const char *reason,
+                            struct error *error) MUST_USE;
 void store_proposal_set_flags(struct store *store, struct proposal_id id, unsigned flags,
                               const char *reason);
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at);

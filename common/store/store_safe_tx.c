@@ -128,6 +128,25 @@ int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_i
 	return 0;
 }
 
+int store_safe_tx_find(struct store *store, struct arena *arena, uint64_t chain_id,
+                       const struct address *safe, const struct hash32 *safe_tx_hash,
+                       struct safe_tx_row *out)
+{
+	struct query *query = db_query(store->db, "SELECT" SAFE_TX_COLUMNS
+	                                          "FROM safe_tx WHERE safe_tx_hash = ? AND"
+	                                          " chain_id = ? AND safe = ? ORDER BY id DESC");
+
+	*out = (struct safe_tx_row){0};
+	db_bind_blob(query, safe_tx_hash->b, sizeof(safe_tx_hash->b));
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, safe->b, sizeof(safe->b));
+	if (!db_step(query))
+		return ERR_NOT_FOUND;
+	read_safe_tx(query, arena, out);
+	db_done(query);
+	return 0;
+}
+
 static void must_get(struct store *store, struct arena *arena, struct safe_tx_id id,
                      struct safe_tx_row *out)
 {

@@ -49,6 +49,10 @@ void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
                                      unsigned confirmations, unsigned threshold);
 int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_id id,
                       struct safe_tx_row *out) MUST_USE;
+/* The one with this hash, whatever became of it. */
+int store_safe_tx_find(struct store *store, struct arena *arena, uint64_t chain_id,
+                       const struct address *safe, const struct hash32 *safe_tx_hash,
+                       struct safe_tx_row *out) MUST_USE;
 void store_safe_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
                         struct safe_tx_list *out);
 /* Drafted, posting or queued ones of a chain, oldest first. */

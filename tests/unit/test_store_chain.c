@@ -254,6 +254,24 @@ static void logs_wait_until_somebody_acted(void **state)
 	assert_int_equal(list.items[1].block_number, 12);
 }
 
+static void what_was_told_about_others_is_told_once(void **state)
+{
+	struct store_fixture *f = *state;
+	struct address safe = store_fixture_address(1), timelock = store_fixture_address(2);
+	struct hash32 key = store_fixture_hash(1);
+
+	store_begin(f->store);
+	assert_false(store_outside_known(f->store, CHAIN, &safe, &key));
+	assert_true(store_outside_note(f->store, CHAIN, &safe, &key));
+	assert_false(store_outside_note(f->store, CHAIN, &safe, &key));
+	/* an operation id says nothing of its timelock */
+	assert_true(store_outside_note(f->store, CHAIN, &timelock, &key));
+	assert_false(store_outside_known(f->store, CHAIN + 1, &timelock, &key));
+	store_commit(f->store);
+	store_fixture_reopen(f);
+	assert_true(store_outside_known(f->store, CHAIN, &safe, &key));
+}
+
 #define WITH_STORE(test)                                                                           \
 	cmocka_unit_test_setup_teardown(test, store_fixture_setup, store_fixture_teardown)
 
@@ -269,6 +287,7 @@ int main(void)
 	        WITH_STORE(backfill_resumes),
 	        WITH_STORE(followed_contracts_are_remembered),
 	        WITH_STORE(logs_wait_until_somebody_acted),
+	        WITH_STORE(what_was_told_about_others_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -364,6 +364,60 @@ static void a_bad_end_leaves_what_another_proposal_carries(void **state)
 	assert_false(store_fixture_measurement(f, m).wanted);
 }
 
+static void give_way(struct store_fixture *f, struct proposal_id id, int expected)
+{
+	store_begin(f->store);
+	assert_int_equal(store_proposal_give_way(f->store, id, "others carry it", &f->error),
+	                 expected);
+	store_commit(f->store);
+}
+
+static struct measurement_id record_of_others(struct store_fixture *f, unsigned n)
+{
+	struct evidence evidence = {
+	        .level = LEVEL_CLAIMED, .source = EVIDENCE_QUEUE, .artifact = "nonce 7"};
+	struct hash32 value = store_fixture_hash(n);
+	bool created;
+
+	store_begin(f->store);
+	struct measurement_id id = store_measurement_record(f->store, "payments", KIND_OS_IMAGE,
+	                                                    &value, &evidence, &created);
+	store_commit(f->store);
+	return id;
+}
+
+static void what_gives_way_leaves_its_measurements_new(void **state)
+{
+	struct store_fixture *f = *state;
+	struct measurement_id ours = store_fixture_record(f, 1), others = record_of_others(f, 2);
+	struct proposal_id p = store_fixture_propose(f, ACTION_ADD, 1, ours);
+	struct proposal_id q = store_fixture_propose(f, ACTION_ADD, 2, others);
+
+	give_way(f, p, 0);
+	give_way(f, q, 0);
+	assert_int_equal(get(f, p).state, STATE_CANCELLED);
+	assert_int_equal(store_fixture_measurement(f, ours).status, MEASUREMENT_NEW);
+	/* but what nobody here has verified is not asked for by us */
+	assert_int_equal(store_fixture_measurement(f, others).status, MEASUREMENT_HELD);
+	give_way(f, p, ERR_CONFLICT);
+
+	/* a removal that gives way leaves the value authorized, as it is on chain */
+	store_begin(f->store);
+	store_measurement_set_status(f->store, ours, MEASUREMENT_AUTHORIZED, "on chain");
+	store_measurement_set_wanted(f->store, ours, false, "revoked by root");
+	store_commit(f->store);
+	p = store_fixture_propose(f, ACTION_REMOVE, 1, ours);
+	assert_int_equal(store_fixture_measurement(f, ours).status, MEASUREMENT_PROPOSED);
+	give_way(f, p, 0);
+	assert_int_equal(store_fixture_measurement(f, ours).status, MEASUREMENT_AUTHORIZED);
+
+	/* nothing else than a draft gives way */
+	struct proposal_id r = store_fixture_propose(f, ACTION_ADD, 3, store_fixture_record(f, 3));
+	store_fixture_move(f, r, STATE_DRAFTED, STATE_MULTISIG, "posted");
+	give_way(f, r, ERR_CONFLICT);
+	assert_int_equal(get(f, r).state, STATE_MULTISIG);
+}
+
 /* Somebody outside proposes what a person here held or revoked: linked, not lifted. */
 static void serving_lifts_nothing(void **state)
 {
@@ -569,6 +623,7 @@ int main(void)
 	        WITH_STORE(every_bad_end_holds_the_measurements),
 	        WITH_STORE(a_bad_end_leaves_what_the_chain_said),
 	        WITH_STORE(a_bad_end_leaves_what_another_proposal_carries),
+	        WITH_STORE(what_gives_way_leaves_its_measurements_new),
 	        WITH_STORE(serving_lifts_nothing),
 	        WITH_STORE(one_call_serves_several_targets),
 	        WITH_STORE(what_is_pending),

@@ -54,6 +54,28 @@ static struct safe_tx_row get(struct store_fixture *f, struct proposal_id propos
 	return list.items[index];
 }
 
+static void one_is_found_by_its_hash(void **state)
+{
+	struct store_fixture *f = *state;
+	struct proposal_id p = some_proposal(f, 1);
+	struct safe_tx_id id = add(f, p, PURPOSE_SCHEDULE);
+	struct hash32 hash = store_fixture_hash(507);
+	struct address safe = store_fixture_address(3), other = store_fixture_address(5);
+	struct safe_tx_row row;
+
+	assert_int_equal(store_safe_tx_find(f->store, &f->arena, CHAIN, &safe, &hash, &row),
+	                 ERR_NOT_FOUND);
+	assert_int_equal(assign(f, id, 7), 0);
+	set_status(f, id, SAFE_TX_REPLACED, NULL, 0);
+	assert_int_equal(store_safe_tx_find(f->store, &f->arena, CHAIN, &safe, &hash, &row), 0);
+	assert_int_equal(row.id.n, id.n);
+	assert_int_equal(row.nonce, 7);
+	assert_int_equal(store_safe_tx_find(f->store, &f->arena, CHAIN, &other, &hash, &row),
+	                 ERR_NOT_FOUND);
+	assert_int_equal(store_safe_tx_find(f->store, &f->arena, CHAIN + 1, &safe, &hash, &row),
+	                 ERR_NOT_FOUND);
+}
+
 static void a_draft_has_no_nonce(void **state)
 {
 	struct store_fixture *f = *state;
@@ -392,6 +414,7 @@ static void the_highest_live_nonce_of_an_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        WITH_STORE(one_is_found_by_its_hash),
 	        WITH_STORE(a_draft_has_no_nonce),
 	        WITH_STORE(attempts_count_per_purpose),
 	        WITH_STORE(a_nonce_is_stored_before_the_post),
