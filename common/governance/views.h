@@ -1,4 +1,4 @@
-/* The argument-less getters of Safes, timelocks and owned contracts that we read. */
+/* The argument-less getters of Safes, timelocks, Delay modules and owned contracts that we read. */
 #ifndef GOVERNANCE_VIEWS_H
 #define GOVERNANCE_VIEWS_H
 
@@ -6,15 +6,21 @@
 #include "common/eth/address.h"
 
 enum view {
-	VIEW_SAFE_NONCE,     /* nonce() */
-	VIEW_SAFE_THRESHOLD, /* getThreshold() */
-	VIEW_SAFE_OWNERS,    /* getOwners() */
-	VIEW_SAFE_VERSION,   /* VERSION() */
-	VIEW_MIN_DELAY,      /* getMinDelay() */
-	VIEW_OWNER,          /* owner() */
-	VIEW_PENDING_OWNER,  /* pendingOwner(): reverts where ownership moves in one step */
+	VIEW_SAFE_NONCE,       /* nonce() */
+	VIEW_SAFE_THRESHOLD,   /* getThreshold() */
+	VIEW_SAFE_OWNERS,      /* getOwners() */
+	VIEW_SAFE_VERSION,     /* VERSION() */
+	VIEW_MIN_DELAY,        /* getMinDelay() */
+	VIEW_OWNER,            /* owner() */
+	VIEW_PENDING_OWNER,    /* pendingOwner(): reverts where ownership moves in one step */
+	VIEW_DELAY_NONCE,      /* txNonce(): the entry whose turn it is */
+	VIEW_DELAY_END,        /* queueNonce(): the next entry's number */
+	VIEW_DELAY_COOLDOWN,   /* txCooldown(), seconds */
+	VIEW_DELAY_EXPIRATION, /* txExpiration(), seconds after the cooldown; 0: never */
+	VIEW_AVATAR,           /* avatar() */
+	VIEW_TARGET,           /* target(): whom the module makes execute */
 };
-#define VIEW_LAST VIEW_PENDING_OWNER
+#define VIEW_LAST VIEW_TARGET
 
 const char *view_signature(enum view view);
 /* The four bytes to call it with; they live for ever. */
