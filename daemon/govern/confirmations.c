@@ -135,7 +135,7 @@ static void answered(const struct service_result *result, void *arg)
 		if (result->retry_after_ms > 0)
 			question->due.ms = clock_mono().ms + result->retry_after_ms;
 		if (error.code == ERR_DENIED || error.code == ERR_INVALID)
-			lane_alarm(question->owner->lane, subject,
+			lane_alarm(question->owner->lane, ALARM_CONFIRMATIONS_UNREADABLE, subject,
 			           "its confirmations cannot be read: %s", error.text);
 		else
 			log_unusual(subject, "could not ask for its confirmations: %s", error.text);

@@ -172,11 +172,12 @@ static void write_forms(struct lane *lane, const struct draft_call *draft)
 
 	snprintf(folder, sizeof(folder), "%s/drafts", config->state_dir);
 	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-		lane_alarm(lane, draft->name, "cannot make %s: %s", folder, strerror(errno));
+		lane_alarm(lane, ALARM_DRAFT_FILE, draft->name, "cannot make %s: %s", folder,
+		           strerror(errno));
 	else if (write_form(config, draft, "tx-builder", "json", &error) != 0 ||
 	         write_form(config, draft, "cast", "cast", &error) != 0)
-		lane_alarm(lane, draft->name, "its draft file could not be written: %s",
-		           error.text);
+		lane_alarm(lane, ALARM_DRAFT_FILE, draft->name,
+		           "its draft file could not be written: %s", error.text);
 }
 
 void draft_file_write(struct lane *lane, struct proposal_id id)

@@ -148,7 +148,8 @@ static void hold_reverted(struct draft *draft)
 		struct candidate *c = &draft->items[i];
 		char subject[SUBJECT_SIZE];
 		if (!c->dropped && (c->reverted || draft->schedule_revert != NULL))
-			lane_alarm(lane, measurement_subject(subject, c->measurement.id),
+			lane_alarm(lane, ALARM_SIMULATION_REVERTS,
+			           measurement_subject(subject, c->measurement.id),
 			           "not proposed, its simulation reverts: %s",
 			           c->reverted ? c->revert : draft->schedule_revert);
 	}
@@ -380,7 +381,8 @@ static void settle(struct draft *draft)
 		if (c->head == CHECK_UNKNOWN) {
 			store_measurement_set_status(store, c->measurement.id, MEASUREMENT_HELD,
 			                             no_check);
-			lane_alarm_once(lane, measurement_subject(subject, c->measurement.id),
+			lane_alarm_once(lane, ALARM_NO_CHECK,
+			                measurement_subject(subject, c->measurement.id),
 			                "not proposed: %s", no_check);
 		} else if (c->final == CHECK_YES) {
 			store_measurement_set_status(store, c->measurement.id,
@@ -412,8 +414,9 @@ static void hold_scheduled(struct draft *draft, const struct hash32 *operation)
 		c->dropped = true;
 		store_measurement_set_status(lane->parts->store, c->measurement.id,
 		                             MEASUREMENT_HELD, reason);
-		lane_alarm_once(lane, measurement_subject(subject, c->measurement.id),
-		                "not proposed: %s", reason);
+		lane_alarm_once(lane, ALARM_SCHEDULED_ELSEWHERE,
+		                measurement_subject(subject, c->measurement.id), "not proposed: %s",
+		                reason);
 	}
 	store_commit(lane->parts->store);
 	lane_changed(lane);
@@ -569,7 +572,8 @@ static void answered(const struct error *error, const struct chain_read_result *
 		c->head = check_answer_of(&c->check, results, NULL, &disagree);
 		any |= c->head == CHECK_YES;
 		if (disagree)
-			lane_alarm(drafter->lane, measurement_subject(subject, c->measurement.id),
+			lane_alarm(drafter->lane, ALARM_CHECKS_DISAGREE,
+			           measurement_subject(subject, c->measurement.id),
 			           "isAuthorized and the mapping of its contract disagree");
 	}
 	draft->delay_known = reads_u64(&draft->delay, &results[draft->delay_read]) == 0;

@@ -106,10 +106,11 @@ static void sent(const struct error *error, void *arg)
 		backoff_worked(&executor->backoff);
 		/* A chain that stands still ticks nobody: the resend is ours to time. */
 		loop_timer_set(executor->timer, executor->lane->config->resend_ms);
-		lane_alarm_clear(executor->lane, subject);
+		lane_alarm_clear(executor->lane, ALARM_NOT_EXECUTED, subject);
 	} else {
 		if (error->code == ERR_DENIED)
-			lane_alarm(executor->lane, subject, "cannot be executed: %s", error->text);
+			lane_alarm(executor->lane, ALARM_NOT_EXECUTED, subject,
+			           "cannot be executed: %s", error->text);
 		else
 			log_unusual(subject, "executing it waits: %s", error->text);
 		backoff_failed(&executor->backoff, now, chain_retry_max_ms(executor->lane->config));

@@ -1,7 +1,5 @@
 #include "daemon/govern/lane.h"
 
-#include "common/base/log.h"
-#include "common/store/store_event.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/executor.h"
@@ -15,6 +13,7 @@
 
 struct alarm_memory {
 	struct alarm_memory *next;
+	enum alarm alarm;
 	char *subject, *text;
 };
 
@@ -142,22 +141,24 @@ const struct config_target *lane_target(const struct lane *lane, const char *nam
 enum { ALARMS_PER_SUBJECT = 8, ALARM_SIZE = 512 };
 
 /* False when it is remembered already. Several troubles of one subject may come in turn, so more
- * than the last is kept; newest first, the oldest is forgotten. */
-static bool alarm_remember(struct lane *lane, const char *subject, const char *text)
+ * than the last is kept; newest first, the oldest of the same alarm is forgotten. */
+static bool alarm_remember(struct lane *lane, enum alarm kind, const char *subject,
+                           const char *text)
 {
 	struct alarm_memory **link = &lane->alarms;
 	size_t count = 0;
 
 	while (*link != NULL) {
-		bool same_subject = strcmp((*link)->subject, subject) == 0;
-		if (same_subject && strcmp((*link)->text, text) == 0)
+		bool same = (*link)->alarm == kind && strcmp((*link)->subject, subject) == 0;
+		if (same && strcmp((*link)->text, text) == 0)
 			return false;
-		if (same_subject && ++count == ALARMS_PER_SUBJECT)
+		if (same && ++count == ALARMS_PER_SUBJECT)
 			alarm_drop(link);
 		else
 			link = &(*link)->next;
 	}
 	struct alarm_memory *alarm = xcalloc(1, sizeof(*alarm));
+	alarm->alarm = kind;
 	alarm->subject = xstrdup(subject);
 	alarm->text = xstrdup(text);
 	alarm->next = lane->alarms;
@@ -165,13 +166,7 @@ static bool alarm_remember(struct lane *lane, const char *subject, const char *t
 	return true;
 }
 
-static void alarm_tell(struct lane *lane, const char *subject, const char *text)
-{
-	log_unusual(subject, "alarm: %s", text);
-	store_event_add(lane->parts->store, "alarm", subject, "%s", text);
-}
-
-void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...)
+void lane_alarm(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
 {
 	char text[ALARM_SIZE];
 	va_list args;
@@ -179,14 +174,14 @@ void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (!alarm_remember(lane, subject, text))
+	if (!alarm_remember(lane, alarm, subject, text))
 		return;
 	store_begin(lane->parts->store);
-	alarm_tell(lane, subject, text);
+	store_alarm(lane->parts->store, alarm, subject, "%s", text);
 	store_commit(lane->parts->store);
 }
 
-void lane_alarm_once(struct lane *lane, const char *subject, const char *fmt, ...)
+void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
 {
 	char text[ALARM_SIZE];
 	va_list args;
@@ -194,13 +189,13 @@ void lane_alarm_once(struct lane *lane, const char *subject, const char *fmt, ..
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	alarm_tell(lane, subject, text);
+	store_alarm(lane->parts->store, alarm, subject, "%s", text);
 }
 
-void lane_alarm_clear(struct lane *lane, const char *subject)
+void lane_alarm_clear(struct lane *lane, enum alarm alarm, const char *subject)
 {
 	for (struct alarm_memory **link = &lane->alarms; *link != NULL;)
-		if (strcmp((*link)->subject, subject) == 0)
+		if ((*link)->alarm == alarm && strcmp((*link)->subject, subject) == 0)
 			alarm_drop(link);
 		else
 			link = &(*link)->next;

@@ -4,6 +4,7 @@
 #define GOVERN_LANE_H
 
 #include "common/governance/timelock.h"
+#include "common/store/alarm.h"
 #include "common/store/store_safe_tx.h"
 #include "daemon/govern/govern.h"
 #include "daemon/govern/reads.h"
@@ -55,12 +56,14 @@ void lane_changed(struct lane *lane);
 
 /* An alarm: journal and event log, once for the same text about the same subject. Opens its own
  * transaction. */
-void lane_alarm(struct lane *lane, const char *subject, const char *fmt, ...) PRINTF(3, 4);
+void lane_alarm(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
+        PRINTF(4, 5);
 /* The same inside the caller's transaction, for what can happen only once: it is committed together
  * with what it is about, so that no crash comes between the two. */
-void lane_alarm_once(struct lane *lane, const char *subject, const char *fmt, ...) PRINTF(3, 4);
-/* The trouble with the subject is over: the same text alarms again next time. */
-void lane_alarm_clear(struct lane *lane, const char *subject);
+void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
+        PRINTF(4, 5);
+/* This trouble with the subject is over: the same text alarms again next time. */
+void lane_alarm_clear(struct lane *lane, enum alarm alarm, const char *subject);
 
 /* p7 */
 #define SUBJECT_SIZE 24

@@ -415,7 +415,7 @@ static void allocate_and_sign(struct posting *posting, const struct queue_view *
 		return;
 	/* What was taken now may have filled one; another may be left below what is pending. */
 	if (nonce_hole(&hole, view->safe.nonce, queue, own_nonces(posting)))
-		lane_alarm(posting->lane, posting->target->name,
+		lane_alarm(posting->lane, ALARM_NONCE_HOLE, posting->target->name,
 		           "nothing holds nonce %llu of the Safe %s: what is pending above it "
 		           "cannot run until something does",
 		           (unsigned long long)hole, address_text(safe, &posting->row.safe));

@@ -51,7 +51,7 @@ static void open_services(struct proposer *proposer)
 		    target->service.kind != SERVICE_TX_SERVICE)
 			continue;
 		if (service_new(&endpoint->service, parts->http, &target->service, &error) != 0) {
-			lane_alarm(proposer->lane, target->name,
+			lane_alarm(proposer->lane, ALARM_SERVICE_UNUSABLE, target->name,
 			           "its Safe service cannot be used: %s", error.text);
 			continue;
 		}
@@ -127,12 +127,13 @@ static void posted(const struct posting_result *result, void *arg)
 	proposer->posting_item = NULL;
 	if (result->error.code == 0) {
 		backoff_worked(&item->backoff);
-		lane_alarm_clear(lane, result->subject);
+		lane_alarm_clear(lane, ALARM_NOT_PROPOSED, result->subject);
 		item->next_look.ms = now.ms + service_interval_ms(result->look_again_ms,
 		                                                  now.ms - item->since.ms);
 	} else {
 		if (result->error.code == ERR_DENIED)
-			lane_alarm(lane, result->subject, "not proposed: %s", result->error.text);
+			lane_alarm(lane, ALARM_NOT_PROPOSED, result->subject, "not proposed: %s",
+			           result->error.text);
 		else
 			log_unusual(result->subject, "proposing it waits: %s", result->error.text);
 		backoff_failed(&item->backoff, now, result->retry_max_ms);

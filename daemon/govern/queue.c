@@ -74,7 +74,7 @@ static void page_answered(const struct service_result *result, void *arg)
 		return;
 	}
 	if (page.refused > 0)
-		lane_alarm(look->ask.lane, "service",
+		lane_alarm(look->ask.lane, ALARM_SERVICE_CONTRADICTS, "service",
 		           "%zu entries of the Safe's queue contradict themselves: %s",
 		           page.refused, page.refusal);
 	keep(look, &page);

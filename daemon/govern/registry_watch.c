@@ -94,7 +94,8 @@ static void act_on_removal(const struct spoken *spoken, const struct measurement
 	snprintf(reason, sizeof(reason), "removed on chain in transaction %s",
 	         hash32_text(hash, &spoken->log->tx_hash));
 	if (m->wanted)
-		lane_alarm_once(spoken->lane, measurement_subject(subject, m->id), "%s", reason);
+		lane_alarm_once(spoken->lane, ALARM_REMOVED_ON_CHAIN,
+		                measurement_subject(subject, m->id), "%s", reason);
 	store_measurement_set_wanted(store, m->id, false, reason);
 	if (m->status != MEASUREMENT_PROPOSED || undoes)
 		store_measurement_set_status(store, m->id, MEASUREMENT_REVOKED, reason);

@@ -99,15 +99,16 @@ static void take_safes(struct tracker *tracker, const struct chain_read_result *
 		if (safe_view_take(&view, &tracker->views_arena, slot, results) == 0)
 			tracker->views[tracker->view_count++] = view;
 		else
-			lane_alarm(tracker->lane, tracker->lane->config->name,
+			lane_alarm(tracker->lane, ALARM_SAFE_UNREADABLE,
+			           tracker->lane->config->name,
 			           "the Safe does not answer nonce, threshold and owners");
 	}
 }
 
 /* --- moves ------------------------------------------------------------------------------------ */
 
-/* Executed, by whomever, or ended: what our executor key sent for it was mined or lost the race, and
- * holds its nonce no longer. */
+/* Executed, by whomever, or ended: what our executor key sent for it was mined or lost the race,
+ * and holds its nonce no longer. */
 static void settle_sent(struct store *store, const struct observed *observed)
 {
 	struct arena arena = {0};
@@ -122,6 +123,28 @@ static void settle_sent(struct store *store, const struct observed *observed)
 			                         ours ? SENT_MINED : SENT_REPLACED);
 	}
 	arena_free(&arena);
+}
+
+static enum alarm alarm_of_end(enum proposal_state end)
+{
+	switch (end) {
+	case STATE_REJECTED:
+		return ALARM_REJECTED;
+	case STATE_CANCELLED:
+		return ALARM_CANCELLED;
+	case STATE_FAILED:
+		return ALARM_FAILED;
+	case STATE_EXPIRED:
+		return ALARM_EXPIRED;
+	case STATE_DRAFTED:
+	case STATE_MULTISIG:
+	case STATE_TIMELOCK:
+	case STATE_EXECUTE:
+	case STATE_EXECUTED:
+	case STATE_CONFIRMED:
+		break;
+	}
+	die("no alarm for %s", proposal_state_name(end));
 }
 
 static bool move(struct tracker *tracker, const struct observed *observed)
@@ -155,7 +178,7 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 			settle_sent(store, observed);
 		if (lifecycle_is_terminal(next.to) && next.to != STATE_CONFIRMED)
 			lane_alarm_once(
-			        lane, subject,
+			        lane, alarm_of_end(next.to), subject,
 			        "%s: %s; its measurements are held until `registrarctl approve`",
 			        proposal_state_name(next.to), next.reason);
 		state = next.to;
@@ -184,7 +207,8 @@ static void note_overdue(struct tracker *tracker, const struct observed *observe
 		return;
 	store_proposal_set_flags(tracker->lane->parts->store, proposal->id,
 	                         proposal->flags | FLAG_OVERDUE, why);
-	lane_alarm_once(tracker->lane, proposal_subject(subject, proposal->id), "overdue: %s", why);
+	lane_alarm_once(tracker->lane, ALARM_OVERDUE, proposal_subject(subject, proposal->id),
+	                "overdue: %s", why);
 }
 
 static void concluded(struct tracker *tracker, bool moved)
@@ -219,7 +243,7 @@ static void conclude(struct tracker *tracker)
 	for (size_t i = 0; i < look->proposals.count; i++) {
 		char subject[SUBJECT_SIZE];
 		if (look->observed[i].getters_disagree)
-			lane_alarm(tracker->lane,
+			lane_alarm(tracker->lane, ALARM_CHECKS_DISAGREE,
 			           proposal_subject(subject, look->proposals.items[i].id),
 			           "isAuthorized and the mapping of a contract disagree: its "
 			           "checks are unknown");

@@ -1,8 +1,7 @@
 #include "daemon/watch/endpoint_judge.h"
 
-#include "common/base/log.h"
 #include "common/store/store_endpoint.h"
-#include "common/store/store_event.h"
+#include "common/store/alarm.h"
 #include "common/store/store_measurement.h"
 #include "daemon/watch/worth.h"
 
@@ -283,11 +282,9 @@ static void remember(struct judgement *j)
 		memory.compose = verdict->compose;
 	}
 	memory.trouble = j->trouble;
-	if (j->trouble != NULL && !same_text(j->trouble, j->memory.trouble)) {
-		store_event_add(j->store, "alarm", endpoint->target->name, "%s %s", endpoint->url,
-		                j->trouble);
-		log_unusual(endpoint->target->name, "alarm: %s %s", endpoint->url, j->trouble);
-	}
+	if (j->trouble != NULL && !same_text(j->trouble, j->memory.trouble))
+		store_alarm(j->store, ALARM_ENDPOINT, endpoint->target->name, "%s %s",
+		            endpoint->url, j->trouble);
 	if (memory.has_compose != j->memory.has_compose ||
 	    !hash32_equal(&memory.compose, &j->memory.compose) ||
 	    !same_text(memory.trouble, j->memory.trouble))

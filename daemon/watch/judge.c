@@ -3,7 +3,7 @@
 #include "common/base/log.h"
 #include "common/measure/build.h"
 #include "common/store/store_build.h"
-#include "common/store/store_event.h"
+#include "common/store/alarm.h"
 #include "common/store/store_measurement.h"
 #include "daemon/watch/worth.h"
 
@@ -223,8 +223,7 @@ static void alarm_about(struct judgement *j, struct measurement_id id, const cha
 	char name[32];
 
 	snprintf(name, sizeof(name), "m%lld", (long long)id.n);
-	store_event_add(j->store, "alarm", name, HELD_FOR_CONTRADICTION "%s", reason);
-	log_unusual(name, "alarm: " HELD_FOR_CONTRADICTION "%s", reason);
+	store_alarm(j->store, ALARM_CONTRADICTION, name, HELD_FOR_CONTRADICTION "%s", reason);
 }
 
 static void contradict(struct judgement *j, const struct measurement *m, const char *reason)

@@ -9,11 +9,11 @@ failures=0
 
 fresh() {
 	rm -rf "$tree"
-	mkdir -p "$tree/docs" "$tree/common/base" "$tree/common/eth" "$tree/daemon/io" "$tree/tests/unit"
+	mkdir -p "$tree/docs" "$tree/common/base" "$tree/common/eth" "$tree/common/store" "$tree/daemon/io" "$tree/tests/unit"
 	cat >"$tree/docs/HACKING.md" <<-'END'
 		Rooms from the ground up:
 
-		    common: base < eth
+		    common: base < eth < store
 		    daemon: io < registrard, ctl
 
 		- `common/base/log.c`: `lowest`, the logger's level.
@@ -33,6 +33,9 @@ fresh() {
 		}
 	END
 	printf '#ifndef BASE_LOG_H\n#define BASE_LOG_H\nint log_level(void);\n#endif\n' >"$tree/common/base/log.h"
+	printf 'const char *const names[] = {\n\t[ALARM_STUCK] = "stuck",\n};\n' >"$tree/common/store/alarm.c"
+	printf 'int f(void)\n{\n\treturn g(ALARM_STUCK);\n}\n' >"$tree/daemon/io/alarmed.c"
+	printf '# Runbook\n\n### stuck\n\nPush.\n' >"$tree/docs/RUNBOOK.md"
 }
 
 # expect NAME WANTED FILE TEXT: TEXT (with \n and \t) is FILE of an otherwise good tree; WANTED is the
@@ -179,5 +182,10 @@ expect trailing_space "$abi:1: white space at the end of the line" $abi 'int f(v
 expect space_before_tab "$abi:2: a space before a tab" $abi 'int f(int a,\n \tint b);'
 expect leftover "$abi:1: unfinished: \"TO""DO\" is left in the tree" $abi "/* TO""DO: later */"
 expect leftover_in_docs "docs/NOTES.md:1: unfinished: \"FIX""ME\" is left in the tree" docs/NOTES.md "FIX""ME"
+
+# alarms
+expect alarm_without_entry 'docs/RUNBOOK.md: no entry "### stuck" for an alarm of common/store/alarm.c' docs/RUNBOOK.md '# Runbook'
+expect entry_without_alarm 'docs/RUNBOOK.md:3: "lost" is no alarm of common/store/alarm.c' docs/RUNBOOK.md '### stuck\n\n### lost'
+expect alarm_never_raised 'common/store/alarm.c:2: nothing raises ALARM_STUCK' daemon/io/alarmed.c 'int f(void);'
 
 [ $failures -eq 0 ]

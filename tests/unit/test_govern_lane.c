@@ -121,10 +121,11 @@ static void test_an_alarm_is_told_once(void **state)
 	struct bench *bench = *state;
 
 	for (int i = 0; i < 5; i++)
-		lane_alarm(bench->lane, "p1", "it is %s", "stuck");
+		lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "it is %s", "stuck");
 	assert_int_equal(alarms(bench, "p1"), 1);
-	assert_string_equal(store_fixture_last_event(bench->f), "alarm p1: it is stuck");
-	lane_alarm(bench->lane, "p2", "it is %s", "stuck");
+	assert_string_equal(store_fixture_last_event(bench->f),
+	                    "alarm p1: [not-proposed] it is stuck");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p2", "it is %s", "stuck");
 	assert_int_equal(alarms(bench, "p2"), 1);
 	assert_int_equal(alarms(bench, "p1"), 1);
 }
@@ -134,8 +135,8 @@ static void test_two_troubles_in_turn_alarm_once_each(void **state)
 	struct bench *bench = *state;
 
 	for (int i = 0; i < 10; i++) {
-		lane_alarm(bench->lane, "p1", "the first trouble");
-		lane_alarm(bench->lane, "p1", "the second trouble");
+		lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "the first trouble");
+		lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "the second trouble");
 	}
 	assert_int_equal(alarms(bench, "p1"), 2);
 }
@@ -144,14 +145,14 @@ static void test_an_alarm_that_is_over_sounds_again(void **state)
 {
 	struct bench *bench = *state;
 
-	lane_alarm(bench->lane, "p1", "one");
-	lane_alarm(bench->lane, "p1", "two");
-	lane_alarm(bench->lane, "p2", "one");
-	lane_alarm_clear(bench->lane, "p1");
-	lane_alarm_clear(bench->lane, "p3");
-	lane_alarm(bench->lane, "p1", "one");
-	lane_alarm(bench->lane, "p1", "two");
-	lane_alarm(bench->lane, "p2", "one");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "one");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "two");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p2", "one");
+	lane_alarm_clear(bench->lane, ALARM_NOT_PROPOSED, "p1");
+	lane_alarm_clear(bench->lane, ALARM_NOT_PROPOSED, "p3");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "one");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "two");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p2", "one");
 	assert_int_equal(alarms(bench, "p1"), 4);
 	assert_int_equal(alarms(bench, "p2"), 1);
 }
@@ -162,12 +163,12 @@ static void test_what_is_remembered_is_bounded(void **state)
 	struct bench *bench = *state;
 
 	for (int i = 0; i < 100; i++)
-		lane_alarm(bench->lane, "p1", "%d gwei", i);
+		lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "%d gwei", i);
 	assert_int_equal(alarms(bench, "p1"), 100);
-	lane_alarm(bench->lane, "p1", "99 gwei");
-	lane_alarm(bench->lane, "p1", "93 gwei");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "99 gwei");
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "93 gwei");
 	assert_int_equal(alarms(bench, "p1"), 100);
-	lane_alarm(bench->lane, "p1", "0 gwei"); /* forgotten since */
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p1", "0 gwei"); /* forgotten since */
 	assert_int_equal(alarms(bench, "p1"), 101);
 }
 

@@ -1,0 +1,51 @@
+#include "common/store/alarm.h"
+
+#include "common/base/log.h"
+#include "common/store/store_event.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const names[] = {
+        [ALARM_CANCELLED] = "cancelled",
+        [ALARM_CHECKS_DISAGREE] = "checks-disagree",
+        [ALARM_CONFIRMATIONS_UNREADABLE] = "confirmations-unreadable",
+        [ALARM_CONTRADICTION] = "contradiction",
+        [ALARM_DRAFT_FILE] = "draft-file",
+        [ALARM_ENDPOINT] = "endpoint",
+        [ALARM_EXPIRED] = "expired",
+        [ALARM_FAILED] = "failed",
+        [ALARM_NONCE_HOLE] = "nonce-hole",
+        [ALARM_NO_CHECK] = "no-check",
+        [ALARM_NOT_EXECUTED] = "not-executed",
+        [ALARM_NOT_PROPOSED] = "not-proposed",
+        [ALARM_OVERDUE] = "overdue",
+        [ALARM_REJECTED] = "rejected",
+        [ALARM_REMOVED_ON_CHAIN] = "removed-on-chain",
+        [ALARM_SAFE_UNREADABLE] = "safe-unreadable",
+        [ALARM_SCHEDULED_ELSEWHERE] = "scheduled-elsewhere",
+        [ALARM_SERVICE_CONTRADICTS] = "service-contradicts",
+        [ALARM_SERVICE_UNUSABLE] = "service-unusable",
+        [ALARM_SIMULATION_REVERTS] = "simulation-reverts",
+};
+
+const char *alarm_name(enum alarm alarm)
+{
+	if (alarm < 1 || (size_t)alarm >= ARRAY_LEN(names) || names[alarm] == NULL)
+		die("no such alarm: %d", (int)alarm);
+	return names[alarm];
+}
+
+void store_alarm(struct store *store, enum alarm alarm, const char *subject, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) < 0)
+		die("out of memory");
+	va_end(args);
+	log_unusual(subject, "alarm: [%s] %s", alarm_name(alarm), text);
+	store_event_add(store, "alarm", subject, "[%s] %s", alarm_name(alarm), text);
+	free(text);
+}

@@ -1,0 +1,38 @@
+/* Alarms: what people must look at. Each has a short name that never changes; docs/RUNBOOK.md has
+ * an entry of that name, which says what it means and what to do (`make check-source` compares). */
+#ifndef STORE_ALARM_H
+#define STORE_ALARM_H
+
+#include "common/store/store.h"
+
+enum alarm {
+	ALARM_CANCELLED = 1,
+	ALARM_CHECKS_DISAGREE,
+	ALARM_CONFIRMATIONS_UNREADABLE,
+	ALARM_CONTRADICTION,
+	ALARM_DRAFT_FILE,
+	ALARM_ENDPOINT,
+	ALARM_EXPIRED,
+	ALARM_FAILED,
+	ALARM_NONCE_HOLE,
+	ALARM_NO_CHECK,
+	ALARM_NOT_EXECUTED,
+	ALARM_NOT_PROPOSED,
+	ALARM_OVERDUE,
+	ALARM_REJECTED,
+	ALARM_REMOVED_ON_CHAIN,
+	ALARM_SAFE_UNREADABLE,
+	ALARM_SCHEDULED_ELSEWHERE,
+	ALARM_SERVICE_CONTRADICTS,
+	ALARM_SERVICE_UNUSABLE,
+	ALARM_SIMULATION_REVERTS,
+};
+
+const char *alarm_name(enum alarm alarm); /* "nonce-hole" */
+
+/* A line of the journal and, in the caller's transaction, an event of type "alarm": "[name] text".
+ */
+void store_alarm(struct store *store, enum alarm alarm, const char *subject, const char *fmt, ...)
+        PRINTF(4, 5);
+
+#endif
