@@ -120,6 +120,16 @@ static const struct explained safe_codes[] = {
         {"GS400", "the Safe cannot be its own fallback handler"},
 };
 
+/* What a Delay module says in words of its own. */
+static const struct explained delay_texts[] = {
+        {"Transaction is still in cooldown", "the module's cooldown is not over yet"},
+        {"Transaction expired", "skipExpired() passes over it"},
+        {"Transaction hashes do not match", "another transaction's turn is first"},
+        {"Module transaction failed",
+         "the inner call reverted; the module hides why, and the queue waits for it"},
+        {"Module not authorized", "this caller is not an enabled module"},
+};
+
 static const struct explained roles[] = {
         {"0xb09aa5aeb3702cfd50b6b62bc4532604938f21248a27a1d5ca736082b6819cc1", "PROPOSER_ROLE"},
         {"0xd8aa0f3194971a2a116679f7c2090f6939c8d4e01a2a8d7e41d55e5351469e63", "EXECUTOR_ROLE"},
@@ -274,6 +284,8 @@ static bool put_string(struct buf *out, struct bytes data)
 	}
 	put_escaped(out, text);
 	const char *meaning = explain(safe_codes, ARRAY_LEN(safe_codes), buf_text(out));
+	if (meaning == NULL)
+		meaning = explain(delay_texts, ARRAY_LEN(delay_texts), buf_text(out));
 	if (meaning != NULL)
 		buf_printf(out, ": %s", meaning);
 	const char *role = role_at_end(buf_text(out));

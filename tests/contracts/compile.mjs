@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url)
 
 const settings = {
   optimizer: { enabled: true, runs: 200 },
-  evmVersion: 'paris',
+  evmVersion: 'cancun', // zodiac-core's Modifier has transient storage
   outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
 }
 
@@ -28,7 +28,7 @@ export function compileContracts() {
   const proxy = '@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol'
   sources[proxy] = { content: readFileSync(require.resolve(proxy), 'utf8') }
 
-  const versions = ['solc', '@openzeppelin/contracts'].map((p) => require(`${p}/package.json`).version)
+  const versions = ['solc', '@openzeppelin/contracts', '@gnosis-guild/zodiac-core'].map((p) => require(`${p}/package.json`).version)
   const key = createHash('sha256').update(JSON.stringify([versions, settings, sources])).digest('hex').slice(0, 16)
   const out = join(root, 'build', 'contracts', `${key}.json`)
   if (existsSync(out)) return { path: out, contracts: JSON.parse(readFileSync(out, 'utf8')) }
