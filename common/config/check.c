@@ -139,15 +139,16 @@ static int check_service(const struct place *place, const struct config_target *
 	if (node != NULL)
 		inside.node = node;
 
-	if (service->kind == SERVICE_TX_SERVICE && service->url == NULL)
+	if (service->kind != SERVICE_NONE && service->url == NULL)
 		return place_fail(&inside, "url",
-		                  "missing; kind tx-service needs the service's address");
+		                  "missing; kind %s needs the service's address",
+		                  proposal_api_of(service->kind)->name);
 	if (service->kind == SERVICE_NONE && service->url != NULL)
 		return place_fail(&inside, "url",
-		                  "is of no use with kind none; expected kind tx-service");
+		                  "is of no use with kind none; expected kind tx-service or queue");
 	if (service->kind == SERVICE_NONE && service->api_key_file != NULL)
 		return place_fail(&inside, "api_key_file",
-		                  "is of no use with kind none; expected kind tx-service");
+		                  "is of no use with kind none; expected kind tx-service or queue");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "common/base/buf.h"
 #include "common/eth/address.h"
 #include "common/governance/lifecycle.h"
+#include "common/governance/proposal_api.h"
 #include "common/measure/measurement.h"
 
 struct text_list {
@@ -37,8 +38,6 @@ struct config_chain {
 
 enum check_mode { CHECK_MODE_AUTO, CHECK_MODE_IS_AUTHORIZED, CHECK_MODE_MAPPING };
 enum execute_mode { EXECUTE_SAFE, EXECUTE_DIRECT, EXECUTE_MANUAL };
-enum service_kind { SERVICE_NONE, SERVICE_TX_SERVICE, SERVICE_QUEUE };
-
 struct config_service {
 	enum service_kind kind;
 	char *url;                 /* without trailing slash; NULL for SERVICE_NONE */

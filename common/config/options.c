@@ -132,7 +132,7 @@ static const struct choice compose_choices[] = {{"app", false, false}, {"kms", t
 static const struct choice service_choices[] = {
         {"none", SERVICE_NONE, false},
         {"tx-service", SERVICE_TX_SERVICE, false},
-        {"queue", SERVICE_QUEUE, true},
+        {"queue", SERVICE_QUEUE, false},
 };
 
 static const struct option timelock_options[] = {
@@ -173,9 +173,9 @@ static const struct option service_options[] = {
          .fallback = "none",
          FIELD(struct config_target, service.kind),
          CHOICES(service_choices),
-         .help = "`tx-service`: a Safe Transaction Service (v2 API). `none`: drafts are files "
-                 "only, and the chain is "
-                 "followed all the same."},
+         .help = "`tx-service`: a Safe Transaction Service (v2 API). `queue`: the Safe Queue "
+                 "Service (v1 API), on chains that Safe has moved to it. `none`: drafts are files "
+                 "only, and the chain is followed all the same."},
         {.name = "url",
          .type = OPTION_URL,
          FIELD(struct config_target, service.url),

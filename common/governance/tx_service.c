@@ -1,8 +1,5 @@
 #include "common/governance/tx_service.h"
 
-#include "common/crypto/hash.h"
-#include "common/eth/abi.h"
-
 #include <string.h>
 
 /* --- paths
@@ -203,63 +200,4 @@ void tx_service_propose_body(struct buf *out, const struct safe_tx *tx,
 	jval_add_string(body, "origin", origin);
 	jval_write(out, body, JVAL_COMPACT);
 	jval_free(body);
-}
-
-void tx_service_delete_body(struct buf *out, const uint8_t signature[SAFE_SIGNATURE_SIZE])
-{
-	struct jval *body = jval_object();
-
-	jval_add_hex(body, "signature", bytes_of(signature, SAFE_SIGNATURE_SIZE));
-	jval_write(out, body, JVAL_COMPACT);
-	jval_free(body);
-}
-
-/* --- typed data
- * --------------------------------------------------------------------------------------- */
-
-static struct hash32 hash_and_free(struct buf *preimage)
-{
-	struct hash32 hash = keccak256(buf_bytes(preimage));
-
-	buf_free(preimage);
-	return hash;
-}
-
-static void put_hash_of(struct abi_writer *words, const char *text)
-{
-	struct hash32 hash = keccak256(bytes_text(text));
-
-	abi_put_word(words, &hash);
-}
-
-static struct hash32 delete_domain(uint64_t chain_id, const struct address *safe)
-{
-	struct buf preimage = {0};
-	struct abi_writer words = abi_begin(&preimage, 5);
-
-	put_hash_of(&words, "EIP712Domain(string name,string version,uint256 chainId,"
-	                    "address verifyingContract)");
-	put_hash_of(&words, "Safe Transaction Service");
-	put_hash_of(&words, "1.0");
-	abi_put_u64(&words, chain_id);
-	abi_put_address(&words, safe);
-	return hash_and_free(&preimage);
-}
-
-struct hash32 tx_service_delete_hash(uint64_t chain_id, const struct address *safe,
-                                     const struct hash32 *hash, uint64_t totp)
-{
-	struct hash32 domain = delete_domain(chain_id, safe);
-	struct buf preimage = {0};
-
-	struct abi_writer words = abi_begin(&preimage, 3);
-	put_hash_of(&words, "DeleteRequest(bytes32 safeTxHash,uint256 totp)");
-	abi_put_word(&words, hash);
-	abi_put_u64(&words, totp);
-	struct hash32 inner = hash_and_free(&preimage);
-
-	buf_append(&preimage, "\x19\x01", 2);
-	buf_append(&preimage, domain.b, sizeof(domain.b));
-	buf_append(&preimage, inner.b, sizeof(inner.b));
-	return hash_and_free(&preimage);
 }

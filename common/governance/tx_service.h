@@ -42,12 +42,6 @@ void tx_service_propose_body(struct buf *out, const struct safe_tx *tx,
                              const struct address *sender,
                              const uint8_t signature[SAFE_SIGNATURE_SIZE], const char *origin);
 
-/* EIP-712 hash of DeleteRequest(safeTxHash, totp), totp = floor(unix seconds / 3600), and its body.
- */
-struct hash32 tx_service_delete_hash(uint64_t chain_id, const struct address *safe,
-                                     const struct hash32 *safe_tx_hash, uint64_t totp);
-void tx_service_delete_body(struct buf *out, const uint8_t signature[SAFE_SIGNATURE_SIZE]);
-
 /* --- what comes back -------------------------------------------------------------------------- */
 
 struct tx_service_safe {

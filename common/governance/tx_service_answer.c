@@ -1,4 +1,4 @@
-#include "common/governance/tx_service.h"
+#include "common/governance/service_answer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,8 @@
 /* --- fields
  * ------------------------------------------------------------------------------------------- */
 
-/* A number as decimal text or as a JSON integer: v1 and v2 of the API differ. */
+/* A number as decimal text or as a JSON integer: versions and services differ. null is zero: a
+ * wrong guess would give another hash. */
 static int field_u256(struct u256 *out, const struct jval *object, const char *key,
                       struct error *error)
 {
@@ -14,6 +15,8 @@ static int field_u256(struct u256 *out, const struct jval *object, const char *k
 	int64_t number;
 
 	memset(out, 0, sizeof(*out));
+	if (jval_is_null(jval_get(object, key)))
+		return 0;
 	if (text != NULL)
 		return u256_parse(out, text, error) == 0 ? 0 : error_prefix(error, "%s", key);
 	if (jval_get_int(object, key, &number) != 0 || number < 0)
@@ -51,9 +54,8 @@ static int field_small(unsigned *out, const struct jval *object, const char *key
 	return 0;
 }
 
-/* null and a missing key mean the zero address. */
-static int field_address(struct address *out, const struct jval *object, const char *key,
-                         struct error *error)
+int service_field_address(struct address *out, const struct jval *object, const char *key,
+                          struct error *error)
 {
 	const struct jval *value = jval_get(object, key);
 
@@ -86,8 +88,7 @@ static int field_bytes(struct arena *arena, struct bytes *out, const struct jval
 	return 0;
 }
 
-/* A NULL or absent text stays NULL. */
-static const char *field_text(struct arena *arena, const struct jval *object, const char *key)
+const char *service_field_text(struct arena *arena, const struct jval *object, const char *key)
 {
 	return arena_strdup(arena, jval_get_string(object, key));
 }
@@ -115,7 +116,7 @@ static int read_addresses(struct arena *arena, struct address **out, size_t *cou
 static int read_safe(struct arena *arena, struct tx_service_safe *out, const struct jval *body,
                      struct error *error)
 {
-	int rc = field_address(&out->safe, body, "address", error);
+	int rc = service_field_address(&out->safe, body, "address", error);
 
 	if (rc == 0)
 		rc = field_u64(&out->nonce, body, "nonce", error);
@@ -125,9 +126,9 @@ static int read_safe(struct arena *arena, struct tx_service_safe *out, const str
 		rc = read_addresses(arena, &out->owners, &out->owner_count,
 		                    jval_get(body, "owners"), error);
 	if (rc == 0)
-		rc = field_address(&out->guard, body, "guard", error);
+		rc = service_field_address(&out->guard, body, "guard", error);
 	out->module_count = jval_count(jval_get(body, "modules"));
-	out->version = field_text(arena, body, "version");
+	out->version = service_field_text(arena, body, "version");
 	return rc;
 }
 
@@ -155,7 +156,7 @@ static int read_hashed_fields(struct arena *arena, struct safe_tx *tx, const str
                               struct error *error)
 {
 	unsigned operation;
-	int rc = field_address(&tx->to, item, "to", error);
+	int rc = service_field_address(&tx->to, item, "to", error);
 
 	if (rc == 0)
 		rc = field_u256(&tx->value, item, "value", error);
@@ -172,9 +173,9 @@ static int read_hashed_fields(struct arena *arena, struct safe_tx *tx, const str
 	if (rc == 0)
 		rc = field_u256(&tx->gas_price, item, "gasPrice", error);
 	if (rc == 0)
-		rc = field_address(&tx->gas_token, item, "gasToken", error);
+		rc = service_field_address(&tx->gas_token, item, "gasToken", error);
 	if (rc == 0)
-		rc = field_address(&tx->refund_receiver, item, "refundReceiver", error);
+		rc = service_field_address(&tx->refund_receiver, item, "refundReceiver", error);
 	if (rc == 0)
 		rc = field_u64(&tx->nonce, item, "nonce", error);
 	return rc;
@@ -208,7 +209,7 @@ static int read_confirmation(struct arena *arena, struct tx_service_confirmation
 	struct bytes signature;
 	struct address owner;
 	bool needs_chain;
-	int rc = field_address(&out->owner, item, "owner", error);
+	int rc = service_field_address(&out->owner, item, "owner", error);
 
 	if (rc == 0)
 		rc = field_bytes(arena, &signature, item, "signature", error);
@@ -252,10 +253,10 @@ static int read_about(struct arena *arena, struct tx_service_tx *out, const stru
                       struct error *error)
 {
 	const struct jval *required = jval_get(item, "confirmationsRequired");
-	int rc = field_address(&out->proposer, item, "proposer", error);
+	int rc = service_field_address(&out->proposer, item, "proposer", error);
 
 	if (rc == 0)
-		rc = field_address(&out->delegate, item, "proposedByDelegate", error);
+		rc = service_field_address(&out->delegate, item, "proposedByDelegate", error);
 	if (rc == 0 && required != NULL && !jval_is_null(required))
 		rc = field_small(&out->confirmations_required, item, "confirmationsRequired",
 		                 1000000, error);
@@ -263,17 +264,19 @@ static int read_about(struct arena *arena, struct tx_service_tx *out, const stru
 	out->by_delegate = !address_is_zero(&out->delegate);
 	out->trusted = jval_is_true(jval_get(item, "trusted"));
 	out->executed = jval_is_true(jval_get(item, "isExecuted"));
-	out->origin = field_text(arena, item, "origin");
+	out->origin = service_field_text(arena, item, "origin");
 	return rc;
 }
 
-static int read_tx(struct arena *arena, struct tx_service_tx *out, const struct safe_tx *asked,
-                   const struct jval *item, struct error *error)
+static int read_tx(struct arena *arena, struct tx_service_tx *out,
+                   const struct service_question *question, const struct jval *item,
+                   struct error *error)
 {
+	const struct safe_tx *asked = &question->asked;
 	char text[ADDRESS_TEXT_SIZE];
 
 	*out = (struct tx_service_tx){.tx = *asked};
-	int rc = field_address(&out->tx.safe, item, "safe", error);
+	int rc = service_field_address(&out->tx.safe, item, "safe", error);
 	if (rc == 0 && !address_equal(&out->tx.safe, &asked->safe))
 		rc = error_set(error, ERR_DENIED,
 		               "safe: %s is another Safe than the one asked about",
@@ -283,18 +286,18 @@ static int read_tx(struct arena *arena, struct tx_service_tx *out, const struct 
 	if (rc == 0)
 		rc = check_hash(out, item, error);
 	if (rc == 0)
-		rc = read_about(arena, out, item, error);
-	if (rc == 0)
 		rc = read_confirmations(arena, out, jval_get(item, "confirmations"), error);
+	if (rc == 0)
+		rc = question->read_about(arena, out, item, error);
 	if (rc != 0)
 		memset(out, 0, sizeof(*out));
 	return rc;
 }
 
-int tx_service_parse_tx(struct arena *arena, struct tx_service_tx *out, uint64_t chain_id,
-                        const struct address *safe, struct bytes body, struct error *error)
+int service_parse_tx(struct arena *arena, struct tx_service_tx *out,
+                     const struct service_question *question, struct bytes body,
+                     struct error *error)
 {
-	const struct safe_tx asked = {.chain_id = chain_id, .safe = *safe};
 	struct error unread;
 	struct jval *value;
 
@@ -302,21 +305,30 @@ int tx_service_parse_tx(struct arena *arena, struct tx_service_tx *out, uint64_t
 	error = error != NULL ? error : &unread;
 	int rc = jval_parse(&value, body, error);
 	if (rc == 0)
-		rc = read_tx(arena, out, &asked, value, error);
+		rc = read_tx(arena, out, question, value, error);
 	jval_free(value);
 	return rc;
 }
 
-static void read_page(struct arena *arena, struct tx_service_page *out, const struct safe_tx *asked,
-                      const struct jval *page)
+int tx_service_parse_tx(struct arena *arena, struct tx_service_tx *out, uint64_t chain_id,
+                        const struct address *safe, struct bytes body, struct error *error)
+{
+	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
+	                                          .read_about = read_about};
+
+	return service_parse_tx(arena, out, &question, body, error);
+}
+
+static void read_page(struct arena *arena, struct tx_service_page *out,
+                      const struct service_question *question, const struct jval *page)
 {
 	const struct jval *results = jval_get(page, "results");
 
 	out->items = arena_array(arena, jval_count(results), sizeof(*out->items));
 	for (size_t i = 0; i < jval_count(results); i++) {
 		struct error refusal = {0};
-		if (read_tx(arena, &out->items[out->count], asked, jval_at(results, i), &refusal) ==
-		    0)
+		if (read_tx(arena, &out->items[out->count], question, jval_at(results, i),
+		            &refusal) == 0)
 			out->count++;
 		else if (out->refused++ == 0)
 			out->refusal = arena_printf(arena, "results[%zu]: %s", i, refusal.text);
@@ -324,10 +336,10 @@ static void read_page(struct arena *arena, struct tx_service_page *out, const st
 	out->more = jval_is_string(jval_get(page, "next"));
 }
 
-int tx_service_parse_page(struct arena *arena, struct tx_service_page *out, uint64_t chain_id,
-                          const struct address *safe, struct bytes body, struct error *error)
+int service_parse_page(struct arena *arena, struct tx_service_page *out,
+                       const struct service_question *question, struct bytes body,
+                       struct error *error)
 {
-	const struct safe_tx asked = {.chain_id = chain_id, .safe = *safe};
 	struct jval *value;
 
 	memset(out, 0, sizeof(*out));
@@ -335,9 +347,18 @@ int tx_service_parse_page(struct arena *arena, struct tx_service_page *out, uint
 	if (rc == 0 && !jval_is_array(jval_get(value, "results")))
 		rc = error_set(error, ERR_INVALID, "results: expected a list");
 	if (rc == 0)
-		read_page(arena, out, &asked, value);
+		read_page(arena, out, question, value);
 	jval_free(value);
 	return rc;
+}
+
+int tx_service_parse_page(struct arena *arena, struct tx_service_page *out, uint64_t chain_id,
+                          const struct address *safe, struct bytes body, struct error *error)
+{
+	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
+	                                          .read_about = read_about};
+
+	return service_parse_page(arena, out, &question, body, error);
 }
 
 /* --- delegates
@@ -346,15 +367,15 @@ int tx_service_parse_page(struct arena *arena, struct tx_service_page *out, uint
 static int read_delegate(struct arena *arena, struct tx_service_delegate *out,
                          const struct jval *item, struct error *error)
 {
-	int rc = field_address(&out->delegate, item, "delegate", error);
+	int rc = service_field_address(&out->delegate, item, "delegate", error);
 
 	if (rc == 0)
-		rc = field_address(&out->delegator, item, "delegator", error);
+		rc = service_field_address(&out->delegator, item, "delegator", error);
 	out->every_safe = jval_is_null(jval_get(item, "safe"));
 	if (rc == 0 && !out->every_safe)
-		rc = field_address(&out->safe, item, "safe", error);
-	out->label = field_text(arena, item, "label");
-	out->expires = field_text(arena, item, "expiryDate");
+		rc = service_field_address(&out->safe, item, "safe", error);
+	out->label = service_field_text(arena, item, "label");
+	out->expires = service_field_text(arena, item, "expiryDate");
 	return rc;
 }
 

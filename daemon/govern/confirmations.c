@@ -107,7 +107,9 @@ static void note(struct question *question, const struct tx_service_tx *tx)
 static int read_answer(struct arena *arena, struct tx_service_tx *tx,
                        const struct question *question, struct bytes body, struct error *error)
 {
-	int rc = tx_service_parse_tx(arena, tx, question->chain_id, &question->safe, body, error);
+	const struct proposal_api *api = proposal_api_of(question->target->service.kind);
+	const struct proposal_place place = {question->chain_id, question->safe};
+	int rc = api->parse_tx(arena, tx, &place, body, error);
 
 	if (rc == 0 && !hash32_equal(&tx->safe_tx_hash, &question->safe_tx_hash))
 		rc = error_set(
@@ -163,7 +165,7 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	        service_interval_ms(target->service.poll_ms, clock_wall().ms - row->posted_at.ms);
 	question->due.ms = now.ms + next;
 	if (question->call == NULL) {
-		tx_service_path_transaction(&path, &row->safe_tx_hash);
+		service_api(service)->path_transaction(&path, &row->safe_tx_hash);
 		question->call = service_send(service, buf_text(&path), bytes_of(NULL, 0), answered,
 		                              question);
 		buf_free(&path);

@@ -141,8 +141,14 @@ static bool judge_proposer(struct target_exam *target)
 	return false;
 }
 
+static struct proposal_place place_of(const struct target_exam *target)
+{
+	return (struct proposal_place){target->target->chain->chain_id, target->target->safe};
+}
+
 static void ask_delegates(struct target_exam *target)
 {
+	const struct proposal_place place = place_of(target);
 	struct exam *exam = &target->exam;
 	struct buf path = {0};
 
@@ -158,7 +164,7 @@ static void ask_delegates(struct target_exam *target)
 		exam_end(exam);
 		return;
 	}
-	tx_service_path_delegations(&path, &target->proposer);
+	service_api(target->service)->path_delegations(&path, &place, &target->proposer);
 	exam->asking = "proposer key";
 	exam->call = service_send(target->service, buf_text(&path), bytes_of(NULL, 0),
 	                          delegates_answered, target);
@@ -202,18 +208,39 @@ static void judge_service(struct target_exam *target, const struct tx_service_sa
 	}
 }
 
+/* A service that knows nothing of Safes can only be seen to answer about the Safe's queue. */
+static bool judge_answer(struct target_exam *target, struct bytes body, struct error *error)
+{
+	const struct proposal_api *api = service_api(target->service);
+	const struct proposal_place place = place_of(target);
+	struct arena *arena = &target->exam.arena;
+	char name[HTTP_URL_LOG_SIZE];
+	struct tx_service_safe safe;
+	struct tx_service_page page;
+
+	if (api->path_safe != NULL) {
+		if (tx_service_parse_safe(arena, &safe, body, error) != 0)
+			return false;
+		judge_service(target, &safe);
+		return true;
+	}
+	if (api->parse_page(arena, &page, &place, body, error) != 0)
+		return false;
+	http_url_for_log(name, target->target->service.url);
+	exam_row(&target->exam, (struct row){"Safe's service", FINDING_OK, ""},
+	         "%s answers: %zu%s in the Safe's queue", name, page.count, page.more ? "+" : "");
+	return true;
+}
+
 static void service_answered(const struct service_result *result, void *arg)
 {
 	struct target_exam *target = arg;
 	struct exam *exam = &target->exam;
 	struct row row = {"Safe's service", FINDING_FAILURE, ""};
-	struct tx_service_safe safe;
 	struct error error = result->error;
 
 	exam->call = NULL;
-	if (error.code == 0 &&
-	    tx_service_parse_safe(&exam->arena, &safe, result->body, &error) == 0) {
-		judge_service(target, &safe);
+	if (error.code == 0 && judge_answer(target, result->body, &error)) {
 		ask_delegates(target);
 		return;
 	}
@@ -237,10 +264,11 @@ void keys_start(struct target_exam *target)
 {
 	struct exam *exam = &target->exam;
 	const struct config_service *config = &target->target->service;
+	const struct proposal_place place = place_of(target);
 	struct buf path = {0};
 	struct error error;
 
-	if (config->kind != SERVICE_TX_SERVICE) {
+	if (config->kind == SERVICE_NONE) {
 		exam_row(exam, (struct row){"Safe's service", FINDING_OK, ""},
 		         "none: the chain alone is followed");
 		ask_delegates(target);
@@ -255,7 +283,11 @@ void keys_start(struct target_exam *target)
 		ask_delegates(target);
 		return;
 	}
-	tx_service_path_safe(&path, &target->target->safe);
+	const struct proposal_api *api = service_api(target->service);
+	if (api->path_safe != NULL)
+		api->path_safe(&path, &place);
+	else
+		api->path_pending(&path, &place, 0, 0);
 	exam->asking = "Safe's service";
 	exam->call = service_send(target->service, buf_text(&path), bytes_of(NULL, 0),
 	                          service_answered, target);

@@ -73,6 +73,19 @@ static struct safe_tx tx_of_row(const struct safe_tx_row *row)
 	};
 }
 
+static struct proposal_place place_of(const struct posting *posting)
+{
+	return (struct proposal_place){posting->row.chain_id, posting->row.safe};
+}
+
+static int parse_tx(struct posting *posting, struct tx_service_tx *out, struct bytes body,
+                    struct error *error)
+{
+	const struct proposal_place place = place_of(posting);
+
+	return service_api(posting->service)->parse_tx(&posting->arena, out, &place, body, error);
+}
+
 /* --- what the store says now --------------------------------------------------------------------
  */
 
@@ -170,8 +183,7 @@ static void read_back(const struct service_result *result, void *arg)
 		fail(posting, ERR_UNAVAILABLE, result->error.text);
 		return;
 	}
-	if (tx_service_parse_tx(&posting->arena, &tx, posting->row.chain_id, &posting->row.safe,
-	                        result->body, &error) != 0)
+	if (parse_tx(posting, &tx, result->body, &error) != 0)
 		fail(posting, ERR_UNAVAILABLE, error.text);
 	else if (!hash32_equal(&tx.safe_tx_hash, &posting->row.safe_tx_hash))
 		fail(posting, ERR_UNAVAILABLE, "the service answers with another transaction");
@@ -185,7 +197,7 @@ static void ask_by_hash(struct posting *posting, service_fn *done)
 {
 	struct buf path = {0};
 
-	tx_service_path_transaction(&path, &posting->row.safe_tx_hash);
+	service_api(posting->service)->path_transaction(&path, &posting->row.safe_tx_hash);
 	posting->call =
 	        service_send(posting->service, buf_text(&path), bytes_of(NULL, 0), done, posting);
 	buf_free(&path);
@@ -253,6 +265,7 @@ static void signed_one(const struct error *error, const uint8_t signature[65],
                        const struct hash32 *safe_tx_hash, void *arg)
 {
 	struct posting *posting = arg;
+	const struct proposal_place place = place_of(posting);
 	char origin[TX_SERVICE_ORIGIN_SIZE];
 	struct buf body = {0}, path = {0};
 
@@ -271,8 +284,9 @@ static void signed_one(const struct error *error, const uint8_t signature[65],
 		return;
 	}
 	make_origin(posting, origin);
-	tx_service_propose_body(&body, &posting->tx, &posting->sender, signature, origin);
-	tx_service_path_propose(&path, &posting->row.safe);
+	service_api(posting->service)
+	        ->propose_body(&body, &posting->tx, &posting->sender, signature, origin);
+	service_api(posting->service)->path_propose(&path, &place);
 	posting->call = service_send(posting->service, buf_text(&path), buf_bytes(&body),
 	                             post_answered, posting);
 	buf_free(&path);
@@ -492,13 +506,14 @@ static void delegations_answered(const struct service_result *result, void *arg)
 /* Whose delegate is our key? Asked first, so that the queue is read as late as possible. */
 static void begin(struct posting *posting)
 {
+	const struct proposal_place place = place_of(posting);
 	struct buf path = {0};
 
 	if (!posting->has_key) {
 		look_at_queue(posting);
 		return;
 	}
-	tx_service_path_delegations(&path, &posting->sender);
+	service_api(posting->service)->path_delegations(&path, &place, &posting->sender);
 	posting->call = service_send(posting->service, buf_text(&path), bytes_of(NULL, 0),
 	                             delegations_answered, posting);
 	buf_free(&path);
@@ -508,9 +523,7 @@ static bool untrusted(struct posting *posting, const struct service_result *resu
 {
 	struct tx_service_tx tx;
 
-	return result->error.code == 0 &&
-	       tx_service_parse_tx(&posting->arena, &tx, posting->row.chain_id, &posting->row.safe,
-	                           result->body, NULL) == 0 &&
+	return result->error.code == 0 && parse_tx(posting, &tx, result->body, NULL) == 0 &&
 	       hash32_equal(&tx.safe_tx_hash, &posting->row.safe_tx_hash) && !tx.trusted;
 }
 

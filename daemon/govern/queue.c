@@ -38,6 +38,11 @@ static void finish(struct queue_look *look, const struct error *error, int64_t r
 
 static void ask_page(struct queue_look *look);
 
+static struct proposal_place place_of(const struct queue_look *look)
+{
+	return (struct proposal_place){look->ask.lane->config->chain_id, look->ask.safe};
+}
+
 static void keep(struct queue_look *look, const struct tx_service_page *page)
 {
 	struct queue_view *view = &look->view;
@@ -48,7 +53,8 @@ static void keep(struct queue_look *look, const struct tx_service_page *page)
 	if (count > 0)
 		memcpy(items, view->items, count * sizeof(*items));
 	for (size_t i = 0; i < page->count; i++)
-		if (page->items[i].trusted && !page->items[i].executed)
+		if (page->items[i].trusted && !page->items[i].executed &&
+		    page->items[i].tx.nonce >= view->safe.nonce)
 			items[count++] = page->items[i];
 	view->items = items;
 	view->count = count;
@@ -57,6 +63,7 @@ static void keep(struct queue_look *look, const struct tx_service_page *page)
 static void page_answered(const struct service_result *result, void *arg)
 {
 	struct queue_look *look = arg;
+	const struct proposal_place place = place_of(look);
 	struct tx_service_page page;
 	struct error error;
 
@@ -67,8 +74,8 @@ static void page_answered(const struct service_result *result, void *arg)
 	}
 	/* What the page's structs point to must outlive the answer. */
 	struct bytes body = arena_copy(look->ask.arena, result->body);
-	if (tx_service_parse_page(look->ask.arena, &page, look->ask.lane->config->chain_id,
-	                          &look->ask.safe, body, &error) != 0) {
+	if (service_api(look->ask.service)
+	            ->parse_page(look->ask.arena, &page, &place, body, &error) != 0) {
 		error_set(&error, ERR_UNAVAILABLE, "the service's queue: %s", error.text);
 		finish(look, &error, -1);
 		return;
@@ -86,10 +93,12 @@ static void page_answered(const struct service_result *result, void *arg)
 
 static void ask_page(struct queue_look *look)
 {
+	const struct proposal_place place = place_of(look);
 	struct buf path = {0};
 
-	tx_service_path_pending(&path, &look->ask.safe, look->view.safe.nonce,
-	                        (uint64_t)look->pages * TX_SERVICE_PAGE);
+	service_api(look->ask.service)
+	        ->path_pending(&path, &place, look->view.safe.nonce,
+	                       (uint64_t)look->pages * TX_SERVICE_PAGE);
 	look->call = service_send(look->ask.service, buf_text(&path), bytes_of(NULL, 0),
 	                          page_answered, look);
 	buf_free(&path);

@@ -11,6 +11,7 @@ enum { TIMEOUT_MS = 20000, MAX_ANSWER = 8 * 1024 * 1024, MAX_KEY = 4096 };
 enum { AGE_DIVISOR = 6, MAX_INTERVAL_MS = 2 * 3600 * 1000 };
 
 struct service {
+	const struct proposal_api *api;
 	struct http *http;
 	char *url;
 	char *api_key; /* or NULL */
@@ -54,6 +55,7 @@ int service_new(struct service **out, struct http *http, const struct config_ser
 	if (config->api_key_file != NULL && read_api_key(&key, config->api_key_file, error) != 0)
 		return error->code;
 	struct service *service = xcalloc(1, sizeof(*service));
+	service->api = proposal_api_of(config->kind);
 	service->http = http;
 	service->url = xstrdup(config->url);
 	service->api_key = key;
@@ -70,6 +72,11 @@ void service_free(struct service *service)
 	free(service->api_key);
 	free(service->url);
 	free(service);
+}
+
+const struct proposal_api *service_api(const struct service *service)
+{
+	return service->api;
 }
 
 void service_cancel(struct service_call *call)

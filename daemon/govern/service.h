@@ -1,9 +1,8 @@
-/* Talking to one Safe Transaction Service (v2 API): requests out, checked structs in. */
+/* Talking to the one service that keeps a Safe's queue: requests out, answers in. */
 #ifndef GOVERN_SERVICE_H
 #define GOVERN_SERVICE_H
 
 #include "common/config/config.h"
-#include "common/governance/tx_service.h"
 #include "daemon/io/http.h"
 
 struct service;
@@ -13,6 +12,8 @@ struct service_call; /* a request under way */
 int service_new(struct service **out, struct http *http, const struct config_service *config,
                 struct error *error) MUST_USE;
 void service_free(struct service *service);     /* NULL is fine */
+/* How this service is asked, and its answers read. */
+const struct proposal_api *service_api(const struct service *service);
 void service_cancel(struct service_call *call); /* NULL is fine: no callback */
 
 /* How a request went. code 0, or ERR_UNAVAILABLE (no answer, 429, 5xx: try again), ERR_NOT_FOUND
@@ -23,7 +24,7 @@ struct service_result {
 	struct bytes body;      /* valid during the callback */
 };
 
-/* Exactly once unless cancelled, never from inside service_send. path comes from tx_service.h; an
+/* Exactly once unless cancelled, never from inside service_send. path comes from service_api; an
  * empty body means GET, any other POST. */
 typedef void service_fn(const struct service_result *result, void *arg);
 struct service_call *service_send(struct service *service, const char *path, struct bytes body,

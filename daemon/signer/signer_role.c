@@ -6,7 +6,6 @@
 #include "common/base/log.h"
 #include "common/crypto/ecdsa.h"
 #include "common/crypto/hash.h"
-#include "common/governance/tx_service.h"
 #include "daemon/io/message.h"
 #include "daemon/io/role.h"
 #include "daemon/sandbox/sandbox.h"
@@ -160,8 +159,9 @@ static int answer_delete(const struct role_state *state, struct arena *arena, st
 		return rc;
 	}
 	const struct config_target *target = config_target_find(state->config, request.target);
-	struct hash32 hash = tx_service_delete_hash(target->chain->chain_id, &target->safe,
-	                                            &request.safe_tx_hash, request.totp);
+	const struct proposal_place place = {target->chain->chain_id, target->safe};
+	struct hash32 hash = proposal_delete_hash(proposal_api_of(target->service.kind), &place,
+	                                          &request.safe_tx_hash, request.totp);
 	sign_typed(answer, &hash, key);
 	log_info(request.target, "signed the deletion of the Safe transaction %s from the service",
 	         hash32_text(text, &request.safe_tx_hash));

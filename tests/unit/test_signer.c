@@ -8,7 +8,7 @@
 #include "common/crypto/secret.h"
 #include "common/governance/registry.h"
 #include "common/governance/timelock.h"
-#include "common/governance/tx_service.h"
+#include "common/governance/proposal_api.h"
 #include "daemon/io/message.h"
 #include "daemon/io/role.h"
 #include "daemon/sandbox/sandbox.h"
@@ -259,7 +259,8 @@ static void requests_are_signed_with_the_hash_of_their_fields(void **state)
 	signer_sign_delete(signer, "pay", &hash, totp, got_signature, &outcome);
 	loop_run(world->loop);
 	assert_int_equal(outcome.error.code, 0);
-	struct hash32 want = tx_service_delete_hash(8453, &tx.safe, &hash, totp);
+	const struct proposal_place place = {8453, tx.safe};
+	struct hash32 want = proposal_delete_hash(&tx_service_api, &place, &hash, totp);
 	assert_true(hash32_equal(&want, &outcome.hash));
 	assert_signed_by(&outcome, plain_address);
 	signer_free(signer);

@@ -168,36 +168,6 @@ static void test_origin_always_fits(void **state)
 	}
 }
 
-static void test_delete_request(void **state)
-{
-	struct jval *file = fixture_json("tests/fixtures/governance/safe_service_eip712.json");
-	const struct jval *cases = jval_get(file, "cases");
-	size_t checked = 0;
-
-	(void)state;
-	for (size_t i = 0; i < jval_count(cases); i++) {
-		const struct jval *item = jval_at(cases, i);
-		struct hash32 target, expected;
-		if (strcmp(fixture_string(item, "kind"), "DeleteRequest") != 0)
-			continue;
-		struct address of = address_of(fixture_string(item, "safe"));
-		fixture_fixed(target.b, 32, item, "safeTxHash");
-		fixture_fixed(expected.b, 32, item, "hash");
-		struct hash32 hash =
-		        tx_service_delete_hash((uint64_t)fixture_int(item, "chainId"), &of, &target,
-		                               (uint64_t)fixture_int(item, "totp"));
-		assert_true(hash32_equal(&hash, &expected));
-		checked++;
-	}
-	assert_int_equal(checked, 2);
-	const uint8_t signature[SAFE_SIGNATURE_SIZE] = {0xab};
-	struct buf body = {0};
-	tx_service_delete_body(&body, signature);
-	assert_int_equal(strncmp(buf_text(&body), "{\"signature\":\"0xab00", 19), 0);
-	buf_free(&body);
-	jval_free(file);
-}
-
 /* --- what comes back -------------------------------------------------------------------------- */
 
 static void test_safe_info(void **state)
@@ -505,7 +475,6 @@ int main(void)
 	        cmocka_unit_test(test_propose_body),
 	        cmocka_unit_test(test_origin_texts),
 	        cmocka_unit_test(test_origin_always_fits),
-	        cmocka_unit_test(test_delete_request),
 	        cmocka_unit_test(test_safe_info),
 	        cmocka_unit_test(test_one_transaction),
 	        cmocka_unit_test(test_a_lie_is_refused),

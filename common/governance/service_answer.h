@@ -1,0 +1,32 @@
+/* What the answers of both services have in common. Inside this room only. */
+#ifndef GOVERNANCE_SERVICE_ANSWER_H
+#define GOVERNANCE_SERVICE_ANSWER_H
+
+#include "common/base/jval.h"
+#include "common/governance/tx_service.h"
+
+/* Reads what a service says beside the fields that are hashed and the confirmations, which are in
+ * *out already. */
+typedef int service_about_fn(struct arena *arena, struct tx_service_tx *out,
+                             const struct jval *item, struct error *error);
+
+/* Who was asked about what, and how the rest of an entry is read. */
+struct service_question {
+	struct safe_tx asked; /* chain_id and safe */
+	service_about_fn *read_about;
+};
+
+int service_parse_tx(struct arena *arena, struct tx_service_tx *out,
+                     const struct service_question *question, struct bytes body,
+                     struct error *error) MUST_USE;
+int service_parse_page(struct arena *arena, struct tx_service_page *out,
+                       const struct service_question *question, struct bytes body,
+                       struct error *error) MUST_USE;
+
+/* null and a missing key mean the zero address. */
+int service_field_address(struct address *out, const struct jval *object, const char *key,
+                          struct error *error) MUST_USE;
+/* A NULL or absent text stays NULL. */
+const char *service_field_text(struct arena *arena, const struct jval *object, const char *key);
+
+#endif
