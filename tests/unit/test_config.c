@@ -120,7 +120,7 @@ static const struct refusal refusals[] = {
          "lab.yaml:12: targets.payments.timelock: missing; model safe+timelock needs"},
         {18, "    timelock: {}", "lab.yaml:18: targets.payments.timelock.address: missing"},
         {21, "      poll: 1s",
-         "lab.yaml:20: targets.payments.service.kind: missing; expected none or tx-service"},
+         "lab.yaml:20: targets.payments.service.kind: missing; expected none, tx-service or queue"},
         {22, "      poll: 1s",
          "lab.yaml:20: targets.payments.service.url: missing; kind tx-service needs"},
         {26, "    settle: 1s",
@@ -260,8 +260,6 @@ static const struct refusal refusals[] = {
         {19, "    known_os: 12",
          "lab.yaml:19: targets.payments.known_os: found a single value; expected a list of "
          "values of 64 hex digits each"},
-        {21, "      kind: queue",
-         "lab.yaml:21: targets.payments.service.kind: \"queue\" is not available in this version"},
 };
 
 static void test_refusals(void **state)
