@@ -320,6 +320,30 @@ static const char outside[] =
         " PRIMARY KEY (chain_id, contract, key)"
         ") STRICT, WITHOUT ROWID;";
 
+/* What people take back, and who may share a nonce of a Safe with what they displace. */
+static const char revocations[] =
+        /* When a person asked for its removal; 0: nobody does. */
+        "ALTER TABLE measurement ADD COLUMN revoke_at INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE measurement ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0"
+        " CHECK (urgent IN (0, 1));"
+        /* The value whose removal stands in the same batch. */
+        "ALTER TABLE measurement ADD COLUMN replaces BLOB CHECK (length(replaces) = 32);"
+        "CREATE INDEX measurement_revoke ON measurement (target_id, id) WHERE revoke_at <> 0;"
+        "ALTER TABLE proposal ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0"
+        " CHECK (urgent IN (0, 1));"
+        /* Withdrawn for one of its values: the others are drafted again. */
+        "ALTER TABLE proposal ADD COLUMN redraft INTEGER NOT NULL DEFAULT 0"
+        " CHECK (redraft IN (0, 1));"
+        "ALTER TABLE safe_tx ADD COLUMN shares INTEGER NOT NULL DEFAULT 0"
+        " CHECK (shares IN (0, 1));"
+        "ALTER TABLE safe_tx ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0"
+        " CHECK (deleted IN (0, 1));"
+        "DROP INDEX safe_tx_nonce;"
+        "CREATE UNIQUE INDEX safe_tx_nonce ON safe_tx (chain_id, safe, nonce)"
+        " WHERE status <= 3 AND nonce IS NOT NULL AND purpose <> 4 AND shares = 0;"
+        "CREATE UNIQUE INDEX safe_tx_shared_nonce ON safe_tx (chain_id, safe, nonce)"
+        " WHERE status <= 3 AND nonce IS NOT NULL AND purpose <> 4 AND shares = 1;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -334,6 +358,16 @@ static const struct {
         {outside, "DROP TABLE outside; DROP INDEX safe_tx_hashed; ALTER TABLE proposal DROP COLUMN"
                   " single; ALTER TABLE proposal DROP COLUMN predecessor; DELETE FROM upgrade WHERE"
                   " version = 4; PRAGMA user_version = 3"},
+        {revocations,
+         "withdraw or end what is urgent; DROP INDEX safe_tx_shared_nonce; DROP INDEX "
+         "safe_tx_nonce;"
+         " CREATE UNIQUE INDEX safe_tx_nonce ON safe_tx (chain_id, safe, nonce) WHERE status <= 3"
+         " AND nonce IS NOT NULL AND purpose <> 4; DROP INDEX measurement_revoke;"
+         " ALTER TABLE measurement DROP COLUMN revoke_at; ALTER TABLE measurement DROP COLUMN "
+         "urgent; ALTER TABLE measurement DROP COLUMN replaces; ALTER TABLE proposal DROP COLUMN "
+         "urgent; ALTER TABLE proposal DROP COLUMN redraft; ALTER TABLE safe_tx DROP COLUMN "
+         "shares; ALTER TABLE safe_tx DROP COLUMN deleted; and the row of `upgrade` and "
+         "user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

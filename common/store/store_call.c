@@ -112,6 +112,26 @@ size_t store_measurement_proposals(struct store *store, struct arena *arena,
 	return count;
 }
 
+size_t store_measurement_carriers(struct store *store, struct arena *arena,
+                                  struct measurement_id id, enum action action,
+                                  struct proposal_id **out)
+{
+	size_t count = 0;
+	struct query *query =
+	        db_query(store->db, "SELECT DISTINCT c.proposal_id FROM call_measurement s"
+	                            " JOIN call c ON c.id = s.call_id WHERE s.measurement_id = ?"
+	                            " AND c.live = 1 AND c.action = ? ORDER BY c.proposal_id");
+
+	*out = NULL;
+	db_bind_int(query, id.n);
+	db_bind_int(query, action);
+	while (db_step(query)) {
+		*out = db_list_room(arena, *out, count, sizeof(**out));
+		(*out)[count++].n = db_int(query);
+	}
+	return count;
+}
+
 int store_measurement_pending(struct store *store, struct measurement_id id, enum action *out)
 {
 	struct query *query =

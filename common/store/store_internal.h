@@ -26,7 +26,7 @@ bool store_exists(struct query *query);
 /* The columns of a measurement m and its target t, in the order store_measurement_read reads. */
 #define STORE_MEASUREMENT_COLUMNS                                                                  \
 	" m.id, t.name, m.kind, m.value, m.wanted, m.status, m.reason, m.level, m.is_signed,"      \
-	" m.approved, m.first_seen, m.status_since "
+	" m.approved, m.first_seen, m.status_since, m.revoke_at, m.urgent, m.replaces "
 void store_measurement_read(struct query *query, struct arena *arena, struct measurement *out);
 /* Reads all rows of a query of those columns. */
 void store_measurement_read_all(struct query *query, struct arena *arena,

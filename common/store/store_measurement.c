@@ -108,6 +108,9 @@ void store_measurement_read(struct query *query, struct arena *arena, struct mea
 	out->approved = db_int(query) != 0;
 	out->first_seen = db_wall(query);
 	out->status_since = db_wall(query);
+	out->revoke_at = db_wall(query);
+	out->urgent = db_int(query) != 0;
+	out->has_replaces = db_fixed(query, out->replaces.b, sizeof(out->replaces.b));
 }
 
 void store_measurement_read_all(struct query *query, struct arena *arena,
@@ -312,11 +315,16 @@ void store_measurement_change(struct store *store, const struct measurement *mea
 	if (measurement->status == status && measurement->wanted == wanted &&
 	    same_text(measurement->reason, reason))
 		return;
-	struct query *query =
-	        db_query(store->db, "UPDATE measurement SET status = ?2, wanted = ?3, reason = ?4,"
-	                            " approved = approved AND ?3, status_since = CASE status WHEN "
-	                            "?2 THEN status_since ELSE ?5 END"
-	                            " WHERE id = ?1");
+	struct query *query = db_query(
+	        store->db, "UPDATE measurement SET status = ?2, wanted = ?3, reason = ?4,"
+	                   " approved = approved AND ?3, status_since = CASE status WHEN "
+	                   "?2 THEN status_since ELSE ?5 END,"
+	                   /* A revocation is over with the value, or when a person stops
+	                    * it. */
+	                   " revoke_at = CASE WHEN ?3 OR ?2 IN (2, 5, 6) THEN 0 ELSE "
+	                   "revoke_at END,"
+	                   " urgent = CASE WHEN ?3 OR ?2 IN (2, 5, 6) THEN 0 ELSE urgent END"
+	                   " WHERE id = ?1");
 	db_bind_int(query, measurement->id.n);
 	db_bind_int(query, status);
 	db_bind_int(query, wanted);
@@ -414,6 +422,85 @@ void store_measurement_set_wanted(struct store *store, struct measurement_id id,
 	if (measurement.wanted != wanted)
 		store_measurement_change(store, &measurement, measurement.status, wanted, reason);
 	arena_free(&arena);
+}
+
+/* Where a revocation begins to look: what a person held or what was removed before may stand on
+ * chain all the same. */
+static enum measurement_status revoke_from(enum measurement_status status)
+{
+	switch (status) {
+	case MEASUREMENT_NEW:
+	case MEASUREMENT_HELD:
+	case MEASUREMENT_REVOKED:
+		return MEASUREMENT_NEW;
+	case MEASUREMENT_PROPOSED:
+	case MEASUREMENT_AUTHORIZED:
+	case MEASUREMENT_REFUSED:
+		return status;
+	}
+	return status;
+}
+
+static bool call_is_live(struct store *store, struct measurement_id id)
+{
+	struct query *query = db_query(
+	        store->db, "SELECT 1 FROM call_measurement s JOIN call c ON c.id = s.call_id"
+	                   " WHERE s.measurement_id = ? AND c.live = 1");
+
+	db_bind_int(query, id.n);
+	return store_exists(query);
+}
+
+void store_measurement_revoke(struct store *store, struct measurement_id id, bool urgent,
+                              const char *who)
+{
+	struct arena arena = {0};
+	struct measurement measurement;
+	char name[STORE_NAME_SIZE];
+
+	measurement_must_get(store, &arena, id, &measurement);
+	store_event_add(store, "operator", store_name(name, 'm', id.n), "revoked%s by %s",
+	                urgent ? ", urgently," : "", who);
+	if (measurement.status != MEASUREMENT_REFUSED) {
+		bool again = measurement.revoke_at.ms != 0;
+		enum measurement_status status = revoke_from(measurement.status);
+		if (status == MEASUREMENT_NEW && call_is_live(store, id))
+			status = MEASUREMENT_PROPOSED;
+		if (!again)
+			store_measurement_change(store, &measurement, status, false,
+			                         arena_printf(&arena, "revoked by %s", who));
+		struct query *query =
+		        db_query(store->db, "UPDATE measurement SET revoke_at = ?2,"
+		                            " urgent = max(urgent, ?3) WHERE id = ?1");
+		db_bind_int(query, id.n);
+		db_bind_int(query, again ? measurement.revoke_at.ms : store->now.ms);
+		db_bind_int(query, urgent);
+		db_run(query);
+	}
+	arena_free(&arena);
+}
+
+void store_measurement_set_replaces(struct store *store, struct measurement_id id,
+                                    const struct hash32 *value)
+{
+	struct query *query =
+	        db_query(store->db, "UPDATE measurement SET replaces = ? WHERE id = ?");
+
+	db_bind_blob(query, value->b, sizeof(value->b));
+	db_bind_int(query, id.n);
+	db_run(query);
+}
+
+void store_measurement_revoking(struct store *store, struct arena *arena, const char *target,
+                                struct measurement_list *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT" STORE_MEASUREMENT_COLUMNS
+	                            "FROM measurement m JOIN target t ON t.id = m.target_id"
+	                            " WHERE t.name = ? AND m.revoke_at <> 0 ORDER BY m.id");
+
+	db_bind_text(query, target);
+	store_measurement_read_all(query, arena, out);
 }
 
 void store_measurement_approve(struct store *store, struct measurement_id id, const char *who)

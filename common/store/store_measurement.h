@@ -34,6 +34,10 @@ struct measurement {
 	bool approved; /* a person approved it: min_evidence no longer applies */
 	struct wall first_seen;
 	struct wall status_since;
+	struct wall revoke_at; /* a person wants it removed, since then; 0: nobody asked */
+	bool urgent;           /* and its removal before everything else */
+	bool has_replaces;     /* it takes the place of a value, in the batch that removes that */
+	struct hash32 replaces;
 };
 
 /* The sources of what nobody here has verified: others asked for it, in a Safe's queue or on chain.
@@ -102,6 +106,17 @@ void store_measurement_set_wanted(struct store *store, struct measurement_id id,
  * otherwise. */
 bool store_measurement_lift(struct store *store, struct measurement_id id, const char *held_for,
                             const char *reason);
+/* A person's word: wanted absent, and its removal asked for until the chain says that it is not
+ * there; held, revoked or a live addition end in that look, too. A second word can only make it
+ * more urgent. What failed verification stays as it is. */
+void store_measurement_revoke(struct store *store, struct measurement_id id, bool urgent,
+                              const char *who);
+/* Its addition goes into the batch that removes this value, if there is one. */
+void store_measurement_set_replaces(struct store *store, struct measurement_id id,
+                                    const struct hash32 *value);
+/* Those of a target whose removal a person asked for and the chain has not shown. */
+void store_measurement_revoking(struct store *store, struct arena *arena, const char *target,
+                                struct measurement_list *out);
 /* A person's word: wanted present, approved; held and revoked become new (proposed where a live add
  * call serves it). What failed verification stays refused. */
 void store_measurement_approve(struct store *store, struct measurement_id id, const char *who);

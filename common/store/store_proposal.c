@@ -12,8 +12,8 @@ static int64_t insert_proposal(struct store *store, const struct new_proposal *p
 	        store->db, "INSERT INTO proposal (target_id, origin, chain_id, model, "
 	                   "state, flags, safe, timelock,"
 	                   " salt, predecessor, single, operation_id, attempt, delay, "
-	                   "ready_at, drafted_after, created_at, expires_at)"
-	                   " VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)");
+	                   "ready_at, drafted_after, created_at, expires_at, urgent)"
+	                   " VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)");
 
 	db_bind_int(query, target);
 	db_bind_text(query, proposal->origin);
@@ -30,6 +30,7 @@ static int64_t insert_proposal(struct store *store, const struct new_proposal *p
 	db_bind_u64(query, proposal->drafted_after);
 	db_bind_int(query, store->now.ms);
 	db_bind_int(query, proposal->expires_at.ms);
+	db_bind_int(query, proposal->urgent);
 	db_run(query);
 	return db_last_id(store->db);
 }
@@ -123,7 +124,7 @@ int store_proposal_create(struct store *store, const struct new_proposal *propos
 	" p.id, t.name, p.origin, p.chain_id, p.model, p.state, p.flags, p.safe, p.timelock, "     \
 	"p.salt, p.predecessor, p.single,"                                                         \
 	" p.operation_id, p.attempt, p.delay, p.ready_at, p.drafted_after, p.created_at, "         \
-	"p.expires_at "
+	"p.expires_at, p.urgent, p.redraft "
 
 static void read_proposal(struct query *query, struct arena *arena, struct proposal *out)
 {
@@ -146,6 +147,8 @@ static void read_proposal(struct query *query, struct arena *arena, struct propo
 	out->drafted_after = db_u64(query);
 	out->created_at = db_wall(query);
 	out->expires_at = db_wall(query);
+	out->urgent = db_int(query) != 0;
+	out->redraft = db_int(query) != 0;
 }
 
 #define CALL_COLUMNS " c.proposal_id, c.id, c.contract, c.data, c.action, c.kind, c.value "
@@ -279,20 +282,7 @@ static int64_t executed_at(struct store *store, struct proposal_id id)
 	return at;
 }
 
-/* A later call may have undone it before it was final: then what was seen later stands. */
-static void confirm_measurement(struct store *store, const struct served *served, int64_t executed,
-                                const char *reason)
-{
-	const struct measurement *measurement = &served->measurement;
-	bool add = served->action == ACTION_ADD;
-	enum measurement_status now = add ? MEASUREMENT_AUTHORIZED : MEASUREMENT_REVOKED;
-	enum measurement_status undone = add ? MEASUREMENT_REVOKED : MEASUREMENT_AUTHORIZED;
-
-	if (measurement->status == undone && measurement->status_since.ms >= executed)
-		return;
-	store_measurement_change(store, measurement, now, add && measurement->wanted, reason);
-}
-
+/* Another live call, since this proposal's own were freed. */
 static bool is_carried(struct store *store, struct measurement_id id)
 {
 	struct query *query = db_query(
@@ -303,16 +293,52 @@ static bool is_carried(struct store *store, struct measurement_id id)
 	return store_exists(query);
 }
 
+/* A later call may have undone it before it was final: then what was seen later stands. And what
+ * landed although it was revoked meanwhile is about to be removed again. */
+static void confirm_measurement(struct store *store, const struct served *served, int64_t executed,
+                                const char *reason)
+{
+	const struct measurement *measurement = &served->measurement;
+	bool add = served->action == ACTION_ADD;
+	enum measurement_status now = add ? MEASUREMENT_AUTHORIZED : MEASUREMENT_REVOKED;
+	enum measurement_status undone = add ? MEASUREMENT_REVOKED : MEASUREMENT_AUTHORIZED;
+
+	if (measurement->status == undone && measurement->status_since.ms >= executed)
+		return;
+	if (add && !measurement->wanted && is_carried(store, measurement->id))
+		return;
+	/* A person has decided otherwise since: the drafter looks whether it is there. */
+	if (!add && measurement->wanted) {
+		if (measurement->status == MEASUREMENT_PROPOSED)
+			store_measurement_change(store, measurement, MEASUREMENT_NEW, true, reason);
+		return;
+	}
+	store_measurement_change(store, measurement, now, add && measurement->wanted, reason);
+}
+
+/* Whether what the proposal was about to do is not what a person wants of it now. */
+static bool decided_otherwise(const struct served *served)
+{
+	const struct measurement *measurement = &served->measurement;
+
+	return served->action == ACTION_ADD ? measurement->revoke_at.ms != 0 : measurement->wanted;
+}
+
 /* What people refused is not asked again; what the chain has said meanwhile, or another live call
- * still carries, is left as it is. Runs after the proposal's own calls were freed. */
-static void hold_measurement(struct store *store, const struct measurement *measurement,
+ * still carries, is left as it is. What nobody refused, but shared a batch with something that was
+ * taken back, goes on by itself, as approved as it was. */
+static void free_measurement(struct store *store, const struct served *served, bool redraft,
                              const char *reason)
 {
+	const struct measurement *measurement = &served->measurement;
+	bool goes_on = redraft || decided_otherwise(served);
+
 	if (is_carried(store, measurement->id))
 		return;
 	if (measurement->status == MEASUREMENT_PROPOSED || measurement->status == MEASUREMENT_NEW)
-		store_measurement_change(store, measurement, MEASUREMENT_HELD, measurement->wanted,
-		                         reason);
+		store_measurement_change(store, measurement,
+		                         goes_on ? MEASUREMENT_NEW : MEASUREMENT_HELD,
+		                         measurement->wanted, reason);
 }
 
 static size_t served_list(struct store *store, struct arena *arena, struct proposal_id id,
@@ -337,6 +363,15 @@ static size_t served_list(struct store *store, struct arena *arena, struct propo
 	return count;
 }
 
+static bool is_redraft(struct store *store, struct proposal_id id)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT 1 FROM proposal WHERE id = ? AND redraft = 1");
+
+	db_bind_int(query, id.n);
+	return store_exists(query);
+}
+
 /* Whether anything but the word of others speaks for it. */
 static bool has_own_evidence(struct store *store, struct measurement_id id)
 {
@@ -358,21 +393,23 @@ static void release_measurement(struct store *store, const struct served *served
 	if (measurement->status != MEASUREMENT_PROPOSED || is_carried(store, measurement->id))
 		return;
 	if (served->action == ACTION_ADD)
-		status = has_own_evidence(store, measurement->id) ? MEASUREMENT_NEW
-		                                                  : MEASUREMENT_HELD;
+		status = decided_otherwise(served) || has_own_evidence(store, measurement->id)
+		                 ? MEASUREMENT_NEW
+		                 : MEASUREMENT_HELD;
 	store_measurement_change(store, measurement, status, measurement->wanted, reason);
 }
 
-/* Its calls are free for others, and what was encoded and never posted can be signed by nobody any
- * more, so that it holds no nonce. */
+/* Its calls are free for others. What was encoded and never posted can be signed by nobody any
+ * more, so that it holds no nonce; nor do an execution or a cancellation of what is over: in the
+ * queue they stand for nothing. */
 static void free_calls(struct store *store, struct proposal_id id)
 {
 	struct query *query = db_query(store->db, "UPDATE call SET live = 0 WHERE proposal_id = ?");
 
 	db_bind_int(query, id.n);
 	db_run(query);
-	query = db_query(store->db,
-	                 "UPDATE safe_tx SET status = 7 WHERE proposal_id = ? AND status = 1");
+	query = db_query(store->db, "UPDATE safe_tx SET status = 7 WHERE proposal_id = ?"
+	                            " AND (status = 1 OR (status <= 3 AND purpose IN (3, 5)))");
 	db_bind_int(query, id.n);
 	db_run(query);
 }
@@ -394,11 +431,12 @@ static void end_proposal(struct store *store, struct proposal_id id, enum propos
 	size_t count = served_list(store, &arena, id, &served);
 	const char *why = end_reason(&arena, id, state, reason);
 	int64_t executed = executed_at(store, id);
+	bool redraft = is_redraft(store, id);
 	for (size_t i = 0; i < count; i++) {
 		if (state == STATE_CONFIRMED)
 			confirm_measurement(store, &served[i], executed, why);
 		else
-			hold_measurement(store, &served[i].measurement, why);
+			free_measurement(store, &served[i], redraft, why);
 	}
 	arena_free(&arena);
 }
@@ -499,6 +537,33 @@ void store_proposal_set_flags(struct store *store, struct proposal_id id, unsign
 	if (db_changes(store->db) > 0)
 		store_event_add(store, "proposal", store_name(name, 'p', id.n), "%s: %s",
 		                flags_text(flags), reason);
+}
+
+void store_proposal_withdraw(struct store *store, struct proposal_id id, bool redraft,
+                             const char *reason)
+{
+	struct query *query = db_query(
+	        store->db, "UPDATE proposal SET redraft = ?2 AND (flags & 2 = 0 OR redraft)"
+	                   " WHERE id = ?1");
+
+	db_bind_int(query, id.n);
+	db_bind_int(query, redraft);
+	db_run(query);
+	query = db_query(store->db, "SELECT flags FROM proposal WHERE id = ?");
+	db_bind_int(query, id.n);
+	if (!db_step(query))
+		die("no proposal p%lld", (long long)id.n);
+	unsigned flags = (unsigned)db_int(query);
+	db_done(query);
+	store_proposal_set_flags(store, id, flags | FLAG_WITHDRAWING, reason);
+}
+
+void store_proposal_set_urgent(struct store *store, struct proposal_id id)
+{
+	struct query *query = db_query(store->db, "UPDATE proposal SET urgent = 1 WHERE id = ?");
+
+	db_bind_int(query, id.n);
+	db_run(query);
 }
 
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at)

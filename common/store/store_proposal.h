@@ -37,6 +37,8 @@ struct proposal {
 	uint64_t delay, ready_at; /* seconds; 0 unknown */
 	uint64_t drafted_after;   /* the final block at drafting: later logs can be about it */
 	struct wall created_at, expires_at;
+	bool urgent;  /* its Safe transactions compete for the lowest nonce */
+	bool redraft; /* withdrawn for one of its values: the others are drafted again */
 	struct call *calls;
 	size_t call_count;
 };
@@ -56,6 +58,7 @@ struct new_proposal {
 	uint64_t attempt, delay;
 	uint64_t drafted_after;
 	struct wall expires_at;
+	bool urgent;
 	const char *reason; /* of the first history row; NULL: "drafted" */
 	const struct call *calls;
 	size_t call_count;
@@ -85,14 +88,21 @@ void store_proposal_measurements(struct store *store, struct arena *arena, struc
 size_t store_measurement_proposals(struct store *store, struct arena *arena,
                                    struct measurement_id id, struct proposal_id **out);
 
+/* The live proposals whose call of this action serves the measurement. */
+size_t store_measurement_carriers(struct store *store, struct arena *arena,
+                                  struct measurement_id id, enum action action,
+                                  struct proposal_id **out);
+
 /* What a live proposal is about to do with the measurement; ERR_NOT_FOUND if none is. */
 int store_measurement_pending(struct store *store, struct measurement_id id,
                               enum action *out) MUST_USE;
 
 /* THE function that changes a state. Refuses (ERR_CONFLICT) when the stored state is not `from` or
  * lifecycle_allows says no. Writes row, history row and event; a terminal state frees the calls and
- * withdraws the Safe transactions that were never posted; rejected, cancelled, failed and expired
- * put new and proposed measurements on held with the reason, unless another live call carries them;
+ * withdraws the Safe transactions that were never posted or can do nothing any more; rejected,
+ * cancelled, failed and expired put new and proposed measurements on held with the reason, unless
+ * another live call carries them, and on new those that a person decided otherwise about meanwhile
+ * or that share the batch with such a one;
  * confirmed sets them authorized / revoked by action, unless the opposite was seen after it was
  * executed. */
 int store_proposal_move(struct store *store, struct proposal_id id, enum proposal_state from,
@@ -105,6 +115,11 @@ int store_proposal_give_way(struct store *store, struct proposal_id id, const ch
                             struct error *error) MUST_USE;
 void store_proposal_set_flags(struct store *store, struct proposal_id id, unsigned flags,
                               const char *reason);
+/* Flags it as withdrawing. redraft: for the sake of one value, the others go on without it; a
+ * withdrawal of the whole comes before that. */
+void store_proposal_withdraw(struct store *store, struct proposal_id id, bool redraft,
+                             const char *reason);
+void store_proposal_set_urgent(struct store *store, struct proposal_id id);
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at);
 
 struct history_row {

@@ -42,7 +42,8 @@ struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id prop
 
 #define SAFE_TX_COLUMNS                                                                            \
 	" id, proposal_id, purpose, attempt, chain_id, safe, contract, data, operation, nonce,"    \
-	" safe_tx_hash, status, confirmations, threshold, tx, tx_block, posted_at "
+	" safe_tx_hash, status, confirmations, threshold, tx, tx_block, posted_at, shares, "       \
+	"deleted "
 
 static void read_safe_tx(struct query *query, struct arena *arena, struct safe_tx_row *out)
 {
@@ -63,6 +64,8 @@ static void read_safe_tx(struct query *query, struct arena *arena, struct safe_t
 	out->has_tx = db_fixed(query, out->tx.b, sizeof(out->tx.b));
 	out->tx_block = db_u64(query);
 	out->posted_at = db_wall(query);
+	out->shares = db_int(query) != 0;
+	out->deleted = db_int(query) != 0;
 }
 
 static void read_list(struct query *query, struct arena *arena, struct safe_tx_list *out)
@@ -95,22 +98,48 @@ void store_safe_tx_open(struct store *store, struct arena *arena, uint64_t chain
 	read_list(query, arena, out);
 }
 
-size_t store_safe_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
-                         const struct address *safe, uint64_t **out)
+static size_t read_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
+                          const struct address *safe, bool only_shared, uint64_t **out)
 {
 	size_t count = 0;
 	struct query *query = db_query(
 	        store->db, "SELECT DISTINCT nonce FROM safe_tx WHERE chain_id = ? AND safe = ?"
-	                   " AND status <= 3 AND nonce IS NOT NULL ORDER BY nonce");
+	                   " AND status <= 3 AND nonce IS NOT NULL AND shares >= ? ORDER BY nonce");
 
 	*out = NULL;
 	db_bind_u64(query, chain_id);
 	db_bind_blob(query, safe->b, sizeof(safe->b));
+	db_bind_int(query, only_shared);
 	while (db_step(query)) {
 		*out = db_list_room(arena, *out, count, sizeof(**out));
 		(*out)[count++] = db_u64(query);
 	}
 	return count;
+}
+
+size_t store_safe_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
+                         const struct address *safe, uint64_t **out)
+{
+	return read_nonces(store, arena, chain_id, safe, false, out);
+}
+
+size_t store_safe_shared_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
+                                const struct address *safe, uint64_t **out)
+{
+	return read_nonces(store, arena, chain_id, safe, true, out);
+}
+
+void store_safe_tx_at_nonce(struct store *store, struct arena *arena, uint64_t chain_id,
+                            const struct address *safe, uint64_t nonce, struct safe_tx_list *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT" SAFE_TX_COLUMNS "FROM safe_tx WHERE chain_id = ?"
+	                            " AND safe = ? AND nonce = ? ORDER BY id");
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, safe->b, sizeof(safe->b));
+	db_bind_u64(query, nonce);
+	read_list(query, arena, out);
 }
 
 int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_id id,
@@ -156,19 +185,21 @@ static void must_get(struct store *store, struct arena *arena, struct safe_tx_id
 
 /* --- changing --- */
 
-static int assign(struct store *store, const struct safe_tx_row *row, uint64_t nonce,
-                  const struct hash32 *safe_tx_hash, struct error *error)
+static int write_nonce(struct store *store, const struct safe_tx_row *row, uint64_t nonce,
+                       const struct hash32 *safe_tx_hash, bool shares, struct error *error)
 {
 	if (row->status != SAFE_TX_DRAFTED)
 		return error_set(error, ERR_CONFLICT,
 		                 "the %s transaction %u of p%lld is %s, not drafted",
 		                 purpose_name(row->purpose), row->attempt,
 		                 (long long)row->proposal.n, safe_tx_status_name(row->status));
-	struct query *query = db_query(store->db, "UPDATE safe_tx SET nonce = ?, safe_tx_hash = ?,"
-	                                          " status = 2, posted_at = ? WHERE id = ?");
+	struct query *query =
+	        db_query(store->db, "UPDATE safe_tx SET nonce = ?, safe_tx_hash = ?,"
+	                            " status = 2, posted_at = ?, shares = ? WHERE id = ?");
 	db_bind_u64(query, nonce);
 	db_bind_blob(query, safe_tx_hash->b, sizeof(safe_tx_hash->b));
 	db_bind_int(query, store->now.ms);
+	db_bind_int(query, shares);
 	db_bind_int(query, row->id.n);
 	if (db_try_run(query, NULL) != 0)
 		return error_set(error, ERR_CONFLICT,
@@ -177,21 +208,48 @@ static int assign(struct store *store, const struct safe_tx_row *row, uint64_t n
 	return 0;
 }
 
-int store_safe_tx_assign(struct store *store, struct safe_tx_id id, uint64_t nonce,
-                         const struct hash32 *safe_tx_hash, struct error *error)
+static int assign(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                  const struct hash32 *safe_tx_hash, bool shares, struct error *error)
 {
 	struct arena arena = {0};
 	struct safe_tx_row row;
 	char text[HASH32_TEXT_SIZE];
 
 	must_get(store, &arena, id, &row);
-	int rc = assign(store, &row, nonce, safe_tx_hash, error);
+	int rc = write_nonce(store, &row, nonce, safe_tx_hash, shares, error);
 	if (rc == 0)
-		safe_tx_event(store, &row,
-		              arena_printf(&arena, "nonce %llu, %s", (unsigned long long)nonce,
-		                           hash32_text(text, safe_tx_hash)));
+		safe_tx_event(
+		        store, &row,
+		        arena_printf(&arena, "%s %llu, %s", shares ? "competes for nonce" : "nonce",
+		                     (unsigned long long)nonce, hash32_text(text, safe_tx_hash)));
 	arena_free(&arena);
 	return rc;
+}
+
+int store_safe_tx_assign(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                         const struct hash32 *safe_tx_hash, struct error *error)
+{
+	return assign(store, id, nonce, safe_tx_hash, false, error);
+}
+
+int store_safe_tx_compete(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                          const struct hash32 *safe_tx_hash, struct error *error)
+{
+	return assign(store, id, nonce, safe_tx_hash, true, error);
+}
+
+void store_safe_tx_pin(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                       const struct hash32 *safe_tx_hash)
+{
+	struct query *query = db_query(store->db, "UPDATE safe_tx SET nonce = ?, safe_tx_hash = ?"
+	                                          " WHERE id = ? AND status = 1 AND purpose = 4");
+
+	db_bind_u64(query, nonce);
+	db_bind_blob(query, safe_tx_hash->b, sizeof(safe_tx_hash->b));
+	db_bind_int(query, id.n);
+	if (db_try_run(query, NULL) != 0 || db_changes(store->db) != 1)
+		die("row id %lld is no drafted rejection, or another one holds nonce %llu",
+		    (long long)id.n, (unsigned long long)nonce);
 }
 
 void store_safe_tx_unassign(struct store *store, struct safe_tx_id id)
@@ -205,14 +263,29 @@ void store_safe_tx_unassign(struct store *store, struct safe_tx_id id)
 		    purpose_name(row.purpose), row.attempt, (long long)row.proposal.n,
 		    safe_tx_status_name(row.status));
 	struct query *query =
-	        db_query(store->db, "UPDATE safe_tx SET nonce = NULL, safe_tx_hash = NULL,"
-	                            " status = 1, posted_at = 0 WHERE id = ?");
+	        db_query(store->db, "UPDATE safe_tx SET nonce = CASE purpose WHEN 4 THEN nonce END,"
+	                            " safe_tx_hash = CASE purpose WHEN 4 THEN safe_tx_hash END,"
+	                            " status = 1, posted_at = 0, shares = 0 WHERE id = ?");
 	db_bind_int(query, id.n);
 	db_run(query);
-	if (row.has_nonce)
+	if (row.has_nonce && row.purpose != PURPOSE_REJECT)
 		safe_tx_event(
 		        store, &row,
 		        arena_printf(&arena, "gives up nonce %llu", (unsigned long long)row.nonce));
+	arena_free(&arena);
+}
+
+void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id)
+{
+	struct arena arena = {0};
+	struct safe_tx_row row;
+
+	must_get(store, &arena, id, &row);
+	struct query *query = db_query(store->db, "UPDATE safe_tx SET deleted = 1 WHERE id = ?");
+	db_bind_int(query, id.n);
+	db_run(query);
+	if (!row.deleted)
+		safe_tx_event(store, &row, "the service is asked to forget it");
 	arena_free(&arena);
 }
 

@@ -26,6 +26,8 @@ struct safe_tx_row {
 	struct hash32 tx;
 	uint64_t tx_block;
 	struct wall posted_at; /* when its nonce was assigned for the POST; 0: never */
+	bool shares;           /* it competes for a nonce that something else holds */
+	bool deleted; /* the service was asked to forget it; it may be executed all the same */
 };
 struct safe_tx_list {
 	struct safe_tx_row *items;
@@ -36,17 +38,27 @@ struct safe_tx_list {
 struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id proposal,
                                     enum purpose purpose, const struct address *safe,
                                     const struct address *to, struct bytes data, uint8_t operation);
+/* For a rejection: it stays drafted, but this nonce is the only one it will ever have. */
+void store_safe_tx_pin(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                       const struct hash32 *safe_tx_hash);
 /* drafted -> posting with its nonce, ERR_CONFLICT from any other status; two live rows of one
  * (chain, Safe) with the same nonce are ERR_CONFLICT (a reject shares the nonce of what it
  * rejects). */
 int store_safe_tx_assign(struct store *store, struct safe_tx_id id, uint64_t nonce,
                          const struct hash32 *safe_tx_hash, struct error *error) MUST_USE;
-/* Back to drafted without nonce: only before it was ever accepted by a service. */
+/* The same for one that competes for the nonce of what it displaces: only another such one is in
+ * the way. */
+int store_safe_tx_compete(struct store *store, struct safe_tx_id id, uint64_t nonce,
+                          const struct hash32 *safe_tx_hash, struct error *error) MUST_USE;
+/* Back to drafted without nonce (a rejection keeps its one): only before it was ever accepted by a
+ * service. */
 void store_safe_tx_unassign(struct store *store, struct safe_tx_id id);
 void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
                               const struct hash32 *tx /* or NULL */, uint64_t tx_block);
 void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
                                      unsigned confirmations, unsigned threshold);
+/* Before the service is asked to forget it. */
+void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id);
 int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_id id,
                       struct safe_tx_row *out) MUST_USE;
 /* The one with this hash, whatever became of it. */
@@ -61,6 +73,13 @@ void store_safe_tx_open(struct store *store, struct arena *arena, uint64_t chain
 /* Nonces that live own transactions of this Safe hold, ascending. */
 size_t store_safe_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
                          const struct address *safe, uint64_t **out);
+
+/* Those of them that compete for theirs. */
+size_t store_safe_shared_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
+                                const struct address *safe, uint64_t **out);
+/* Every transaction, of whatever proposal and status, that holds or held the nonce. */
+void store_safe_tx_at_nonce(struct store *store, struct arena *arena, uint64_t chain_id,
+                            const struct address *safe, uint64_t nonce, struct safe_tx_list *out);
 
 /* --- executor transactions ------------------------------------------------------------------- */
 

@@ -206,6 +206,8 @@ static void weigh(struct judgement *j, const struct measurement *m, bool created
 		hold(j, m,
 		     arena_printf(j->arena, MEASUREMENT_HELD_FOR_EVIDENCE "%s" KNOWN_FROM_ENDPOINT,
 		                  level));
+	else if (!m->wanted)
+		return; /* its removal does not depend on what is found */
 	else if (is_short && m->status == MEASUREMENT_NEW)
 		hold(j, m,
 		     arena_printf(j->arena, MEASUREMENT_HELD_FOR_EVIDENCE "%s, the target wants %s",

@@ -133,6 +133,8 @@ static void weigh(struct judgement *j, struct measurement_id id)
 	is_short = m.level < j->target->min_evidence && !m.approved;
 	held_for = begins_with(m.reason, HELD_FOR_BUILD) ? HELD_FOR_BUILD
 	                                                 : MEASUREMENT_HELD_FOR_EVIDENCE;
+	if (!m.wanted)
+		return; /* its removal does not depend on what is found */
 	if (is_short && (m.status == MEASUREMENT_NEW ||
 	                 (m.status == MEASUREMENT_HELD && begins_with(m.reason, HELD_FOR_BUILD))))
 		store_measurement_set_status(
@@ -228,6 +230,8 @@ static void alarm_about(struct judgement *j, struct measurement_id id, const cha
 
 static void contradict(struct judgement *j, const struct measurement *m, const char *reason)
 {
+	if (!m->wanted)
+		return;
 	switch (m->status) {
 	case MEASUREMENT_NEW:
 		store_measurement_set_status(j->store, m->id, MEASUREMENT_HELD,

@@ -92,6 +92,18 @@ static const struct {
         {SAFE_TX("1", "2", "3", "zeroblob(32)", "2"), "UNIQUE constraint failed"},
         {SAFE_TX("3", "1", "3", "zeroblob(32)", "3"), "UNIQUE constraint failed"},
         {SAFE_TX("4", "1", "3", "zeroblob(32)", "2"), ""},
+        {SAFE_TX("1", "2", "3", "zeroblob(32)", "6") "; UPDATE safe_tx SET shares = 1, status = 2"
+                                                     " WHERE attempt = 2",
+         ""},
+        {SAFE_TX("1", "2", "3", "zeroblob(32)", "6") "; UPDATE safe_tx SET shares = 1; UPDATE "
+                                                     "safe_tx SET status = 2",
+         "UNIQUE constraint failed"},
+        {"UPDATE safe_tx SET shares = 2", "CHECK constraint failed"},
+        {"UPDATE safe_tx SET deleted = 2", "CHECK constraint failed"},
+        {"UPDATE measurement SET urgent = 2", "CHECK constraint failed"},
+        {"UPDATE measurement SET replaces = zeroblob(31)", "CHECK constraint failed"},
+        {"UPDATE proposal SET redraft = 2", "CHECK constraint failed"},
+        {"UPDATE proposal SET urgent = 2", "CHECK constraint failed"},
         {SAFE_TX("1", "2", "4", "zeroblob(32)", "2"), ""},
         {SAFE_TX("1", "2", "3", "zeroblob(32)", "6"), ""},
         {SAFE_TX("1", "1", "4", "zeroblob(32)", "2"), "UNIQUE constraint failed"},
