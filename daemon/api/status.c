@@ -22,7 +22,7 @@ static char *waiting_in_queue(struct arena *arena, const struct safe_tx_row *ope
 static char *waiting_for_draft(struct arena *arena, const struct config_target *target,
                                const struct proposal *proposal)
 {
-	if (target != NULL && target->service.kind == SERVICE_TX_SERVICE &&
+	if (target != NULL && target->service.kind != SERVICE_NONE &&
 	    target->proposer.file != NULL)
 		return arena_strdup(arena, "the Safe service to take it");
 	return arena_printf(arena, "somebody to propose it in the Safe: registrarctl export p%lld",

@@ -48,7 +48,7 @@ static void open_services(struct proposer *proposer)
 		const struct config_target *target = &parts->config->targets[i];
 		struct endpoint *endpoint = &proposer->endpoints[proposer->endpoint_count];
 		if (target->chain != proposer->lane->config ||
-		    target->service.kind != SERVICE_TX_SERVICE)
+		    target->service.kind == SERVICE_NONE)
 			continue;
 		if (service_new(&endpoint->service, parts->http, &target->service, &error) != 0) {
 			lane_alarm(proposer->lane, ALARM_SERVICE_UNUSABLE, target->name,

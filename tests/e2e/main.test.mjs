@@ -15,6 +15,7 @@ const cases = [
   { name: 'generation 1, Safe 1.4.1, closed executor with our role, direct, no app', generation: 1, safeVersion: '1.4.1', executors: [people.executor.address], execute: 'direct', app: false },
   { name: 'generation 2, Safe 1.4.1, open executor, by hand', generation: 2, safeVersion: '1.4.1', open: true, execute: 'manual' },
   { name: 'generation 1, Safe 1.4.1 without L2 events, no Multicall3, through the Safe', generation: 1, safeVersion: '1.4.1', l2: false, multicall: false, execute: 'safe' },
+  { name: 'generation 2, Safe 1.4.1, the Safe Queue Service, through the Safe', generation: 2, safeVersion: '1.4.1', queue: true, apiKey: 'a-bearer-key', execute: 'safe' },
   { name: 'generation 2, Safe 1.4.1, no service, by hand', generation: 2, safeVersion: '1.4.1', service: false, execute: 'manual' },
   { name: 'generation 1, Safe 1.3.0, no service, open executor, direct', generation: 1, safeVersion: '1.3.0', service: false, open: true, execute: 'direct' },
 ]
@@ -67,6 +68,9 @@ async function walk(world, execute) {
     assert.deepEqual([p.confirmations, p.threshold, p.safe_tx_hash, p.safe_nonce], [0, 2, row.safe_tx_hash, row.nonce])
     const { origin } = service.transactions.get(row.safe_tx_hash)
     assert.ok(origin.includes(eif.value.slice(2, 10)), `the origin tells signers the value: ${origin}`)
+    const doctor = (await daemon.ctl(['doctor', '--json'], { ok: false })).json
+    for (const check of ["Safe's service", 'proposer key']) assert.equal(doctor.find((r) => r.check === check)?.result, 'ok', JSON.stringify(doctor))
+    if (world.queue) assert.equal(world.queue.posts().length, 1, 'through the queue service, and not past it')
     await owners.confirm(row.safe_tx_hash, people.owners[2])
     await until(async () => (await daemon.proposal(p.id)).confirmations === 1, { what: '1 of 2' })
     await owners.confirm(row.safe_tx_hash, people.owners[0])

@@ -6,6 +6,7 @@ import { createSafe, deployRegistry, deploySafeRelease, deployTimelock, transfer
 import { Daemon, writeSecret } from './daemon.mjs'
 import { dropBuild, makeEif } from './eif.mjs'
 import { Owners } from './owners.mjs'
+import { startQueueService } from './queue-service.mjs'
 import { startRpcProxy } from './rpc-proxy.mjs'
 import { Safe, Timelock } from './safe.mjs'
 import { startSafeService } from './safe-service.mjs'
@@ -15,14 +16,14 @@ import { makeTempDir, seeded, until } from './util.mjs'
 ///   generation   1 | 2 of the KMS and app contracts;  app: false leaves the app out;  kmsContract: another KMS
 ///   safeVersion  '1.3.0' | '1.4.1';  l2: false uses the singleton without SafeMultiSigTransaction events
 ///   minDelay     seconds;  open: the executor role is everybody's;  executors: more holders of that role
-///   service      false: no Safe service at all
+///   service      false: no Safe service at all;  queue: true puts the Safe Queue Service's front before it
 ///   multicall    false: the chain has no Multicall3;  chainId, slots: see startChain
 ///   owned        false: the registry stays with its deployer (a simulation must revert)
 ///   age          seconds the chain's clock starts in the past;  tag: part of the temporary folder's name
 export async function makeWorld(options = {}) {
   const {
     generation = 2, app = true, kmsContract, safeVersion = '1.4.1', l2 = true, minDelay = 3600, open = false, executors = [],
-    service: withService = true, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, age = 0, tag, seed = Math.floor(Math.random() * 2 ** 31),
+    service: withService = true, queue = false, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, age = 0, tag, seed = Math.floor(Math.random() * 2 ** 31),
   } = options
   const world = new World(tag)
   try {
@@ -38,6 +39,7 @@ export async function makeWorld(options = {}) {
     world.rpc = await startRpcProxy(chain)
     if (withService) {
       world.service = await startSafeService(chain, { apiKey, releases: [world.release] })
+      if (queue) world.queue = await startQueueService(world.service)
       world.owners = new Owners(world.service, world.safe)
       await world.owners.addDelegate(people.proposer.address)
     }
@@ -72,7 +74,7 @@ export class World {
   folder(...parts) { return join(this.tmp.path, 'releases', ...parts) }
 
   /// One target's section of the configuration.
-  target({ registry = this.registry, proposer = people.proposer, executor, service = this.service, ...more } = {}) {
+  target({ registry = this.registry, proposer = people.proposer, executor, service = this.queue ?? this.service, ...more } = {}) {
     return {
       chain: 'lab',
       kms: registry.kms,
@@ -82,7 +84,7 @@ export class World {
       timelock: { address: this.timelock.address },
       batch: { quiet: '100ms' },
       service: service
-        ? { kind: 'tx-service', url: service.url, poll: '300ms', api_key_file: service.apiKey ? writeSecret(join(this.tmp.path, 'api-key'), service.apiKey) : undefined }
+        ? { kind: service === this.queue ? 'queue' : 'tx-service', url: service.url, poll: '300ms', api_key_file: service.apiKey ? writeSecret(join(this.tmp.path, 'api-key'), service.apiKey) : undefined }
         : { kind: 'none' },
       proposer_key_file: proposer && service ? writeSecret(join(this.tmp.path, `proposer-${proposer.address}`), proposer.key) : undefined,
       executor_key_file: executor ? writeSecret(join(this.tmp.path, `executor-${executor.address}`), executor.key) : undefined,
@@ -152,6 +154,8 @@ export class World {
       await attempt(() => d.assertClean())
     }
     if (this.service?.violations.length) problems.push(new Error(`a careless client: ${this.service.violations.join('; ')}`))
+    if (this.queue?.violations.length) problems.push(new Error(`a careless client: ${this.queue.violations.join('; ')}`))
+    await attempt(() => this.queue?.stop())
     await attempt(() => this.service?.stop())
     await attempt(() => this.rpc?.down())
     await attempt(() => this.liar?.down())
