@@ -18,20 +18,22 @@ static const char introduction[] =
 static const char *const meanings[] = {
         "calls encoded, simulated and stored, files written; not in a queue yet",
         "the Safe transaction that schedules it is in the Safe's queue: n of m confirmations",
-        "the operation is scheduled; waits until its ready time, by the chain's clock",
+        "the operation is scheduled; waits until its ready time, by the chain's clock, in a Delay "
+        "module also for its turn",
         "may be executed now",
         "executed; waits for finality and for the check of every call",
         "every call's check answers as wanted at finality",
         "its Safe nonce was used by another transaction, and the timelock does not know it",
-        "the operation was cancelled, or a draft that nobody saw was withdrawn",
+        "the operation was cancelled or vetoed, or a draft that nobody saw was withdrawn",
         "the Safe transaction failed, or the check contradicts after finality",
-        "a draft never posted grew too old",
+        "a draft never posted grew too old, or its time in a Delay module ended",
 };
 
 static const char *const groups[] = {
         "## Forward\n\nSeveral steps at once when they happened while nobody looked.\n",
         "## Other ends\n\nA terminal state is for ever; so it waits for finality.\n",
-        "## Back\n\nOnly what a reorganisation does. States 2 to 5 follow the latest block.\n",
+        "## Back\n\nOnly what a reorganisation does; in a Delay module its settings and its clock, "
+        "too. States 2\nto 5 follow the latest block.\n",
 };
 
 static size_t group_of(const struct lifecycle_rule *rule)

@@ -105,6 +105,8 @@ const char *safe_tx_status_name(enum safe_tx_status status)
 #define DELAY_MODELS (QUEUE_MODELS | BIT(MODEL_TIMELOCK))          /* those with states 3 and 4 */
 #define ALL_MODELS (SAFE_MODELS | DELAY_MODELS | BIT(MODEL_DIRECT))
 
+#define IN_MODULE "its time in the module ended before anybody executed it"
+
 static const struct lifecycle_rule rules[] = {
         /* forward; several steps at once when they happened while nobody looked */
         {STATE_DRAFTED, STATE_MULTISIG, SAFE_MODELS, "posted, or first seen in the queue"},
@@ -127,6 +129,11 @@ static const struct lifecycle_rule rules[] = {
          "withdrawn before it was posted, or cancelled on chain"},
         {STATE_DRAFTED, STATE_FAILED, SAFE_MODELS, "its Safe transaction failed"},
         {STATE_DRAFTED, STATE_EXPIRED, ALL_MODELS, "never posted and older than its time to live"},
+        {STATE_MULTISIG, STATE_EXPIRED, BIT(MODEL_DELAY), IN_MODULE},
+        {STATE_TIMELOCK, STATE_EXPIRED, BIT(MODEL_DELAY), IN_MODULE},
+        {STATE_EXECUTE, STATE_EXPIRED, BIT(MODEL_DELAY), IN_MODULE},
+        {STATE_EXECUTED, STATE_EXPIRED, BIT(MODEL_DELAY),
+         "a reorganisation put its expiry in the module in the place of the execution"},
         {STATE_MULTISIG, STATE_REJECTED, SAFE_MODELS,
          "its Safe nonce was used by another transaction"},
         {STATE_MULTISIG, STATE_CANCELLED, QUEUE_MODELS, "the operation was cancelled"},
@@ -149,7 +156,7 @@ static const struct lifecycle_rule rules[] = {
         {STATE_EXECUTE, STATE_MULTISIG, QUEUE_MODELS,
          "a reorganisation removed the scheduled operation"},
         {STATE_EXECUTE, STATE_TIMELOCK, DELAY_MODELS,
-         "a reorganisation moved the ready time or the clock of the chain"},
+         "a reorganisation or, in a Delay module, its settings or its clock took its time away"},
         {STATE_EXECUTED, STATE_DRAFTED, ALL_MODELS, "a reorganisation removed the execution"},
         {STATE_EXECUTED, STATE_MULTISIG, SAFE_MODELS, "a reorganisation removed the execution"},
         {STATE_EXECUTED, STATE_TIMELOCK, DELAY_MODELS, "a reorganisation removed the execution"},
@@ -326,14 +333,26 @@ static struct verdict nothing_verdict(enum model model, enum proposal_state stat
 	return stay;
 }
 
+/* Nothing can run it any more, at finality. */
+static struct verdict cancelled_verdict(enum model model, enum proposal_state state,
+                                        const struct observation *seen)
+{
+	if (model == MODEL_DELAY && seen->turn == TURN_OVER)
+		return (struct verdict){STATE_EXPIRED, state == STATE_EXECUTED ? NULL : IN_MODULE};
+	if (state == STATE_EXECUTED)
+		return (struct verdict){STATE_CANCELLED, NULL};
+	return (struct verdict){STATE_CANCELLED,
+	                        model == MODEL_DELAY
+	                                ? "vetoed: the module passed over it by setTxNonce"
+	                                : "the operation was cancelled on chain"};
+}
+
 /* The chain does not know the operation (or, without a timelock, has not run the batch). */
 static struct verdict unset_verdict(enum model model, enum proposal_state state,
                                     const struct observation *seen)
 {
 	if (cancelled_final(model, seen))
-		return (struct verdict){
-		        STATE_CANCELLED,
-		        state == STATE_EXECUTED ? NULL : "the operation was cancelled on chain"};
+		return cancelled_verdict(model, state, seen);
 	if (lifecycle_has_timelock(model) && seen->cancelled_latest)
 		return stay; /* waits for finality */
 	switch (safe_tx_of(model, seen)) {
@@ -373,6 +392,30 @@ static struct verdict unknown_verdict(enum model model, enum proposal_state stat
 	return stay;
 }
 
+/* Known to the chain and not executed. */
+static struct verdict pending_verdict(enum model model, enum proposal_state state,
+                                      const struct observation *seen)
+{
+	enum turn_seen turn = model == MODEL_DELAY ? seen->turn : TURN_OURS;
+	bool ready = seen->ready_at != 0 && seen->chain_now >= seen->ready_at;
+
+	switch (turn) {
+	case TURN_OURS:
+		if (ready)
+			return (struct verdict){STATE_EXECUTE, NULL};
+		break;
+	case TURN_OTHERS:
+		break;
+	case TURN_OVER:
+		return (struct verdict){STATE_TIMELOCK,
+		                        state == STATE_EXECUTED
+		                                ? NULL
+		                                : "it expired in the module: skipExpired passes "
+		                                  "over it"};
+	}
+	return (struct verdict){STATE_TIMELOCK, NULL};
+}
+
 static struct verdict operation_verdict(enum model model, enum proposal_state state,
                                         const struct observation *seen)
 {
@@ -382,9 +425,7 @@ static struct verdict operation_verdict(enum model model, enum proposal_state st
 	case OPERATION_UNSET:
 		return unset_verdict(model, state, seen);
 	case OPERATION_PENDING:
-		if (seen->ready_at != 0 && seen->chain_now >= seen->ready_at)
-			return (struct verdict){STATE_EXECUTE, NULL};
-		return (struct verdict){STATE_TIMELOCK, NULL};
+		return pending_verdict(model, state, seen);
 	case OPERATION_DONE:
 		return (struct verdict){STATE_EXECUTED,
 		                        lifecycle_has_timelock(model)

@@ -70,6 +70,13 @@ bool lifecycle_allows(enum model model, enum proposal_state from, enum proposal_
 /* What is known about the operation in the timelock at the latest pinned block. */
 enum operation_seen { OPERATION_UNKNOWN = 0, OPERATION_UNSET, OPERATION_PENDING, OPERATION_DONE };
 
+/* In a Delay module an entry waits for its turn beside its ready time, and its time may end. */
+enum turn_seen {
+	TURN_OURS = 0, /* so in every other model */
+	TURN_OTHERS,   /* another entry is before it */
+	TURN_OVER,     /* it expired there: whether it still waits or was passed over */
+};
+
 /* What is known about the Safe transaction that brings the proposal forward first: the schedule
  * (or apply) one; its latest attempt. */
 enum safe_tx_seen {
@@ -87,7 +94,9 @@ struct observation {
 	uint64_t chain_now; /* timestamp of the pinned block, seconds */
 	enum operation_seen operation;
 	uint64_t ready_at;     /* with OPERATION_PENDING: unix seconds */
-	bool cancelled_latest; /* a Cancelled event newer than the schedule, at the latest block */
+	enum turn_seen turn;   /* Delay module only */
+	bool cancelled_latest; /* a Cancelled event newer than the schedule, at the latest block; in
+	                        * a Delay module: it was passed over without being executed */
 	bool cancelled_final;  /* the same, at finality */
 	enum safe_tx_seen safe_tx;
 	bool executed_latest; /* models without timelock: the batch ran at the latest block */

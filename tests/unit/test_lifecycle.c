@@ -38,9 +38,9 @@ static void for_every_flag(struct observation *seen, visit_fn *visit, void *arg)
 	}
 }
 
-static void for_every_observation(visit_fn *visit, void *arg)
+static void for_every_observation(visit_fn *visit, void *arg, enum turn_seen turn)
 {
-	struct observation seen = {.chain_now = CHAIN_NOW};
+	struct observation seen = {.chain_now = CHAIN_NOW, .turn = turn};
 
 	for (int operation = OPERATION_UNKNOWN; operation <= OPERATION_DONE; operation++) {
 		for (size_t ready = 0; ready < ARRAY_LEN(ready_times); ready++) {
@@ -71,7 +71,9 @@ static void for_every_place(visit_fn *visit, void (*after)(const struct place *p
 		for (int state = STATE_DRAFTED; state <= STATE_EXPIRED; state++) {
 			struct place place = {.model = (enum model)model,
 			                      .state = (enum proposal_state)state};
-			for_every_observation(visit, &place);
+			/* The other models must not look at it: one that did would differ. */
+			for (int turn = TURN_OURS; turn <= TURN_OVER; turn++)
+				for_every_observation(visit, &place, (enum turn_seen)turn);
 			if (after != NULL)
 				after(&place);
 		}
@@ -96,7 +98,9 @@ static void visit_legal(const struct observation *seen, void *arg)
 	assert_int_not_equal(next.to, place->state);
 	assert_true(lifecycle_allows(place->model, place->state, next.to));
 	assert_true(strlen(next.reason) > 0 && strlen(next.reason) < sizeof(next.reason) - 1);
-	if (next.to < place->state)
+	bool lapsed = place->model == MODEL_DELAY && seen->turn == TURN_OVER &&
+	              place->state == STATE_EXECUTE;
+	if (next.to < place->state && !(lapsed && next.to == STATE_TIMELOCK))
 		assert_non_null(strstr(next.reason, "reorganisation"));
 	place->reached[next.to] = true;
 }
@@ -170,6 +174,8 @@ static void visit_ends(const struct observation *seen, void *arg)
 	} else if (next.to == STATE_CANCELLED) {
 		bool on_chain = lifecycle_has_timelock(place->model) && seen->cancelled_final &&
 		                seen->operation == OPERATION_UNSET;
+		if (on_chain && place->model == MODEL_DELAY)
+			assert_int_not_equal(seen->turn, TURN_OVER);
 		bool by_hand =
 		        place->state == STATE_DRAFTED && seen->withdrawn && !seen->ever_posted;
 		assert_true(on_chain || by_hand);
@@ -180,8 +186,11 @@ static void visit_ends(const struct observation *seen, void *arg)
 		                seen->checks_final == CHECKS_CONTRADICT && !seen->explained_later;
 		assert_true(by_safe || by_check);
 	} else if (next.to == STATE_EXPIRED) {
-		assert_true(place->state == STATE_DRAFTED && seen->past_expiry &&
-		            !seen->ever_posted);
+		bool unposted =
+		        place->state == STATE_DRAFTED && seen->past_expiry && !seen->ever_posted;
+		bool in_module = place->model == MODEL_DELAY && seen->turn == TURN_OVER &&
+		                 seen->cancelled_final;
+		assert_true(unposted || in_module);
 		assert_true(operation_gone(place->model, seen));
 	}
 }
@@ -213,6 +222,8 @@ static void visit_precedence(const struct observation *seen, void *arg)
 		assert_int_equal(after, STATE_EXECUTED);
 	if (seen->operation == OPERATION_PENDING && !lifecycle_is_terminal(after)) {
 		bool ready = seen->ready_at != 0 && seen->ready_at <= CHAIN_NOW;
+		if (place->model == MODEL_DELAY)
+			ready &= seen->turn == TURN_OURS;
 		assert_int_equal(after, ready ? STATE_EXECUTE : STATE_TIMELOCK);
 	}
 	if (seen->operation == OPERATION_UNKNOWN && next.moves) {
@@ -276,6 +287,7 @@ static void test_way_of_each_model(void **state)
 	(void)state;
 	assert_way(MODEL_SAFE_TIMELOCK, all, ARRAY_LEN(all));
 	assert_way(MODEL_SAFE, safe, ARRAY_LEN(safe));
+	assert_way(MODEL_DELAY, all, ARRAY_LEN(all));
 	assert_way(MODEL_TIMELOCK, timelock, ARRAY_LEN(timelock));
 	assert_way(MODEL_DIRECT, direct, ARRAY_LEN(direct));
 }
@@ -374,6 +386,48 @@ static void test_cancelled_waits_for_finality(void **state)
 	            .cancelled_final = true, .ever_posted = true));
 	expect(MODEL_TIMELOCK, STATE_TIMELOCK, STATE_CANCELLED, "cancelled",
 	       SEEN(.operation = OPERATION_UNSET, .cancelled_final = true));
+}
+
+/* The queue of a Delay module: first in, first out, with an end for each. */
+static void test_delay_module(void **state)
+{
+	const enum model model = MODEL_DELAY;
+
+	(void)state;
+	expect(model, STATE_MULTISIG, STATE_TIMELOCK, "ready at",
+	       SEEN(.operation = OPERATION_PENDING, .ready_at = CHAIN_NOW + 9, .ever_posted = true,
+	            .safe_tx = SAFE_SEEN_EXECUTED));
+	expect(model, STATE_TIMELOCK, STATE_TIMELOCK, NULL,
+	       SEEN(.operation = OPERATION_PENDING, .ready_at = CHAIN_NOW - 9, .ever_posted = true,
+	            .turn = TURN_OTHERS));
+	expect(model, STATE_TIMELOCK, STATE_EXECUTE, "ready",
+	       SEEN(.operation = OPERATION_PENDING, .ready_at = CHAIN_NOW, .ever_posted = true));
+	/* It lapsed before anybody came: it may not run, but while it stands there a longer
+	 * cooldown could bring it back. */
+	expect(model, STATE_EXECUTE, STATE_TIMELOCK, "skipExpired",
+	       SEEN(.operation = OPERATION_PENDING, .ready_at = CHAIN_NOW - 9, .ever_posted = true,
+	            .turn = TURN_OVER));
+	expect(model, STATE_TIMELOCK, STATE_TIMELOCK, NULL,
+	       SEEN(.operation = OPERATION_PENDING, .ready_at = CHAIN_NOW - 9, .ever_posted = true,
+	            .turn = TURN_OVER));
+	for (int from = STATE_MULTISIG; from <= STATE_EXECUTE; from++) {
+		const struct observation passed =
+		        SEEN(.operation = OPERATION_UNSET, .cancelled_latest = true,
+		             .safe_tx = SAFE_SEEN_EXECUTED, .ever_posted = true);
+		struct observation seen = passed;
+		expect(model, (enum proposal_state)from, (enum proposal_state)from, NULL, seen);
+		seen.cancelled_final = true;
+		expect(model, (enum proposal_state)from, STATE_CANCELLED, "vetoed", seen);
+		seen.turn = TURN_OVER;
+		expect(model, (enum proposal_state)from, STATE_EXPIRED, "in the module", seen);
+		/* What others brought about meanwhile counts more. */
+		seen.checks_final = CHECKS_AS_WANTED;
+		expect(model, (enum proposal_state)from, STATE_EXECUTED, "already in effect", seen);
+	}
+	/* No other model has turns. */
+	expect(MODEL_SAFE_TIMELOCK, STATE_TIMELOCK, STATE_EXECUTE, NULL,
+	       SEEN(.operation = OPERATION_PENDING, .ready_at = CHAIN_NOW, .ever_posted = true,
+	            .turn = TURN_OVER));
 }
 
 static void test_failed(void **state)
@@ -514,6 +568,7 @@ int main(void)
 	        cmocka_unit_test(test_without_service_the_chain_moves_it),
 	        cmocka_unit_test(test_rejected_only_when_the_timelock_does_not_know_it),
 	        cmocka_unit_test(test_cancelled_waits_for_finality),
+	        cmocka_unit_test(test_delay_module),
 	        cmocka_unit_test(test_failed),
 	        cmocka_unit_test(test_draft_withdrawn_or_expired),
 	        cmocka_unit_test(test_already_in_effect),
