@@ -344,6 +344,33 @@ static const char revocations[] =
         "CREATE UNIQUE INDEX safe_tx_shared_nonce ON safe_tx (chain_id, safe, nonce)"
         " WHERE status <= 3 AND nonce IS NOT NULL AND purpose <> 4 AND shares = 1;";
 
+/* Which logs were looked at as changes that somebody else made; since when each contract is watched
+ * for them (what is older is history); whether history reaches back to the oldest contract; and
+ * what the registries answered to a machine's own boot information. Logs read before are history.
+ */
+static const char changes[] =
+        "ALTER TABLE seen_log ADD COLUMN told INTEGER NOT NULL CHECK (told IN (0, 1)) DEFAULT 1;"
+        "CREATE INDEX seen_log_untold ON seen_log (chain_id, block_number, log_index) WHERE told = "
+        "0;"
+        "CREATE TABLE watched ("
+        " chain_id INTEGER NOT NULL,"
+        " contract BLOB NOT NULL CHECK (length(contract) = 20),"
+        " since INTEGER NOT NULL,"
+        " PRIMARY KEY (chain_id, contract)"
+        ") STRICT, WITHOUT ROWID;"
+        "ALTER TABLE backfill ADD COLUMN whole INTEGER NOT NULL CHECK (whole IN (0, 1)) DEFAULT 1;"
+        "CREATE TABLE preflight ("
+        " measurement_id INTEGER PRIMARY KEY REFERENCES measurement (id),"
+        " status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 6)," /* of the measurement, then */
+        " allowed INTEGER NOT NULL CHECK (allowed BETWEEN 0 AND 2),"
+        " reason TEXT NOT NULL,"
+        " call TEXT NOT NULL,"
+        " source TEXT NOT NULL,"
+        " assumed TEXT NOT NULL,"
+        " block_number INTEGER NOT NULL,"
+        " at INTEGER NOT NULL"
+        ") STRICT;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -368,6 +395,9 @@ static const struct {
          "urgent; ALTER TABLE proposal DROP COLUMN redraft; ALTER TABLE safe_tx DROP COLUMN "
          "shares; ALTER TABLE safe_tx DROP COLUMN deleted; and the row of `upgrade` and "
          "user_version as above"},
+        {changes, "DROP TABLE preflight; DROP TABLE watched; ALTER TABLE backfill DROP COLUMN"
+                  " whole; DROP INDEX seen_log_untold; ALTER TABLE seen_log DROP COLUMN told;"
+                  " DELETE FROM upgrade WHERE version = 6; PRAGMA user_version = 5"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

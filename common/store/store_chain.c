@@ -136,6 +136,25 @@ void store_backfill_set(struct store *store, uint64_t chain_id, uint64_t from, u
 	db_run(query);
 }
 
+bool store_backfill_is_whole(struct store *store, uint64_t chain_id)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT 1 FROM backfill WHERE chain_id = ? AND whole = 0");
+
+	db_bind_u64(query, chain_id);
+	return !store_exists(query);
+}
+
+void store_backfill_set_whole(struct store *store, uint64_t chain_id, bool whole)
+{
+	struct query *query =
+	        db_query(store->db, "UPDATE backfill SET whole = ? WHERE chain_id = ?");
+
+	db_bind_int(query, whole);
+	db_bind_u64(query, chain_id);
+	db_run(query);
+}
+
 /* --- contracts --- */
 
 bool store_follow_known(struct store *store, uint64_t chain_id, const struct address *contract)
@@ -168,7 +187,8 @@ bool store_log_put(struct store *store, uint64_t chain_id, const struct seen_log
 	struct query *query = db_query(
 	        store->db,
 	        "INSERT INTO seen_log (chain_id, block_hash, log_index, block_number, tx_hash,"
-	        " contract, topic0, key, data, acted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+	        " contract, topic0, key, data, acted, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, "
+	        "0)"
 	        " ON CONFLICT DO NOTHING");
 
 	db_bind_u64(query, chain_id);
@@ -301,4 +321,96 @@ bool store_outside_known(struct store *store, uint64_t chain_id, const struct ad
 	db_bind_blob(query, contract->b, sizeof(contract->b));
 	db_bind_blob(query, key->b, sizeof(key->b));
 	return store_exists(query);
+}
+
+/* --- told --- */
+
+void store_watched_add(struct store *store, uint64_t chain_id, const struct address *contract,
+                       uint64_t since)
+{
+	struct query *query = db_query(store->db, "INSERT INTO watched (chain_id, contract, since)"
+	                                          " VALUES (?, ?, ?) ON CONFLICT DO NOTHING");
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, contract->b, sizeof(contract->b));
+	db_bind_u64(query, since);
+	db_run(query);
+}
+
+void store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id, uint64_t upto,
+                      size_t limit, struct seen_log_list *out)
+{
+	struct query *query = db_query(
+	        store->db,
+	        "SELECT l.block_hash, l.log_index, l.block_number, l.tx_hash, l.contract, l.topic0,"
+	        " l.key, l.data FROM seen_log l CROSS JOIN watched w"
+	        " WHERE l.told = 0 AND l.chain_id = ?1 AND l.block_number <= ?2"
+	        " AND w.chain_id = ?1 AND w.contract = l.contract AND l.block_number >= w.since"
+	        " ORDER BY l.block_number, l.log_index LIMIT ?3");
+
+	*out = (struct seen_log_list){0};
+	db_bind_u64(query, chain_id);
+	db_bind_u64(query, upto);
+	db_bind_int(query, (int64_t)limit);
+	read_logs(query, arena, out);
+}
+
+void store_log_told(struct store *store, uint64_t chain_id, const struct seen_log *log)
+{
+	struct query *query = db_query(store->db, "UPDATE seen_log SET told = 1 WHERE chain_id = ?"
+	                                          " AND block_hash = ? AND log_index = ?");
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, log->block_hash.b, sizeof(log->block_hash.b));
+	db_bind_int(query, log->log_index);
+	db_run(query);
+}
+
+void store_log_of_tx(struct store *store, struct arena *arena, uint64_t chain_id,
+                     const struct seen_log *one, struct seen_log_list *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT" LOG_COLUMNS "FROM seen_log WHERE chain_id = ?"
+	                            " AND block_hash = ? AND tx_hash = ? ORDER BY log_index");
+
+	*out = (struct seen_log_list){0};
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, one->block_hash.b, sizeof(one->block_hash.b));
+	db_bind_blob(query, one->tx_hash.b, sizeof(one->tx_hash.b));
+	read_logs(query, arena, out);
+}
+
+/* Logs from before their contract was watched. One of a contract that is not watched at all (yet)
+ * is neither news nor history. */
+#define HISTORY                                                                                    \
+	" told = 0 AND chain_id = ?1 AND EXISTS (SELECT 1 FROM watched w WHERE w.chain_id = ?1"    \
+	" AND w.contract = seen_log.contract AND seen_log.block_number < w.since)"
+
+void store_history_untold(struct store *store, struct arena *arena, uint64_t chain_id,
+                          struct log_counts *out)
+{
+	struct query *query = db_query(
+	        store->db, "SELECT contract, topic0, count(*), min(block_number), max(block_number)"
+	                   " FROM seen_log WHERE" HISTORY
+	                   " GROUP BY contract, topic0 ORDER BY contract, topic0");
+
+	*out = (struct log_counts){0};
+	db_bind_u64(query, chain_id);
+	while (db_step(query)) {
+		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
+		struct log_count *item = &out->items[out->count++];
+		db_fixed(query, item->address.b, sizeof(item->address.b));
+		db_fixed(query, item->topic0.b, sizeof(item->topic0.b));
+		item->count = db_u64(query);
+		item->first_block = db_u64(query);
+		item->last_block = db_u64(query);
+	}
+}
+
+void store_history_told(struct store *store, uint64_t chain_id)
+{
+	struct query *query = db_query(store->db, "UPDATE seen_log SET told = 1 WHERE" HISTORY);
+
+	db_bind_u64(query, chain_id);
+	db_run(query);
 }

@@ -37,6 +37,10 @@ void store_chain_rewind(struct store *store, uint64_t chain_id, uint64_t number)
  * done when next <= from. */
 int store_backfill_get(struct store *store, uint64_t chain_id, uint64_t *from,
                        uint64_t *next) MUST_USE;
+/* Whether `from` reaches back to where history begins: the oldest contract, or the block that the
+ * configuration names. True until somebody says otherwise. */
+bool store_backfill_is_whole(struct store *store, uint64_t chain_id);
+void store_backfill_set_whole(struct store *store, uint64_t chain_id, bool whole);
 void store_backfill_set(struct store *store, uint64_t chain_id, uint64_t from, uint64_t next);
 
 /* The contracts whose history is read or being read: one that is not among them yet needs a
@@ -62,6 +66,35 @@ void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_
                        const struct hash32 *topic0s, size_t topic_count, uint64_t upto,
                        struct seen_log_list *out);
 void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log);
+
+/* --- changes that people are told about, once each ---------------------------------------------
+ */
+
+/* The first block whose logs of the contract are news; the first call decides. */
+void store_watched_add(struct store *store, uint64_t chain_id, const struct address *contract,
+                       uint64_t since);
+/* Up to limit news at or below block upto that nobody was told about yet, in chain order. */
+void store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id, uint64_t upto,
+                      size_t limit, struct seen_log_list *out);
+void store_log_told(struct store *store, uint64_t chain_id, const struct seen_log *log);
+/* Every log of the transaction in that block, in chain order. */
+void store_log_of_tx(struct store *store, struct arena *arena, uint64_t chain_id,
+                     const struct seen_log *one, struct seen_log_list *out);
+
+/* History that nobody was told about: how many logs of each contract and topic0; and the mark that
+ * somebody was. */
+struct log_count {
+	struct address address;
+	struct hash32 topic0;
+	uint64_t count, first_block, last_block;
+};
+struct log_counts {
+	struct log_count *items;
+	size_t count;
+};
+void store_history_untold(struct store *store, struct arena *arena, uint64_t chain_id,
+                          struct log_counts *out);
+void store_history_told(struct store *store, uint64_t chain_id);
 
 /* What others brought before a Safe or a timelock (contract) under this safeTxHash or operation id
  * (key) is remembered as told. True when it was not yet. */

@@ -168,10 +168,12 @@ static uint64_t cursor_number(const struct backfill *backfill)
 	return number;
 }
 
-/* Everything from block from to the cursor is to be read, for all addresses. */
+/* Everything from block from to the cursor is to be read, for all addresses; UINT64_MAX: nobody
+ * knows where history begins. */
 static void begin_at(struct backfill *backfill, uint64_t from, const char *why)
 {
 	uint64_t next = cursor_number(backfill) + 1, old_from, old_next;
+	bool whole = from != UINT64_MAX;
 
 	if (from > next)
 		from = next;
@@ -182,6 +184,7 @@ static void begin_at(struct backfill *backfill, uint64_t from, const char *why)
 	for (size_t i = 0; i < backfill->count; i++)
 		store_follow_add(backfill->store, chain_id(backfill), &backfill->addresses[i]);
 	store_backfill_set(backfill->store, chain_id(backfill), from, next);
+	store_backfill_set_whole(backfill->store, chain_id(backfill), whole);
 	store_event_add(backfill->store, "chain", chain_name(backfill),
 	                "history is read from block %" PRIu64 " on: %s", from, why);
 	store_commit(backfill->store);
@@ -258,13 +261,24 @@ static bool all_known(const struct backfill *backfill)
 	return true;
 }
 
+/* The configuration names an earlier block than the one that history was read back to. */
+static bool begins_earlier(const struct backfill *backfill)
+{
+	const struct config_chain *config = chain_config(backfill->chain);
+	uint64_t from, next;
+
+	return !config->start_auto &&
+	       store_backfill_get(backfill->store, chain_id(backfill), &from, &next) == 0 &&
+	       config->start_block < from;
+}
+
 static void go_on(struct backfill *backfill)
 {
 	const struct config_chain *config = chain_config(backfill->chain);
 
 	if (backfill->searching) {
 		search_next(backfill);
-	} else if (all_known(backfill)) {
+	} else if (all_known(backfill) && !begins_earlier(backfill)) {
 		step(backfill);
 	} else if (!config->start_auto) {
 		begin_at(backfill, config->start_block, "start_block in the configuration");

@@ -32,6 +32,7 @@ struct follower {
 	bool started, running, again; /* again: tick once more as soon as this one is over */
 	bool forced;                  /* the next good tick is told even if the head stands still */
 	bool failing;
+	bool watched; /* the store knows since when the addresses are watched */
 	unsigned low_heads;
 	size_t new_logs; /* since the last ticked */
 	/* The tick under way. */
@@ -120,9 +121,19 @@ static void backfill_found(size_t new_logs, void *arg)
 
 static void step(struct follower *follower);
 
+/* What a contract says from here on is news; what it said before is history. */
+static void note_watched(struct follower *follower)
+{
+	for (size_t i = 0; i < follower->address_count && !follower->watched; i++)
+		store_watched_add(follower->store, chain_id(follower), &follower->addresses[i],
+		                  follower->cursor + 1);
+	follower->watched = true;
+}
+
 static void record_step(struct follower *follower, const struct chain_log *logs, size_t count)
 {
 	store_begin(follower->store);
+	note_watched(follower);
 	follower->new_logs += backfill_record(follower->store, chain_id(follower), logs, count);
 	store_cursor_set(follower->store, chain_id(follower), follower->step_end.number,
 	                 &follower->step_end.hash);
@@ -403,6 +414,7 @@ void follower_set_addresses(struct follower *follower, const struct address *add
 	free(follower->addresses);
 	follower->addresses = sorted;
 	follower->address_count = unique;
+	follower->watched = false;
 	if (!follower->started)
 		return;
 	/* What is under way was asked with the old list. */

@@ -465,6 +465,89 @@ static void test_a_new_contract_gets_its_history(void **state)
 	assert_int_equal(world->new_logs, 11);
 }
 
+static size_t untold(struct world *world, uint64_t upto)
+{
+	struct arena arena = {0};
+	struct seen_log_list list;
+
+	store_log_untold(world->store, &arena, CHAIN, upto, 1000, &list);
+	arena_free(&arena);
+	return list.count;
+}
+
+/* What a contract said before it was watched is history, also what the overlap of the ticks and a
+ * restart bring; what it says from then on is news, also while nobody ran. */
+static void test_news_and_history(void **state)
+{
+	struct world *world = *state;
+	struct arena arena = {0};
+	struct log_counts history;
+	static const struct address newcomer = {{0xab}};
+
+	world->logs[12].address = world->logs[13].address = newcomer;
+	start(world);
+	finish_backfill(world);
+	assert_int_equal(untold(world, UINT64_MAX >> 1), 0);
+	world->node.head = 1101;
+	tick(world);
+	assert_int_equal(untold(world, 1099), 0);
+	assert_int_equal(untold(world, 1100), 1);
+	store_history_untold(world->store, &arena, CHAIN, &history);
+	assert_int_equal(history.count, 1);
+	assert_int_equal(history.items[0].count, 11);
+	assert_int_equal(history.items[0].first_block, 0);
+	assert_int_equal(history.items[0].last_block, 1000);
+	assert_true(address_equal(&history.items[0].address, &kms));
+
+	close_all(world);
+	world->node.head = 1250; /* block 1200 speaks of a contract that nobody follows yet */
+	open_all(world);
+	follower_set_addresses(world->follower, (struct address[]){kms, newcomer}, 2);
+	start(world);
+	finish_backfill(world);
+	assert_int_equal(untold(world, 1250), 2); /* 1200 was read forward */
+	world->node.head = 1350;
+	tick(world);
+	assert_int_equal(untold(world, 1350), 3);
+	store_begin(world->store);
+	store_history_told(world->store, CHAIN);
+	store_commit(world->store);
+	store_history_untold(world->store, &arena, CHAIN, &history);
+	assert_int_equal(history.count, 0);
+	assert_int_equal(untold(world, 1350), 3);
+	arena_free(&arena);
+}
+
+/* The advice of the line that says "set start_block". */
+static void test_an_earlier_start_is_honoured(void **state)
+{
+	struct world *world = *state;
+	uint64_t from, next;
+
+	world->config.start_auto = true;
+	world->node.state_from = 990;
+	start(world);
+	finish_backfill(world);
+	expect_stored(world, 1, 0);
+	assert_false(store_backfill_is_whole(world->store, CHAIN));
+	close_all(world);
+	world->config.start_auto = false;
+	world->config.start_block = 450;
+	open_all(world);
+	start(world);
+	finish_backfill(world);
+	expect_stored(world, 5, 10);
+	assert_true(store_backfill_is_whole(world->store, CHAIN));
+	assert_int_equal(store_backfill_get(world->store, CHAIN, &from, &next), 0);
+	assert_int_equal(from, 450);
+	unsigned before = world->node.requests;
+	close_all(world);
+	open_all(world);
+	start(world);
+	assert_false(follower_backfilling(world->follower)); /* and is not read again */
+	assert_in_range(world->node.requests - before, 1, 6);
+}
+
 static void test_failures_are_told_and_overcome(void **state)
 {
 	struct world *world = *state;
@@ -496,6 +579,8 @@ int main(void)
 	        WITH_WORLD(test_no_history_without_old_state),
 	        WITH_WORLD(test_backfill_goes_on_after_a_restart),
 	        WITH_WORLD(test_a_new_contract_gets_its_history),
+	        WITH_WORLD(test_news_and_history),
+	        WITH_WORLD(test_an_earlier_start_is_honoured),
 	        WITH_WORLD(test_failures_are_told_and_overcome),
 	};
 

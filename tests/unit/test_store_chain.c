@@ -254,6 +254,68 @@ static void logs_wait_until_somebody_acted(void **state)
 	assert_int_equal(list.items[1].block_number, 12);
 }
 
+static size_t untold(struct store_fixture *f, uint64_t upto, size_t limit,
+                     struct seen_log_list *out)
+{
+	store_log_untold(f->store, &f->arena, CHAIN, upto, limit, out);
+	return out->count;
+}
+
+static void changes_are_news_or_history_and_told_once(void **state)
+{
+	struct store_fixture *f = *state;
+	struct seen_log logs[] = {some_log(20, 1, 1), some_log(20, 0, 2), some_log(19, 0, 3),
+	                          some_log(21, 0, 4), some_log(22, 0, 5)};
+	struct address contract = store_fixture_address(1);
+	struct seen_log_list list;
+	struct log_counts history;
+
+	logs[4].address = store_fixture_address(2); /* not watched yet */
+	logs[0].tx_hash = logs[1].tx_hash;
+	for (size_t i = 0; i < ARRAY_LEN(logs); i++)
+		put(f, &logs[i]);
+	assert_int_equal(untold(f, 100, 100, &list), 0);
+	store_history_untold(f->store, &f->arena, CHAIN, &history);
+	assert_int_equal(history.count, 0);
+	store_begin(f->store);
+	store_watched_add(f->store, CHAIN, &contract, 20);
+	store_watched_add(f->store, CHAIN, &contract, 10); /* the first word counts */
+	store_commit(f->store);
+	assert_int_equal(untold(f, 20, 100, &list), 2);
+	assert_int_equal(list.items[0].log_index, 0);
+	assert_int_equal(untold(f, 21, 100, &list), 3);
+	assert_int_equal(untold(f, 21, 1, &list), 1);
+	store_log_of_tx(f->store, &f->arena, CHAIN, &logs[0], &list);
+	assert_int_equal(list.count, 2);
+	store_history_untold(f->store, &f->arena, CHAIN, &history);
+	assert_int_equal(history.count, 1);
+	assert_int_equal(history.items[0].count, 1);
+
+	store_begin(f->store);
+	store_log_told(f->store, CHAIN, &logs[1]);
+	store_history_told(f->store, CHAIN);
+	store_commit(f->store);
+	store_fixture_reopen(f);
+	put(f, &logs[1]);
+	assert_int_equal(untold(f, 100, 100, &list), 2);
+	store_history_untold(f->store, &f->arena, CHAIN, &history);
+	assert_int_equal(history.count, 0);
+}
+
+static void history_is_whole_until_somebody_says_otherwise(void **state)
+{
+	struct store_fixture *f = *state;
+
+	assert_true(store_backfill_is_whole(f->store, CHAIN));
+	store_begin(f->store);
+	store_backfill_set(f->store, CHAIN, 1, 1);
+	store_backfill_set_whole(f->store, CHAIN, false);
+	store_backfill_set(f->store, CHAIN, 1, 1); /* does not touch it */
+	store_commit(f->store);
+	assert_false(store_backfill_is_whole(f->store, CHAIN));
+	assert_true(store_backfill_is_whole(f->store, CHAIN + 1));
+}
+
 static void what_was_told_about_others_is_told_once(void **state)
 {
 	struct store_fixture *f = *state;
@@ -287,6 +349,8 @@ int main(void)
 	        WITH_STORE(backfill_resumes),
 	        WITH_STORE(followed_contracts_are_remembered),
 	        WITH_STORE(logs_wait_until_somebody_acted),
+	        WITH_STORE(changes_are_news_or_history_and_told_once),
+	        WITH_STORE(history_is_whole_until_somebody_says_otherwise),
 	        WITH_STORE(what_was_told_about_others_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
