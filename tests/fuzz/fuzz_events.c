@@ -23,6 +23,29 @@ static void put_hash(struct buf *out, const struct hash32 *hash)
 	buf_append(out, hash->b, sizeof(hash->b));
 }
 
+static void put_role(struct buf *out, const struct event *event)
+{
+	put_hash(out, &event->role.role);
+	put_address(out, &event->role.account);
+	put_address(out, &event->role.sender);
+}
+
+static void put_call(struct buf *out, const struct event *event)
+{
+	put_hash(out, &event->call.id);
+	put_number(out, event->call.index);
+	put_address(out, &event->call.target);
+	buf_append(out, event->call.value.b, sizeof(event->call.value.b));
+}
+
+static void put_delay(struct buf *out, const struct event *event)
+{
+	put_number(out, event->delay.nonce);
+	put_hash(out, &event->delay.hash);
+	put_address(out, &event->delay.to);
+	buf_append(out, event->delay.value.b, sizeof(event->delay.value.b));
+}
+
 /* The words in the order of the signature, without those of a dynamic value. */
 static void put_words(struct buf *out, const struct event *event)
 {
@@ -58,10 +81,7 @@ static void put_words(struct buf *out, const struct event *event)
 		return;
 	case EVENT_CALL_SCHEDULED:
 	case EVENT_CALL_EXECUTED:
-		put_hash(out, &event->call.id);
-		put_number(out, event->call.index);
-		put_address(out, &event->call.target);
-		buf_append(out, event->call.value.b, sizeof(event->call.value.b));
+		put_call(out, event);
 		return;
 	case EVENT_CALL_SALT:
 		put_hash(out, &event->salt.id);
@@ -72,9 +92,7 @@ static void put_words(struct buf *out, const struct event *event)
 		return;
 	case EVENT_ROLE_GRANTED:
 	case EVENT_ROLE_REVOKED:
-		put_hash(out, &event->role.role);
-		put_address(out, &event->role.account);
-		put_address(out, &event->role.sender);
+		put_role(out, event);
 		return;
 	case EVENT_REGISTRY:
 		put_hash(out, &event->registry.value);
@@ -102,10 +120,7 @@ static void put_words(struct buf *out, const struct event *event)
 		put_address(out, &event->approval.owner);
 		return;
 	case EVENT_DELAY_ADDED:
-		put_number(out, event->delay.nonce);
-		put_hash(out, &event->delay.hash);
-		put_address(out, &event->delay.to);
-		buf_append(out, event->delay.value.b, sizeof(event->delay.value.b));
+		put_delay(out, event);
 		return;
 	case EVENT_KMS_INFO:
 	case EVENT_GATEWAY:
