@@ -68,6 +68,17 @@ typedef void chain_rpc_fn(const struct error *error, const struct jval *result, 
 struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval *params /* taken */,
                            chain_rpc_fn *done, void *arg);
 
+/* A mined transaction, as a quorum sees it. */
+struct chain_transaction {
+	struct hash32 hash, block_hash;
+	struct address from, to; /* to: zero where it creates a contract */
+	struct bytes input;      /* valid during the callback */
+};
+typedef void chain_transaction_fn(const struct error *error,
+                                  const struct chain_transaction *transaction, void *arg);
+struct chain_op *chain_transaction(struct chain *chain, const struct hash32 *hash,
+                                   chain_transaction_fn *done, void *arg);
+
 struct chain_log {
 	struct address address;
 	struct hash32 topics[4];
