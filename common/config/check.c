@@ -115,6 +115,43 @@ static int check_addresses(const struct place *place, const struct config_target
 	return 0;
 }
 
+/* The scheduler's key is the power to schedule anything: it stands alone. */
+static int check_scheduler(const struct place *place, const struct config_target *target)
+{
+	const struct config_key *scheduler = &target->scheduler;
+
+	if (scheduler->password_file != NULL && scheduler->file == NULL)
+		return place_fail(place, "scheduler_key_password_file",
+		                  "is of no use without scheduler_key_file");
+	if (scheduler->file == NULL)
+		return 0;
+	if (target->model != MODEL_TIMELOCK)
+		return place_fail(place, "scheduler_key_file",
+		                  "is of no use with model %s; expected model timelock",
+		                  model_name(target->model));
+	if (target->executor.file != NULL && strcmp(scheduler->file, target->executor.file) == 0)
+		return place_fail(place, "scheduler_key_file",
+		                  "is the same file as executor_key_file; expected another key");
+	return 0;
+}
+
+/* What was not said is what the model can do. */
+static int check_execute(const struct place *place, struct config_target *target)
+{
+	bool said = tree_get(place->node, "execute") != NULL;
+
+	if (!lifecycle_has_timelock(target->model) || lifecycle_has_safe(target->model))
+		return 0;
+	if (said && target->execute == EXECUTE_SAFE)
+		return place_fail(place, "execute",
+		                  "safe needs a Safe, which model %s has not; expected direct or "
+		                  "manual",
+		                  model_name(target->model));
+	if (!said)
+		target->execute = target->executor.file != NULL ? EXECUTE_DIRECT : EXECUTE_MANUAL;
+	return 0;
+}
+
 static int check_keys(const struct place *place, const struct config_target *target)
 {
 	if (target->proposer.password_file != NULL && target->proposer.file == NULL)
@@ -154,15 +191,19 @@ static int check_service(const struct place *place, const struct config_target *
 
 int check_target(const struct place *place, void *base)
 {
-	const struct config_target *target = base;
+	struct config_target *target = base;
 	int rc = check_model(place, target);
 
 	if (rc == 0)
 		rc = check_addresses(place, target);
 	if (rc == 0)
+		rc = check_execute(place, target);
+	if (rc == 0)
 		rc = check_service(place, target);
 	if (rc == 0)
 		rc = check_keys(place, target);
+	if (rc == 0)
+		rc = check_scheduler(place, target);
 	if (rc == 0 && target->token_file != NULL && place->config->http.listen == NULL)
 		rc = place_fail(place, "token_file", "is of no use without http.listen");
 	return rc;

@@ -72,7 +72,7 @@ struct config_target {
 	enum evidence_level min_evidence;
 	struct hash_list known_os; /* SHA256(MRTD || RTMR0 || RTMR1 || RTMR2) */
 	struct config_service service;
-	struct config_key proposer, executor;
+	struct config_key proposer, executor, scheduler;
 	bool proposer_may_confirm;
 	char *token_file;          /* who may drop builds by HTTP; NULL: nobody */
 };

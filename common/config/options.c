@@ -79,7 +79,7 @@ static const struct option chain_options[] = {
          .fallback = "50",
          .unit = "gwei",
          FIELD(struct config_chain, max_fee_gwei),
-         .help = "What the executor key may spend per gas."},
+         .help = "What the executor or scheduler key may spend per gas."},
         {.name = "max_gas",
          .type = OPTION_NUMBER,
          .min = 21000,
@@ -87,14 +87,15 @@ static const struct option chain_options[] = {
          .fallback = "2000000",
          .unit = "gas",
          FIELD(struct config_chain, max_gas),
-         .help = "What one transaction of the executor key may use."},
+         .help = "What one transaction of the executor or scheduler key may use. Batches are cut to it, "
+                 "and to half a block of the chain."},
         {.name = "resend",
          .type = OPTION_DURATION,
          .min = 100 * MS,
          .max = DAY,
          .fallback = "3m",
          FIELD(struct config_chain, resend_ms),
-         .help = "A transaction of the executor key not mined for this long is sent again with a "
+         .help = "A transaction of these keys not mined for this long is sent again with a "
                  "higher fee."},
 };
 static const struct section chain_section = {
@@ -108,10 +109,10 @@ static const struct section chain_section = {
 
 static const struct choice model_choices[] = {
         {"safe+timelock", MODEL_SAFE_TIMELOCK, false},
-        {"safe", MODEL_SAFE, true},
-        {"timelock", MODEL_TIMELOCK, true},
+        {"safe", MODEL_SAFE, false},
+        {"timelock", MODEL_TIMELOCK, false},
         {"delay", MODEL_DELAY, true},
-        {"direct", MODEL_DIRECT, true},
+        {"direct", MODEL_DIRECT, false},
 };
 static const struct choice check_choices[] = {
         {"auto", CHECK_MODE_AUTO, false},
@@ -162,7 +163,8 @@ static const struct option batch_options[] = {
          .fallback = "20",
          .unit = "calls",
          FIELD(struct config_target, max_calls),
-         .help = "A batch with so many calls is drafted at once."},
+         .help = "A batch with so many calls is drafted at once; none has more, and fewer where "
+                 "their gas would take more than half a block."},
 };
 static const struct section batch_section = {SECTION(batch_options)};
 
@@ -217,12 +219,15 @@ static const struct option target_options[] = {
          .fallback = "safe+timelock",
          FIELD(struct config_target, model),
          CHOICES(model_choices),
-         .help = "How the registry contracts are governed."},
+         .help = "How the registry contracts are governed: by a Safe behind a timelock, a Safe "
+                 "alone, a timelock whose proposer is an ordinary account, or an ordinary account "
+                 "(`direct`, for development). GOVERNANCE.md says what each of them means."},
         {.name = "safe",
          .type = OPTION_ADDRESS,
          FIELD(struct config_target, safe),
          ALSO(struct config_target, has_safe),
-         .help = "The Safe (1.3.0, 1.4.1 or 1.5.0) that proposes."},
+         .help = "The Safe (1.3.0, 1.4.1 or 1.5.0) that proposes, or with model `safe` owns the "
+                 "contracts. Needed by every model with a Safe."},
         {.name = "timelock",
          .type = OPTION_SECTION,
          .flags = OPTION_SHORT,
@@ -247,6 +252,8 @@ static const struct option target_options[] = {
          .fallback = "safe",
          FIELD(struct config_target, execute),
          CHOICES(execute_choices),
+         .fallback_doc = "`safe`; without a Safe `direct` where there is an executor key, else "
+                         "`manual`",
          .help = "What happens when the timelock's delay is over: `safe` proposes a second Safe "
                  "transaction, `direct` "
                  "sends it with the executor key, `manual` waits for somebody else."},
@@ -317,8 +324,18 @@ static const struct option target_options[] = {
          .help = "A file with a token of 16 characters or more on one line: who shows it may drop "
                  "builds for this target by HTTP."},
         {.name = "scheduler_key_file",
-         .type = OPTION_ABSENT,
-         .help = "The key of an EOA proposer of a timelock."},
+         .type = OPTION_SECRET_FILE,
+         .flags = OPTION_SECRET,
+         FIELD(struct config_target, scheduler.file),
+         .help = "Dangerous. With model `timelock`: the key of the timelock's proposer, so that "
+                 "operations are scheduled without anybody's signature. Whoever has it can "
+                 "schedule anything on the timelock: only its delay and its cancellers are left. "
+                 "The same two forms; never the executor's key."},
+        {.name = "scheduler_key_password_file",
+         .type = OPTION_SECRET_FILE,
+         .flags = OPTION_SECRET,
+         FIELD(struct config_target, scheduler.password_file),
+         .help = "The password of that keystore, on one line."},
 };
 static const struct section target_section = {
         SECTION(target_options),

@@ -15,11 +15,13 @@ static const char *const names[] = {
         [ALARM_ENDPOINT] = "endpoint",
         [ALARM_EXPIRED] = "expired",
         [ALARM_FAILED] = "failed",
+        [ALARM_MULTISEND] = "multisend",
         [ALARM_NONCE_HOLE] = "nonce-hole",
         [ALARM_NO_CHECK] = "no-check",
         [ALARM_NOT_EXECUTED] = "not-executed",
         [ALARM_NOT_PROPOSED] = "not-proposed",
         [ALARM_OVERDUE] = "overdue",
+        [ALARM_OWNER_UNREADABLE] = "owner-unreadable",
         [ALARM_REJECTED] = "rejected",
         [ALARM_REMOVED_ON_CHAIN] = "removed-on-chain",
         [ALARM_SAFE_UNREADABLE] = "safe-unreadable",
@@ -27,6 +29,7 @@ static const char *const names[] = {
         [ALARM_SERVICE_CONTRADICTS] = "service-contradicts",
         [ALARM_SERVICE_UNUSABLE] = "service-unusable",
         [ALARM_SIMULATION_REVERTS] = "simulation-reverts",
+        [ALARM_TOO_MUCH_GAS] = "too-much-gas",
 };
 
 const char *alarm_name(enum alarm alarm)

@@ -371,6 +371,12 @@ static const char changes[] =
         " at INTEGER NOT NULL"
         ") STRICT;";
 
+/* Until then every proposal was sent by its Safe. */
+static const char senders[] =
+        "ALTER TABLE proposal ADD COLUMN sender BLOB NOT NULL CHECK (length(sender) = 20)"
+        " DEFAULT x'0000000000000000000000000000000000000000';"
+        "UPDATE proposal SET sender = safe;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -398,6 +404,8 @@ static const struct {
         {changes, "DROP TABLE preflight; DROP TABLE watched; ALTER TABLE backfill DROP COLUMN"
                   " whole; DROP INDEX seen_log_untold; ALTER TABLE seen_log DROP COLUMN told;"
                   " DELETE FROM upgrade WHERE version = 6; PRAGMA user_version = 5"},
+        {senders, "ALTER TABLE proposal DROP COLUMN sender; and the row of `upgrade` and user_version"
+                  " as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

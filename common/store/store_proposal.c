@@ -10,10 +10,10 @@ static int64_t insert_proposal(struct store *store, const struct new_proposal *p
 	int64_t target = store_target_id(store, proposal->target);
 	struct query *query = db_query(
 	        store->db, "INSERT INTO proposal (target_id, origin, chain_id, model, "
-	                   "state, flags, safe, timelock,"
+	                   "state, flags, safe, timelock, sender,"
 	                   " salt, predecessor, single, operation_id, attempt, delay, "
 	                   "ready_at, drafted_after, created_at, expires_at, urgent)"
-	                   " VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)");
+	                   " VALUES (?, ?, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)");
 
 	db_bind_int(query, target);
 	db_bind_text(query, proposal->origin);
@@ -21,6 +21,7 @@ static int64_t insert_proposal(struct store *store, const struct new_proposal *p
 	db_bind_int(query, proposal->model);
 	db_bind_blob(query, proposal->safe.b, sizeof(proposal->safe.b));
 	db_bind_blob(query, proposal->timelock.b, sizeof(proposal->timelock.b));
+	db_bind_blob(query, proposal->sender.b, sizeof(proposal->sender.b));
 	db_bind_blob(query, proposal->salt.b, sizeof(proposal->salt.b));
 	db_bind_blob(query, proposal->predecessor.b, sizeof(proposal->predecessor.b));
 	db_bind_int(query, proposal->single);
@@ -122,6 +123,7 @@ int store_proposal_create(struct store *store, const struct new_proposal *propos
 
 #define PROPOSAL_COLUMNS                                                                           \
 	" p.id, t.name, p.origin, p.chain_id, p.model, p.state, p.flags, p.safe, p.timelock, "     \
+	"p.sender, "                                                                               \
 	"p.salt, p.predecessor, p.single,"                                                         \
 	" p.operation_id, p.attempt, p.delay, p.ready_at, p.drafted_after, p.created_at, "         \
 	"p.expires_at, p.urgent, p.redraft "
@@ -137,6 +139,7 @@ static void read_proposal(struct query *query, struct arena *arena, struct propo
 	out->flags = (unsigned)db_int(query);
 	db_fixed(query, out->safe.b, sizeof(out->safe.b));
 	db_fixed(query, out->timelock.b, sizeof(out->timelock.b));
+	db_fixed(query, out->sender.b, sizeof(out->sender.b));
 	db_fixed(query, out->salt.b, sizeof(out->salt.b));
 	db_fixed(query, out->predecessor.b, sizeof(out->predecessor.b));
 	out->single = db_int(query) != 0;

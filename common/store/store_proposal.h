@@ -31,6 +31,7 @@ struct proposal {
 	enum proposal_state state;
 	unsigned flags;
 	struct address safe, timelock; /* its own, whatever the config says now; zero: none */
+	struct address sender; /* who sends what is drafted first: the Safe, or an account; zero: not known */
 	struct hash32 salt, predecessor, operation_id;
 	bool single;              /* scheduled by `schedule`, not as a batch */
 	uint64_t attempt;         /* the number in the salt */
@@ -52,7 +53,7 @@ struct new_proposal {
 	const char *origin;
 	uint64_t chain_id;
 	enum model model;
-	struct address safe, timelock;
+	struct address safe, timelock, sender;
 	struct hash32 salt, predecessor, operation_id;
 	bool single;
 	uint64_t attempt, delay;

@@ -77,7 +77,8 @@ static bool any_key(const struct config *config)
 {
 	for (size_t i = 0; i < config->target_count; i++)
 		if (config->targets[i].proposer.file != NULL ||
-		    config->targets[i].executor.file != NULL)
+		    config->targets[i].executor.file != NULL ||
+		    config->targets[i].scheduler.file != NULL)
 			return true;
 	return false;
 }
@@ -144,6 +145,8 @@ static void examine_secrets(struct exam *host, const struct config_target *targe
 	examine_secret(host, target->proposer.password_file);
 	examine_secret(host, target->executor.file);
 	examine_secret(host, target->executor.password_file);
+	examine_secret(host, target->scheduler.file);
+	examine_secret(host, target->scheduler.password_file);
 	examine_secret(host, target->service.api_key_file);
 }
 

@@ -180,6 +180,42 @@ static int add_key(struct keyring *keyring, const struct keyring_files *files,
 	return 0;
 }
 
+/* Two powers that must not be in one hand: who schedules a thing must not be the one who pushes it
+ * through. */
+static int check_apart(const struct keyring *keyring, const struct config_target *target,
+                       struct error *error)
+{
+	const uint8_t *scheduler = keyring_find(keyring, target->name, SIGNER_SCHEDULER);
+	const uint8_t *executor = keyring_find(keyring, target->name, SIGNER_EXECUTOR);
+
+	if (scheduler == NULL || executor == NULL || memcmp(scheduler, executor, 32) != 0)
+		return 0;
+	return error_set(error, ERR_DENIED,
+	                 "targets.%s.scheduler_key_file: is the same key as executor_key_file; "
+	                 "expected another one",
+	                 target->name);
+}
+
+static int add_keys_of(struct keyring *keyring, const struct keyring_files *files,
+                       const struct config_target *target, struct error *error)
+{
+	const struct {
+		struct key_source source;
+		enum signer_key which;
+	} keys[] = {
+	        {{target, &target->proposer, "proposer_key"}, SIGNER_PROPOSER},
+	        {{target, &target->executor, "executor_key"}, SIGNER_EXECUTOR},
+	        {{target, &target->scheduler, "scheduler_key"}, SIGNER_SCHEDULER},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		int rc = add_key(keyring, files, &keys[i].source, keys[i].which, error);
+		if (rc != 0)
+			return rc;
+	}
+	return check_apart(keyring, target, error);
+}
+
 int keyring_read(struct keyring **out, const struct config *config,
                  const struct keyring_files *files, struct error *error)
 {
@@ -187,17 +223,8 @@ int keyring_read(struct keyring **out, const struct config *config,
 	int rc = 0;
 
 	*out = NULL;
-	for (size_t i = 0; i < config->target_count && rc == 0; i++) {
-		const struct config_target *target = &config->targets[i];
-		rc = add_key(keyring, files,
-		             &(struct key_source){target, &target->proposer, "proposer_key"},
-		             SIGNER_PROPOSER, error);
-		if (rc == 0)
-			rc = add_key(
-			        keyring, files,
-			        &(struct key_source){target, &target->executor, "executor_key"},
-			        SIGNER_EXECUTOR, error);
-	}
+	for (size_t i = 0; i < config->target_count && rc == 0; i++)
+		rc = add_keys_of(keyring, files, &config->targets[i], error);
 	if (rc != 0) {
 		keyring_free(keyring);
 		return rc;

@@ -281,18 +281,13 @@ static int check_fees(const struct config_chain *chain, const struct eth_transac
 	return 0;
 }
 
-int policy_execution(const struct config *config, const char *target_name,
-                     const struct eth_transaction *tx, struct error *error)
+/* What both kinds of transaction have in common: a call of the target's timelock, paid for within
+ * the chain's limits. */
+static int check_timelock_transaction(const struct config_target *target,
+                                      const struct eth_transaction *tx, struct error *error)
 {
-	const struct config_target *target;
-
-	int rc = find_target(&target, config, target_name, error);
-	if (rc != 0)
-		return rc;
 	if (!lifecycle_has_timelock(target->model) || !target->has_timelock)
 		return error_set(error, ERR_DENIED, "the target has no timelock");
-	if (target->execute != EXECUTE_DIRECT)
-		return error_set(error, ERR_DENIED, "the target's execute is not direct");
 	if (tx->chain_id != target->chain->chain_id)
 		return error_set(error, ERR_DENIED, "chain %" PRIu64 " is not the target's chain",
 		                 tx->chain_id);
@@ -300,6 +295,34 @@ int policy_execution(const struct config *config, const char *target_name,
 		return error_set(error, ERR_DENIED, "it does not go to the target's timelock");
 	if (!u256_is_zero(&tx->value))
 		return error_set(error, ERR_DENIED, "it sends a value");
-	rc = check_fees(target->chain, tx, error);
+	return check_fees(target->chain, tx, error);
+}
+
+int policy_execution(const struct config *config, const char *target_name,
+                     const struct eth_transaction *tx, struct error *error)
+{
+	const struct config_target *target;
+
+	int rc = find_target(&target, config, target_name, error);
+	if (rc == 0)
+		rc = check_timelock_transaction(target, tx, error);
+	if (rc == 0 && target->execute != EXECUTE_DIRECT)
+		rc = error_set(error, ERR_DENIED, "the target's execute is not direct");
 	return rc != 0 ? rc : check_execute(config, target, tx->data, error);
+}
+
+int policy_schedule(const struct config *config, const char *target_name,
+                    const struct eth_transaction *tx, struct error *error)
+{
+	const struct config_target *target;
+
+	int rc = find_target(&target, config, target_name, error);
+	if (rc == 0 && target->model != MODEL_TIMELOCK)
+		rc = error_set(
+		        error, ERR_DENIED,
+		        "the target's model is %s, whose timelock no key of ours schedules on",
+		        model_name(target->model));
+	if (rc == 0)
+		rc = check_timelock_transaction(target, tx, error);
+	return rc != 0 ? rc : check_schedule(config, target, tx->data, error);
 }

@@ -30,4 +30,9 @@ int policy_delete(const struct config *config, const char *target, uint64_t totp
 int policy_execution(const struct config *config, const char *target,
                      const struct eth_transaction *tx, struct error *error) MUST_USE;
 
+/* scheduleBatch of registry calls, predecessor 0, to the timelock of a target with model timelock,
+ * value 0, within the same limits: with the scheduler key, whose use needs nobody else. */
+int policy_schedule(const struct config *config, const char *target,
+                    const struct eth_transaction *tx, struct error *error) MUST_USE;
+
 #endif

@@ -122,6 +122,9 @@ static int open_files(struct signer *signer, const struct config *config, struct
 		if (rc == 0)
 			rc = add_key(signer, &hello, target->name, &target->executor,
 			             "executor_key", error);
+		if (rc == 0)
+			rc = add_key(signer, &hello, target->name, &target->scheduler,
+			             "scheduler_key", error);
 	}
 	if (rc == 0)
 		wire_put_hello(&signer->hello, &hello);
@@ -132,7 +135,8 @@ static bool has_keys(const struct config *config)
 {
 	for (size_t i = 0; i < config->target_count; i++) {
 		if (config->targets[i].proposer.file != NULL ||
-		    config->targets[i].executor.file != NULL)
+		    config->targets[i].executor.file != NULL ||
+		    config->targets[i].scheduler.file != NULL)
 			return true;
 	}
 	return false;
@@ -610,13 +614,28 @@ void signer_sign_delete(struct signer *signer, const char *target,
 	buf_free(&body);
 }
 
+static void ask_transaction(struct signer *signer, enum wire_kind kind,
+                            const struct wire_execution *question, struct request *request)
+{
+	struct buf body = {0};
+
+	wire_put_execution(&body, question);
+	ask(signer, kind, &body, request);
+	buf_free(&body);
+}
+
 void signer_sign_execution(struct signer *signer, const char *target,
                            const struct eth_transaction *tx, signer_transaction_fn *done, void *arg)
 {
-	struct wire_execution question = {.target = target, .tx = *tx};
-	struct buf body = {0};
+	ask_transaction(signer, WIRE_SIGN_EXECUTION,
+	                &(struct wire_execution){.target = target, .tx = *tx},
+	                new_request(NULL, done, arg));
+}
 
-	wire_put_execution(&body, &question);
-	ask(signer, WIRE_SIGN_EXECUTION, &body, new_request(NULL, done, arg));
-	buf_free(&body);
+void signer_sign_schedule(struct signer *signer, const char *target,
+                          const struct eth_transaction *tx, signer_transaction_fn *done, void *arg)
+{
+	ask_transaction(signer, WIRE_SIGN_SCHEDULE,
+	                &(struct wire_execution){.target = target, .tx = *tx},
+	                new_request(NULL, done, arg));
 }

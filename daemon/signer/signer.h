@@ -25,7 +25,7 @@ int signer_start(struct signer **out, struct loop *loop, const struct config *co
 void signer_free(struct signer *signer);
 
 /* Whether the target has such a key, and its address (told by the signer at its start). */
-enum signer_key { SIGNER_PROPOSER = 1, SIGNER_EXECUTOR = 2 };
+enum signer_key { SIGNER_PROPOSER = 1, SIGNER_EXECUTOR = 2, SIGNER_SCHEDULER = 3 };
 bool signer_address(const struct signer *signer, const char *target, enum signer_key key,
                     struct address *out);
 
@@ -52,6 +52,9 @@ typedef void signer_transaction_fn(const struct error *error, struct bytes raw,
 void signer_sign_execution(struct signer *signer, const char *target,
                            const struct eth_transaction *tx, signer_transaction_fn *done,
                            void *arg);
+/* The same with its scheduler key: a schedule on a timelock whose proposer that is. */
+void signer_sign_schedule(struct signer *signer, const char *target,
+                          const struct eth_transaction *tx, signer_transaction_fn *done, void *arg);
 
 /* The role itself: runs in its own process on the socket; returns the exit status. */
 int signer_role_main(int socket);

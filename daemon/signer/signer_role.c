@@ -90,13 +90,25 @@ static int prepare(struct role_state *state, const struct wire_hello *hello, str
 
 /* --- answering ------------------------------------------------------------------------------- */
 
+static const char *key_name(enum signer_key key)
+{
+	switch (key) {
+	case SIGNER_PROPOSER:
+		return "proposer";
+	case SIGNER_EXECUTOR:
+		return "executor";
+	case SIGNER_SCHEDULER:
+		return "scheduler";
+	}
+	return "such";
+}
+
 static int get_key(const uint8_t **key, const struct role_state *state, const char *target,
                    enum signer_key which, struct error *error)
 {
 	*key = keyring_find(state->keyring, target, which);
 	if (*key == NULL)
-		return error_set(error, ERR_DENIED, "the target has no %s key",
-		                 which == SIGNER_PROPOSER ? "proposer" : "executor");
+		return error_set(error, ERR_DENIED, "the target has no %s key", key_name(which));
 	return 0;
 }
 
@@ -168,9 +180,23 @@ static int answer_delete(const struct role_state *state, struct arena *arena, st
 	return 0;
 }
 
-static int answer_execution(const struct role_state *state, struct arena *arena, struct bytes body,
-                            struct answer *answer, struct error *error)
+typedef int policy_transaction_fn(const struct config *config, const char *target,
+                                  const struct eth_transaction *tx, struct error *error);
+struct transaction_request {
+	enum signer_key key;
+	policy_transaction_fn *policy;
+	const char *what;
+};
+static const struct transaction_request execution = {SIGNER_EXECUTOR, policy_execution,
+                                                     "the execution"};
+static const struct transaction_request schedule = {SIGNER_SCHEDULER, policy_schedule,
+                                                    "the schedule"};
+
+static int answer_transaction(const struct role_state *state,
+                              const struct transaction_request *kind, struct bytes body,
+                              struct answer *answer, struct error *error)
 {
+	struct arena arena = {0};
 	char text[HASH32_TEXT_SIZE];
 	struct ecdsa_signature signature;
 	struct wire_execution request;
@@ -178,13 +204,16 @@ static int answer_execution(const struct role_state *state, struct arena *arena,
 	struct buf raw = {0};
 	const uint8_t *key;
 
-	if (wire_get_execution(arena, &request, body) != 0)
+	if (wire_get_execution(&arena, &request, body) != 0) {
+		arena_free(&arena);
 		return malformed(error);
-	int rc = policy_execution(state->config, request.target, &request.tx, error);
+	}
+	int rc = kind->policy(state->config, request.target, &request.tx, error);
 	if (rc == 0)
-		rc = get_key(&key, state, request.target, SIGNER_EXECUTOR, error);
+		rc = get_key(&key, state, request.target, kind->key, error);
 	if (rc != 0) {
-		log_unusual(request.target, "refused to sign an execution: %s", error->text);
+		log_unusual(request.target, "refused to sign %s: %s", kind->what, error->text);
+		arena_free(&arena);
 		return rc;
 	}
 	struct hash32 digest = eth_transaction_signing_hash(&request.tx);
@@ -194,7 +223,8 @@ static int answer_execution(const struct role_state *state, struct arena *arena,
 	answer->kind = WIRE_TRANSACTION;
 	wire_put_transaction(&answer->body, &out);
 	buf_free(&raw);
-	log_info(request.target, "signed the execution %s", hash32_text(text, &out.hash));
+	log_info(request.target, "signed %s %s", kind->what, hash32_text(text, &out.hash));
+	arena_free(&arena);
 	return 0;
 }
 
@@ -212,7 +242,10 @@ static int answer_request(const struct role_state *state, const struct message *
 		rc = answer_delete(state, &arena, request->body, answer, error);
 		break;
 	case WIRE_SIGN_EXECUTION:
-		rc = answer_execution(state, &arena, request->body, answer, error);
+		rc = answer_transaction(state, &execution, request->body, answer, error);
+		break;
+	case WIRE_SIGN_SCHEDULE:
+		rc = answer_transaction(state, &schedule, request->body, answer, error);
 		break;
 	default:
 		rc = error_set(error, ERR_DENIED, "a request of kind %u, which is not in the table",

@@ -28,6 +28,7 @@ static bool again_request(struct arena *arena, struct buf *again, uint8_t kind, 
 		wire_put_delete(again, &delete);
 		return true;
 	case WIRE_SIGN_EXECUTION:
+	case WIRE_SIGN_SCHEDULE:
 		if (wire_get_execution(arena, &execution, body) != 0)
 			return false;
 		wire_put_execution(again, &execution);

@@ -224,12 +224,15 @@ static const struct refusal refusals[] = {
         {3, "http: {listen: 0.0.0.0:9464}",
          "lab.yaml:3: http.listen: 0.0.0.0:9464 is not an address of this machine alone; expected "
          "127.0.0.1 or [::1], or TLS"},
-        {3, "http: {listen: \"[::]:9464\"}", "lab.yaml:3: http.listen: [::]:9464 is not an address"},
+        {3, "http: {listen: \"[::]:9464\"}",
+         "lab.yaml:3: http.listen: [::]:9464 is not an address"},
         {3, "http: {listen: 192.168.1.5:9464}",
          "lab.yaml:3: http.listen: 192.168.1.5:9464 is not an address of this machine"},
-        {3, "http: {listen: \"[::ffff:10.0.0.1]:1\"}", "lab.yaml:3: http.listen: [::ffff:10.0.0.1]"},
+        {3, "http: {listen: \"[::ffff:10.0.0.1]:1\"}",
+         "lab.yaml:3: http.listen: [::ffff:10.0.0.1]"},
         {3, "http: {listen: localhost:9464}",
-         "lab.yaml:3: http.listen: found \"localhost:9464\"; expected a numeric address and a port"},
+         "lab.yaml:3: http.listen: found \"localhost:9464\"; expected a numeric address and a "
+         "port"},
         {3, "http: {listen: 127.0.0.1}", "lab.yaml:3: http.listen: found \"127.0.0.1\""},
         {3, "http: {listen: 127.0.0.1:65536}", "lab.yaml:3: http.listen: found"},
         {3, "http: {listen: \"::1:80\"}", "lab.yaml:3: http.listen: found"},
@@ -247,14 +250,16 @@ static const struct refusal refusals[] = {
         {3, "notify: []", "lab.yaml:3: notify: is not available in this version"},
         {16, "    model: delay",
          "lab.yaml:16: targets.payments.model: \"delay\" is not available in this version"},
-        {16, "    model: timelock",
-         "lab.yaml:16: targets.payments.model: \"timelock\" is not available in this version"},
-        {16, "    model: direct",
-         "lab.yaml:16: targets.payments.model: \"direct\" is not available in this version"},
         {19, "    delay: {address: " APP "}",
          "lab.yaml:19: targets.payments.delay: is not available in this version"},
         {19, "    scheduler_key_file: /k",
-         "lab.yaml:19: targets.payments.scheduler_key_file: is not available in this version"},
+         "lab.yaml:19: targets.payments.scheduler_key_file: is of no use with model safe+timelock"},
+        {19, "    scheduler_key_password_file: /k",
+         "lab.yaml:19: targets.payments.scheduler_key_password_file: is of no use"},
+        {16, "    model: timelock\n    execute: safe",
+         "lab.yaml:17: targets.payments.execute: safe needs a Safe, which model timelock has not"},
+        {16, "    model: timelock\n    executor_key_file: /k\n    scheduler_key_file: /k",
+         "lab.yaml:18: targets.payments.scheduler_key_file: is the same file as executor_key_file"},
         {19, "    known_os: [0x12]",
          "lab.yaml:19: targets.payments.known_os: \"0x12\"; expected 64 hex digits"},
         {19, "    known_os: 12",
@@ -566,12 +571,56 @@ static void test_documents(void **state)
 	check_document("docs/registrard.yaml.5", config_options_man);
 }
 
+static const struct config_target *only_target(struct config **config, const char *lines)
+{
+	struct arena arena = {0};
+	struct error error;
+	const char *text = arena_printf(&arena,
+	                                "chains:\n  c: {chain_id: 1, rpc: [http://a.example]}\n"
+	                                "targets:\n  t:\n    chain: c\n    kms: \"" KMS "\"\n%s"
+	                                "watch: [{path: /srv, target: t}]\n",
+	                                lines);
+
+	if (config_parse(config, "lab.yaml", bytes_text(text), &error) != 0)
+		fail_msg("%s", error.text);
+	arena_free(&arena);
+	return &(*config)->targets[0];
+}
+
+/* Each model needs what it uses, and what is not said is what it can do. */
+static void test_models(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	const struct config_target *t =
+	        only_target(&config, "    model: safe\n    safe: " SAFE "\n");
+	assert_int_equal(t->model, MODEL_SAFE);
+	assert_false(t->has_timelock);
+	config_free(config);
+	t = only_target(&config, "    model: timelock\n    timelock: " TIMELOCK "\n");
+	assert_int_equal(t->model, MODEL_TIMELOCK);
+	assert_int_equal(t->execute, EXECUTE_MANUAL);
+	assert_null(t->scheduler.file);
+	config_free(config);
+	t = only_target(&config, "    model: timelock\n    timelock: " TIMELOCK
+	                         "\n    executor_key_file: /e\n    scheduler_key_file: /s\n");
+	assert_int_equal(t->execute, EXECUTE_DIRECT);
+	assert_string_equal(t->scheduler.file, "/s");
+	config_free(config);
+	t = only_target(&config, "    model: direct\n");
+	assert_int_equal(t->model, MODEL_DIRECT);
+	assert_false(t->has_safe);
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_refusals),
 	        cmocka_unit_test(test_empty),
 	        cmocka_unit_test(test_values),
+	        cmocka_unit_test(test_models),
 	        cmocka_unit_test(test_endpoints),
 	        cmocka_unit_test(test_thousands_of_endpoints),
 	        cmocka_unit_test(test_service_defaults_to_none),

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* Models that the configuration does not offer yet are set by adjust_models below.
- * pay and ship are governed the same way; other has another timelock; plain is a Safe alone; sole
+/* pay and ship are governed the same way; other has another timelock; plain is a Safe alone; sole
  * has no Safe; far is pay on another chain. */
 static const char yaml[] =
         "state_dir: /var/lib/registrard\n"
@@ -47,17 +46,16 @@ static const char yaml[] =
         "    chain: base\n"
         "    kms: \"0x1000000000000000000000000000000000000005\"\n"
         "    app: \"0x1000000000000000000000000000000000000006\"\n"
-        "    model: safe+timelock\n"
+        "    model: safe\n"
         "    safe: \"0x5000000000000000000000000000000000000001\"\n"
-        "    timelock: {address: \"0x7000000000000000000000000000000000000004\"}\n"
         "  sole:\n"
         "    chain: base\n"
         "    kms: \"0x1000000000000000000000000000000000000007\"\n"
-        "    model: safe+timelock\n"
-        "    safe: \"0x5000000000000000000000000000000000000001\"\n"
+        "    model: timelock\n"
         "    timelock: {address: \"0x7000000000000000000000000000000000000003\"}\n"
         "    execute: direct\n"
         "    executor_key_file: /keys/e\n"
+        "    scheduler_key_file: /keys/s\n"
         "  far:\n"
         "    chain: far\n"
         "    kms: \"0x1000000000000000000000000000000000000008\"\n"
@@ -549,17 +547,57 @@ static void an_execution_runs_registry_calls_within_its_limits(void **state)
 	buf_free(&fixture.calldata);
 }
 
-static struct config_target *changeable(const char *name)
+static void refuse_schedule(const char *name, const struct eth_transaction *tx, const char *reason)
 {
-	return &config->targets[target(name) - config->targets];
+	error = (struct error){0};
+	assert_int_equal(policy_schedule(config, name, tx, &error), ERR_DENIED);
+	if (strstr(error.text, reason) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", error.text, reason);
 }
 
-static void adjust_models(void)
+/* The dangerous key: scheduleBatch of the target's own registry calls, and nothing else. */
+static void a_scheduler_schedules_registry_calls_alone(void **state)
 {
-	changeable("plain")->model = MODEL_SAFE;
-	changeable("plain")->has_timelock = false;
-	changeable("sole")->model = MODEL_TIMELOCK;
-	changeable("sole")->has_safe = false;
+	struct fixture fixture = {0};
+	struct contract_call foreign;
+
+	(void)state;
+	add_call(&fixture, &target("sole")->kms, KIND_OS_IMAGE);
+	timelock_encode_schedule(&fixture.calldata, &fixture.batch, 3600);
+	fixture.tx.data = buf_bytes(&fixture.calldata);
+	struct eth_transaction good = execution(&fixture), tx = good;
+	good.to = tx.to = target("sole")->timelock;
+	assert_int_equal(policy_schedule(config, "sole", &tx, &error), 0);
+	refuse_schedule("nobody", &tx, "no target");
+	refuse_schedule("pay", &tx, "model is safe+timelock");
+	refuse_schedule("plain", &tx, "model is safe");
+	refuse("sole", &tx, "not exactly an execute"); /* the executor's key does not schedule */
+	tx.gas++;
+	refuse_schedule("sole", &tx, "max_gas");
+	tx = good;
+	tx.max_fee = u256_from(50000000001);
+	refuse_schedule("sole", &tx, "max_fee_gwei");
+	tx = good;
+	tx.value = u256_from(1);
+	refuse_schedule("sole", &tx, "value");
+	tx = good;
+	tx.to = target("pay")->timelock;
+	refuse_schedule("sole", &tx, "target's timelock");
+	tx = good;
+	tx.data.len--;
+	refuse_schedule("sole", &tx, "not exactly a scheduleBatch");
+	buf_clear(&fixture.calldata);
+	timelock_encode_execute(&fixture.calldata, &fixture.batch);
+	tx.data = buf_bytes(&fixture.calldata);
+	refuse_schedule("sole", &tx, "not exactly a scheduleBatch");
+	buf_clear(&fixture.calldata);
+	foreign = fixture.calls[0];
+	foreign.to = target("sole")->timelock; /* e.g. updateDelay */
+	fixture.batch.calls = &foreign;
+	timelock_encode_schedule(&fixture.calldata, &fixture.batch, 3600);
+	tx.data = buf_bytes(&fixture.calldata);
+	refuse_schedule("sole", &tx, "no known registry call");
+	buf_free(&fixture.calldata);
 }
 
 int main(void)
@@ -576,12 +614,12 @@ int main(void)
 	        cmocka_unit_test(a_multisend_must_hold_registry_calls_alone),
 	        cmocka_unit_test(cancelling_is_one_exact_call),
 	        cmocka_unit_test(a_rejection_is_empty),
+	        cmocka_unit_test(a_scheduler_schedules_registry_calls_alone),
 	        cmocka_unit_test(deletions_are_for_now_alone),
 	        cmocka_unit_test(an_execution_runs_registry_calls_within_its_limits),
 	};
 	if (config_parse(&config, "test.yaml", bytes_text(yaml), &error) != 0)
 		die("%s", error.text);
-	adjust_models();
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	config_free(config);
 	return failed;

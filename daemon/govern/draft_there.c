@@ -1,0 +1,262 @@
+/* What the chain has already: values in effect, operation ids in use, calls that others scheduled.
+ */
+#include "daemon/govern/draft.h"
+
+#include "common/governance/timelock.h"
+#include "daemon/govern/scheduled.h"
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+enum check_answer draft_wanted(const struct candidate *candidate)
+{
+	return candidate->call.action == ACTION_ADD ? CHECK_YES : CHECK_NO;
+}
+
+void draft_ask_checks(struct draft *draft, struct reads *reads, bool final)
+{
+	for (size_t i = 0; i < draft->count; i++) {
+		struct candidate *c = &draft->items[i];
+		struct registry_call call = {.contract = c->call.to, .as = c->call.kind};
+		if (c->dropped || (final && c->head != draft_wanted(c)))
+			continue;
+		check_add(final ? &c->final_check : &c->check, reads, draft->target->check, &call,
+		          &c->call.value);
+	}
+}
+
+bool draft_take_checks(struct draft *draft, const struct chain_read_result *results)
+{
+	char subject[SUBJECT_SIZE];
+	bool any = false;
+
+	for (size_t i = 0; i < draft->count; i++) {
+		struct candidate *c = &draft->items[i];
+		bool disagree;
+		if (c->dropped)
+			continue;
+		c->head = check_answer_of(&c->check, results, NULL, &disagree);
+		any |= c->head == draft_wanted(c);
+		if (disagree)
+			lane_alarm(draft->lane, ALARM_CHECKS_DISAGREE,
+			           measurement_subject(subject, c->measurement.id),
+			           "isAuthorized and the mapping of its contract disagree");
+	}
+	return any;
+}
+
+void draft_take_final_checks(struct draft *draft, const struct chain_read_result *results)
+{
+	for (size_t i = 0; i < draft->count; i++) {
+		struct candidate *c = &draft->items[i];
+		if (!c->dropped && c->head == draft_wanted(c))
+			c->final = check_answer_of(&c->final_check, results, NULL, NULL);
+	}
+}
+
+static void record_there(struct store *store, const struct candidate *c)
+{
+	if (c->call.action == ACTION_ADD)
+		store_measurement_set_status(store, c->measurement.id, MEASUREMENT_AUTHORIZED,
+		                             "already authorized on chain");
+	else
+		store_measurement_set_status(store, c->measurement.id, MEASUREMENT_REVOKED,
+		                             "not authorized on chain any more");
+}
+
+void draft_settle(struct draft *draft)
+{
+	static const char no_check[] = "the contract answers no check for it: is its address right "
+	                               "in the configuration?";
+	struct lane *lane = draft->lane;
+	struct store *store = lane->parts->store;
+	char subject[SUBJECT_SIZE];
+
+	store_begin(store);
+	for (size_t i = 0; i < draft->count; i++) {
+		struct candidate *c = &draft->items[i];
+		bool there = c->head == draft_wanted(c);
+		if (c->dropped || (c->head != CHECK_UNKNOWN && !there))
+			continue;
+		c->dropped = draft->reduced = true;
+		if (c->head == CHECK_UNKNOWN) {
+			store_measurement_set_status(store, c->measurement.id, MEASUREMENT_HELD,
+			                             no_check);
+			lane_alarm_once(lane, ALARM_NO_CHECK,
+			                measurement_subject(subject, c->measurement.id),
+			                "not proposed: %s", no_check);
+		} else if (c->final == draft_wanted(c)) {
+			record_there(store, c);
+		}
+		/* else: on chain but not final yet; it stays new and is looked at again */
+	}
+	store_commit(store);
+	if (draft->reduced)
+		lane_changed(lane);
+}
+
+/* --- the way ---------------------------------------------------------------------------------- */
+
+static void ask_attempts(struct draft *draft, struct reads *reads)
+{
+	struct hash32 id;
+
+	for (unsigned i = 0; i < DRAFT_ATTEMPTS; i++) {
+		draft_set_attempt(draft, draft->first_attempt + i);
+		path_operation_id(&id, &draft->path);
+		draft->attempt_reads[i] = reads_add_timestamp(reads, &draft->path.timelock, &id);
+	}
+}
+
+static void find_attempt(struct draft *draft, const struct chain_read_result *results)
+{
+	draft->attempt_seen = ATTEMPT_TAKEN;
+	for (unsigned i = 0; i < DRAFT_ATTEMPTS; i++) {
+		uint64_t timestamp;
+		if (reads_u64(&timestamp, &results[draft->attempt_reads[i]]) != 0) {
+			draft->attempt_seen = ATTEMPT_UNKNOWN;
+			return;
+		}
+		if (timestamp != TIMELOCK_TIMESTAMP_DONE) {
+			draft->attempt_seen = timestamp == TIMELOCK_TIMESTAMP_UNSET
+			                              ? ATTEMPT_FOUND
+			                              : ATTEMPT_PENDING;
+			draft_set_attempt(draft, draft->first_attempt + i);
+			return;
+		}
+	}
+}
+
+void draft_ask_way(struct draft *draft, struct reads *reads)
+{
+	switch (path_caller(draft->path.model)) {
+	case PATH_TIMELOCK:
+		draft->delay_read = reads_add_view(reads, &draft->path.timelock, VIEW_MIN_DELAY);
+		ask_attempts(draft, reads);
+		break;
+	case PATH_SAFE:
+		draft->version_read = reads_add_view(reads, &draft->path.safe, VIEW_SAFE_VERSION);
+		break;
+	case PATH_OWNER:
+		for (size_t i = 0; i < draft->count; i++)
+			if (!draft->items[i].dropped)
+				draft->facts[i].owner_read =
+				        reads_add_view(reads, &draft->items[i].call.to, VIEW_OWNER);
+		break;
+	case PATH_PROPOSER:
+	case PATH_EXECUTOR:
+		die("no registry is called by %s",
+		    path_account_name(path_caller(draft->path.model)));
+	}
+}
+
+static int take_version(struct draft *draft, const struct chain_read_result *result,
+                        struct error *error)
+{
+	char *text;
+
+	if (!result->success || view_text(&draft->arena, &text, result->returned) != 0)
+		return error_set(error, ERR_INVALID,
+		                 "the Safe does not answer VERSION(): is its address right in the "
+		                 "configuration?");
+	return safe_version_parse(&draft->safe_version, text, error);
+}
+
+static int take_owners(struct draft *draft, const struct chain_read_result *results,
+                       struct error *error)
+{
+	char contract[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < draft->count; i++) {
+		struct draft_call_facts *facts = &draft->facts[i];
+		if (draft->items[i].dropped)
+			continue;
+		const struct chain_read_result *result = &results[facts->owner_read];
+		if (!result->success || view_address(&facts->owner, result->returned) != 0)
+			return error_set(error, ERR_INVALID,
+			                 "the contract %s does not answer owner()",
+			                 address_text(contract, &draft->items[i].call.to));
+	}
+	return 0;
+}
+
+int draft_take_way(struct draft *draft, const struct chain_read_result *results,
+                   struct error *error)
+{
+	*error = (struct error){0};
+	switch (path_caller(draft->path.model)) {
+	case PATH_TIMELOCK:
+		draft->delay_known =
+		        reads_u64(&draft->path.delay, &results[draft->delay_read]) == 0;
+		find_attempt(draft, results);
+		return 0;
+	case PATH_SAFE:
+		return take_version(draft, &results[draft->version_read], error);
+	case PATH_OWNER:
+		return take_owners(draft, results, error);
+	case PATH_PROPOSER:
+	case PATH_EXECUTOR:
+		break;
+	}
+	die("no registry is called by %s", path_account_name(path_caller(draft->path.model)));
+}
+
+bool draft_set_owners_apart(struct draft *draft)
+{
+	const struct address *owner = NULL;
+
+	if (path_caller(draft->path.model) != PATH_OWNER)
+		return false;
+	for (size_t i = 0; i < draft->count; i++) {
+		if (draft->items[i].dropped)
+			continue;
+		if (owner == NULL)
+			owner = &draft->facts[i].owner;
+		else if (!address_equal(owner, &draft->facts[i].owner))
+			draft->items[i].dropped = draft->reduced = true;
+	}
+	return draft->reduced;
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+/* Nothing of the candidates is the batch that the timelock has, but it has all of their calls. */
+static void hold_scheduled(struct draft *draft, const struct hash32 *operation)
+{
+	char hash[HASH32_TEXT_SIZE];
+
+	draft_hold(
+	        draft, ALARM_SCHEDULED_ELSEWHERE,
+	        arena_printf(
+	                &draft->arena,
+	                "operation %s of the timelock, which is not ours, makes its call already",
+	                hash32_text(hash, operation)));
+}
+
+bool draft_set_apart(struct draft *draft)
+{
+	struct hash32 *operations = arena_array(&draft->arena, draft->count, sizeof(*operations));
+	const struct hash32 *keep = NULL;
+	bool apart = false, some_free = false;
+
+	for (size_t i = 0; i < draft->count; i++) {
+		const struct candidate *c = &draft->items[i];
+		struct contract_call call = {.to = c->call.to, .data = c->call.data};
+		operations[i] = (struct hash32){0};
+		if (c->dropped)
+			continue;
+		if (!scheduled_elsewhere(draft->lane, &draft->arena, &draft->path.timelock, &call,
+		                         NULL, &operations[i]))
+			some_free = true;
+		else if (keep == NULL)
+			keep = &operations[i];
+	}
+	if (keep == NULL)
+		return false;
+	const struct hash32 kept_operation = some_free ? (struct hash32){0} : *keep;
+	for (size_t i = 0; i < draft->count; i++)
+		if (!draft->items[i].dropped && !hash32_equal(&operations[i], &kept_operation))
+			draft->items[i].dropped = apart = true;
+	if (!apart)
+		hold_scheduled(draft, &kept_operation);
+	return true;
+}
