@@ -29,6 +29,7 @@ struct draft {
 	struct candidate *items;
 	struct draft_call_facts *facts; /* one per candidate */
 	size_t count;
+	bool urgent;  /* removals before which everything else waits */
 	bool reduced; /* a candidate was dropped since the chain was asked */
 
 	size_t delay_read, attempt_reads[DRAFT_ATTEMPTS], version_read;

@@ -71,6 +71,7 @@ struct proposal_id draft_store(struct draft *draft)
 	        .delay = path->delay,
 	        .drafted_after = scheduled ? 0 : draft->final.number,
 	        .expires_at = {clock_wall().ms + target->expire_ms},
+	        .urgent = draft->urgent,
 	        .reason = "every call was simulated and would succeed",
 	        .calls = calls_of(draft),
 	        .call_count = path->count,

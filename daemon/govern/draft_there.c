@@ -63,6 +63,13 @@ static void record_there(struct store *store, const struct candidate *c)
 		                             "not authorized on chain any more");
 }
 
+/* Its addition ran in blocks that the node asked now does not have yet, or still may run. */
+static bool may_come(struct draft *draft, const struct candidate *c)
+{
+	return c->call.action == ACTION_REMOVE &&
+	       gather_is_being_added(draft->lane, &draft->arena, &c->call, STATE_CONFIRMED);
+}
+
 void draft_settle(struct draft *draft)
 {
 	static const char no_check[] = "the contract answers no check for it: is its address right "
@@ -84,7 +91,7 @@ void draft_settle(struct draft *draft)
 			lane_alarm_once(lane, ALARM_NO_CHECK,
 			                measurement_subject(subject, c->measurement.id),
 			                "not proposed: %s", no_check);
-		} else if (c->final == draft_wanted(c)) {
+		} else if (c->final == draft_wanted(c) && !may_come(draft, c)) {
 			record_there(store, c);
 		}
 		/* else: on chain but not final yet; it stays new and is looked at again */

@@ -304,6 +304,7 @@ static bool start(struct drafter *drafter, const struct config_target *target)
 	}
 	draft->items = gathered.items;
 	draft->count = gathered.count;
+	draft->urgent = gathered.urgent;
 	draft->facts = arena_array(&draft->arena, draft->count, sizeof(*draft->facts));
 	drafter->op = chain_head(lane->chain, head_answered, drafter);
 	return true;

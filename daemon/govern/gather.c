@@ -49,24 +49,54 @@ static void set_removed(struct lane *lane, const struct measurement *m)
 	store_measurement_set_status(lane->parts->store, m->id, MEASUREMENT_REVOKED, reason);
 }
 
-/* True when the measurement needs a draft; else it was settled. */
-static bool make_candidate(struct candidate *out, struct arena *arena, struct lane *lane,
-                           const struct config_target *target, const struct measurement *m)
+/* The registry call that does this with the measurement. False, and it is held, when its target has
+ * no contract for it. */
+static bool make_call(struct candidate *out, struct arena *arena, struct lane *lane,
+                      const struct config_target *target, enum action action)
 {
-	struct store *store = lane->parts->store;
+	const struct measurement *m = &out->measurement;
 	struct registry_call registry;
-	struct proposal_id live;
-	struct seen_log removed;
+	uint8_t data[REGISTRY_CALL_SIZE];
 
-	*out = (struct candidate){.measurement = *m};
-	if (!m->wanted)
-		return false;
 	if (registry_call_for(&registry, target, m->kind) != 0) {
-		hold(store, m,
+		hold(lane->parts->store, m,
 		     "the target has no `app`, which is where compose hashes and devices are "
 		     "registered");
 		return false;
 	}
+	registry_encode_call(data, registry.as, action, &m->value);
+	out->call = (struct call){.to = registry.contract,
+	                          .data = arena_copy(arena, bytes_of(data, sizeof(data))),
+	                          .action = action,
+	                          .kind = registry.as,
+	                          .value = m->value};
+	return true;
+}
+
+/* True when a live proposal makes the call already: the measurement is linked to it. */
+static bool is_served(struct lane *lane, const struct candidate *candidate)
+{
+	const struct call *call = &candidate->call;
+	struct store *store = lane->parts->store;
+	struct proposal_id live;
+
+	if (store_call_live(store, lane->config->chain_id, &call->to, call->data, &live) != 0)
+		return false;
+	store_call_serve(store, lane->config->chain_id, &call->to, call->data,
+	                 candidate->measurement.id);
+	return true;
+}
+
+/* True when the measurement needs a draft that adds it; else it was settled. */
+static bool make_addition(struct candidate *out, struct arena *arena, struct lane *lane,
+                          const struct config_target *target, const struct measurement *m)
+{
+	struct store *store = lane->parts->store;
+	struct seen_log removed;
+
+	*out = (struct candidate){.measurement = *m, .group = m->value, .since = m->status_since};
+	if (!m->wanted || !make_call(out, arena, lane, target, ACTION_ADD))
+		return false;
 	if (m->level < target->min_evidence && !m->approved) {
 		hold(store, m,
 		     arena_printf(arena, "evidence %s, the target wants %s",
@@ -74,19 +104,8 @@ static bool make_candidate(struct candidate *out, struct arena *arena, struct la
 		                  evidence_level_name(target->min_evidence)));
 		return false;
 	}
-	uint8_t data[REGISTRY_CALL_SIZE];
-	registry_encode_call(data, registry.as, ACTION_ADD, &m->value);
-	out->call = (struct call){.to = registry.contract,
-	                          .data = arena_copy(arena, bytes_of(data, sizeof(data))),
-	                          .action = ACTION_ADD,
-	                          .kind = registry.as,
-	                          .value = m->value};
-	if (store_call_live(store, lane->config->chain_id, &out->call.to, out->call.data, &live) ==
-	    0) {
-		store_call_serve(store, lane->config->chain_id, &out->call.to, out->call.data,
-		                 m->id);
+	if (is_served(lane, out))
 		return false;
-	}
 	if (was_removed(lane, arena, out, &removed)) {
 		/* Until then a reorganisation may take the removal back: it waits. */
 		if (removed.block_number <= lane->final.number)
@@ -96,62 +115,164 @@ static bool make_candidate(struct candidate *out, struct arena *arena, struct la
 	return true;
 }
 
-static size_t count_value(const struct candidate *items, size_t count, const struct hash32 *value)
+bool gather_is_being_added(struct lane *lane, struct arena *arena, const struct call *call,
+                           enum proposal_state before)
+{
+	struct store *store = lane->parts->store;
+	uint8_t data[REGISTRY_CALL_SIZE];
+	struct proposal_id live;
+	struct proposal proposal;
+
+	registry_encode_call(data, call->kind, ACTION_ADD, &call->value);
+	return store_call_live(store, lane->config->chain_id, &call->to,
+	                       bytes_of(data, sizeof(data)), &live) == 0 &&
+	       store_proposal_get(store, arena, live, &proposal) == 0 && proposal.state < before;
+}
+
+/* True when the measurement needs a draft that removes it, as far as is known without the chain.
+ * While its addition may still land there is nothing to remove; as soon as it did, there is. */
+static bool make_removal(struct candidate *out, struct arena *arena, struct lane *lane,
+                         const struct config_target *target, const struct measurement *m)
+{
+	*out = (struct candidate){.measurement = *m, .group = m->value, .since = m->revoke_at};
+	if (!make_call(out, arena, lane, target, ACTION_REMOVE) || is_served(lane, out))
+		return false;
+	return m->status == MEASUREMENT_AUTHORIZED ||
+	       !gather_is_being_added(lane, arena, &out->call, STATE_EXECUTED);
+}
+
+/* --- batches ----------------------------------------------------------------------------------
+ */
+
+struct pile {
+	struct candidate *items;
+	size_t count;
+};
+
+static bool removes(const struct candidate *candidate)
+{
+	return candidate->call.action == ACTION_REMOVE;
+}
+
+static bool holds_group(const struct pile *pile, const struct hash32 *group)
+{
+	for (size_t i = 0; i < pile->count; i++)
+		if (hash32_equal(&pile->items[i].group, group))
+			return true;
+	return false;
+}
+
+static size_t count_group(const struct candidate *items, size_t count, const struct hash32 *group)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++)
-		found += hash32_equal(&items[i].measurement.value, value);
+		found += hash32_equal(&items[i].group, group);
 	return found;
 }
 
-/* A value that goes into two contracts goes into one batch: the cut never parts it, and lets a
- * first one through whole that is larger than the batch. */
+/* A value that goes into two contracts goes into one batch, and so does what takes the place of
+ * another: the cut never parts a group, and lets a first one through whole that is larger than the
+ * batch. */
 static size_t cut(struct candidate *out, const struct candidate *items, size_t count, size_t max)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count && kept < max; i++) {
-		const struct hash32 *value = &items[i].measurement.value;
-		if (count_value(items, i, value) > 0)
-			continue; /* came with the first of its value */
-		if (kept > 0 && kept + count_value(items + i, count - i, value) > max)
+		const struct hash32 *group = &items[i].group;
+		if (count_group(items, i, group) > 0)
+			continue; /* came with the first of its group */
+		if (kept > 0 && kept + count_group(items + i, count - i, group) > max)
 			break;
 		for (size_t k = i; k < count; k++)
-			if (hash32_equal(&items[k].measurement.value, value))
+			if (hash32_equal(&items[k].group, group))
 				out[kept++] = items[k];
 	}
 	return kept;
 }
 
-void gather(struct gathered *out, struct arena *arena, struct lane *lane,
-            const struct config_target *target, struct wall now)
+/* Removals first: where a batch is cut, additions wait. */
+static struct pile collect(struct arena *arena, struct lane *lane,
+                           const struct config_target *target)
 {
 	struct measurement_filter filter = {.target = target->name, .status = MEASUREMENT_NEW};
-	struct measurement_list list;
+	struct measurement_list wanted, revoked;
+
+	store_measurement_revoking(lane->parts->store, arena, target->name, &revoked);
+	store_measurement_list(lane->parts->store, arena, &filter, &wanted);
+	struct pile pile = {
+	        .items = arena_array(arena, revoked.count + wanted.count, sizeof(*pile.items))};
+	for (size_t i = 0; i < revoked.count; i++)
+		pile.count += make_removal(&pile.items[pile.count], arena, lane, target,
+		                           &revoked.items[i]);
+	struct pile removals = pile;
+	for (size_t i = 0; i < wanted.count; i++) {
+		struct candidate *next = &pile.items[pile.count];
+		if (!make_addition(next, arena, lane, target, &wanted.items[i]))
+			continue;
+		if (next->measurement.has_replaces &&
+		    holds_group(&removals, &next->measurement.replaces))
+			next->group = next->measurement.replaces;
+		pile.count++;
+	}
+	return pile;
+}
+
+/* Those that belong to a removal, or, with only_urgent, to an urgent one. */
+static struct pile with_removals(struct arena *arena, const struct pile *all, bool only_urgent)
+{
+	struct pile roots = {.items = arena_array(arena, all->count, sizeof(*roots.items))};
+	struct pile out = {.items = arena_array(arena, all->count, sizeof(*out.items))};
+
+	for (size_t i = 0; i < all->count; i++)
+		if (removes(&all->items[i]) && (!only_urgent || all->items[i].measurement.urgent))
+			roots.items[roots.count++] = all->items[i];
+	for (size_t i = 0; i < all->count; i++)
+		if (holds_group(&roots, &all->items[i].group))
+			out.items[out.count++] = all->items[i];
+	return out;
+}
+
+/* How long until nothing of the pile is younger than the target's quiet time; 0: it is quiet, or
+ * fills a batch. */
+static int64_t quiet_in_ms(const struct pile *pile, const struct config_target *target,
+                           struct wall now)
+{
 	int64_t newest = INT64_MIN;
 
-	*out = (struct gathered){.wait_ms = -1};
-	store_measurement_list(lane->parts->store, arena, &filter, &list);
-	struct candidate *items = arena_array(arena, list.count, sizeof(*items));
-	size_t count = 0;
-	for (size_t i = 0; i < list.count; i++) {
-		if (!make_candidate(&items[count], arena, lane, target, &list.items[i]))
-			continue;
-		if (list.items[i].status_since.ms > newest)
-			newest = list.items[i].status_since.ms;
-		count++;
-	}
-	if (count == 0)
-		return;
+	if (pile->count == 0 || pile->count >= target->max_calls)
+		return 0;
+	for (size_t i = 0; i < pile->count; i++)
+		if (pile->items[i].since.ms > newest)
+			newest = pile->items[i].since.ms;
 	int64_t wait = newest + target->quiet_ms - now.ms;
 	/* A wall clock that jumped back must not keep a batch waiting for ever. */
 	if (wait > target->quiet_ms)
 		wait = target->quiet_ms;
-	if (wait > 0 && count < target->max_calls) {
-		out->wait_ms = wait;
-		return;
+	return wait > 0 ? wait : 0;
+}
+
+void gather(struct gathered *out, struct arena *arena, struct lane *lane,
+            const struct config_target *target, struct wall now)
+{
+	*out = (struct gathered){.wait_ms = -1};
+	struct pile all = collect(arena, lane, target);
+	struct pile due = with_removals(arena, &all, true);
+	out->urgent = due.count > 0;
+	if (!out->urgent) {
+		/* What keeps arriving must not keep a removal waiting. */
+		struct pile removals = with_removals(arena, &all, false);
+		int64_t wait = quiet_in_ms(&all, target, now);
+		int64_t removals_wait = quiet_in_ms(&removals, target, now);
+		due = wait == 0 ? all : removals;
+		if (wait > 0 && (removals.count == 0 || removals_wait > 0)) {
+			out->wait_ms =
+			        removals.count > 0 && removals_wait < wait ? removals_wait : wait;
+			return;
+		}
 	}
-	out->items = arena_array(arena, count, sizeof(*items));
-	out->count = cut(out->items, items, count, target->max_calls);
+	if (due.count == 0)
+		return;
+	out->items = arena_array(arena, due.count, sizeof(*out->items));
+	out->count = cut(out->items, due.items, due.count, target->max_calls);
 }

@@ -129,7 +129,8 @@ static bool takes(const struct govern_world *w, const struct address *to, struct
 	if (address_equal(to, &w->timelock))
 		return memcmp(data.data, schedule_batch, 4) == 0;
 	return (address_equal(to, &w->kms) || address_equal(to, &w->app)) &&
-	       memcmp(data.data, kind_selector(kind, ACTION_ADD), 4) == 0;
+	       (memcmp(data.data, kind_selector(kind, ACTION_ADD), 4) == 0 ||
+	        memcmp(data.data, kind_selector(kind, ACTION_REMOVE), 4) == 0);
 }
 
 static bool contract(const struct address *to, struct bytes data, struct buf *returned, void *arg)

@@ -258,6 +258,75 @@ static void test_a_timelock_without_timestamps(void **state)
 	assert_int_equal(proposals(w).count, 0);
 }
 
+static void take_back(struct govern_world *w, struct measurement_id id, bool urgent)
+{
+	store_begin(w->store);
+	store_measurement_revoke(w->store, id, urgent, "uid 1000");
+	store_commit(w->store);
+	govern_wake(w->govern);
+}
+
+static void test_a_revoked_value_is_removed(void **state)
+{
+	struct govern_world *w = *state;
+	struct safe_tx_list txs;
+
+	say(w, &w->kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)), 1);
+	govern_world_start(w, &at_once);
+	struct measurement_id id = record(w, KIND_OS_IMAGE);
+	run_until(w, id, MEASUREMENT_AUTHORIZED);
+	take_back(w, id, true);
+	run_until(w, id, MEASUREMENT_PROPOSED);
+	struct proposal_list list = proposals(w);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.items[0].call_count, 1);
+	assert_int_equal(list.items[0].calls[0].action, ACTION_REMOVE);
+	assert_true(list.items[0].urgent);
+	store_safe_tx_list(w->store, &w->arena, list.items[0].id, &txs);
+	assert_int_equal(txs.count, 1);
+	assert_false(now(w, id).wanted);
+}
+
+static void test_what_is_not_there_is_revoked_without_a_proposal(void **state)
+{
+	struct govern_world *w = *state;
+
+	govern_world_start(w, &at_once);
+	struct measurement_id id = record(w, KIND_OS_IMAGE);
+	run_until(w, id, MEASUREMENT_PROPOSED);
+	struct proposal_id p = proposals(w).items[0].id;
+	take_back(w, id, false);
+	run_for(w, 200);
+	/* Its addition may still land. */
+	assert_int_equal(now(w, id).status, MEASUREMENT_PROPOSED);
+	store_begin(w->store);
+	assert_int_equal(store_proposal_move(w->store, p, STATE_DRAFTED, STATE_CANCELLED,
+	                                     "withdrawn", NULL, &w->error),
+	                 0);
+	store_commit(w->store);
+	govern_wake(w->govern);
+	run_until(w, id, MEASUREMENT_REVOKED);
+	assert_int_equal(proposals(w).count, 1);
+	assert_false(now(w, id).wanted);
+}
+
+static void test_a_removal_that_reverts_is_held(void **state)
+{
+	struct govern_world *w = *state;
+	uint8_t data[REGISTRY_CALL_SIZE];
+
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_REMOVE, &value);
+	world_reverts(w, &w->kms, bytes_of(data, sizeof(data)));
+	say(w, &w->kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)), 1);
+	govern_world_start(w, &at_once);
+	struct measurement_id id = record(w, KIND_OS_IMAGE);
+	run_until(w, id, MEASUREMENT_AUTHORIZED);
+	take_back(w, id, false);
+	run_until(w, id, MEASUREMENT_HELD);
+	assert_non_null(strstr(now(w, id).reason, "removeOsImageHash"));
+	assert_int_equal(proposals(w).count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)
 
 int main(void)
@@ -271,6 +340,9 @@ int main(void)
 	        TEST(test_getters_that_disagree_are_an_alarm),
 	        TEST(test_a_simulation_that_reverts),
 	        TEST(test_a_timelock_without_timestamps),
+	        TEST(test_a_revoked_value_is_removed),
+	        TEST(test_what_is_not_there_is_revoked_without_a_proposal),
+	        TEST(test_a_removal_that_reverts_is_held),
 	};
 
 	crypto_init();

@@ -371,6 +371,190 @@ static void test_added_again_after_a_removal(void **state)
 	assert_int_equal(look(w, 0), 1);
 }
 
+/* --- what people revoked ------------------------------------------------------------------------
+ */
+
+static void take_back(struct world *w, struct measurement_id id, bool urgent)
+{
+	store_begin(w->f->store);
+	store_measurement_revoke(w->f->store, id, urgent, "uid 1000");
+	store_commit(w->f->store);
+}
+
+static struct measurement_id authorized(struct world *w, unsigned value)
+{
+	struct measurement_id id = record(w, (struct find){.value = value});
+
+	store_begin(w->f->store);
+	store_measurement_set_status(w->f->store, id, MEASUREMENT_AUTHORIZED, "on chain");
+	store_commit(w->f->store);
+	return id;
+}
+
+static void replace(struct world *w, struct measurement_id id, unsigned value)
+{
+	struct hash32 replaced = store_fixture_hash(value);
+
+	store_begin(w->f->store);
+	store_measurement_set_replaces(w->f->store, id, &replaced);
+	store_commit(w->f->store);
+}
+
+static void test_a_revoked_value_is_removed_after_quiet(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id id = authorized(w, 1);
+	uint8_t data[REGISTRY_CALL_SIZE];
+	struct hash32 value = store_fixture_hash(1);
+
+	store_fixture_pass(w->f, 10 * QUIET_MS);
+	take_back(w, id, false);
+	assert_int_equal(look(w, 0), 0);
+	assert_int_equal(w->got.wait_ms, QUIET_MS);
+	store_fixture_pass(w->f, QUIET_MS);
+	assert_int_equal(look(w, 0), 1);
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_REMOVE, &value);
+	assert_int_equal(w->got.items[0].call.action, ACTION_REMOVE);
+	assert_true(bytes_equal(w->got.items[0].call.data, bytes_of(data, sizeof(data))));
+	assert_false(w->got.urgent);
+	/* Nothing about the value itself matters any more. */
+	w->targets[0].min_evidence = LEVEL_ATTESTED;
+	assert_int_equal(look(w, 0), 1);
+}
+
+static void test_what_keeps_arriving_keeps_no_removal_waiting(void **state)
+{
+	struct world *w = *state;
+
+	take_back(w, authorized(w, 1), false);
+	store_fixture_pass(w->f, QUIET_MS - 1);
+	record(w, (struct find){.value = 2});
+	assert_int_equal(look(w, 0), 0);
+	assert_int_equal(w->got.wait_ms, 1);
+	store_fixture_pass(w->f, 1);
+	assert_int_equal(look(w, 0), 1);
+	assert_int_equal(w->got.items[0].call.action, ACTION_REMOVE);
+	store_fixture_pass(w->f, QUIET_MS);
+	assert_int_equal(look(w, 0), 2); /* both actions in one batch, removals first */
+	assert_int_equal(w->got.items[0].call.action, ACTION_REMOVE);
+	assert_int_equal(w->got.items[1].call.action, ACTION_ADD);
+}
+
+static void test_an_urgent_removal_goes_alone_and_at_once(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id urgent = authorized(w, 1);
+
+	take_back(w, authorized(w, 2), false);
+	record(w, (struct find){.value = 3});
+	store_fixture_pass(w->f, QUIET_MS);
+	take_back(w, urgent, true);
+	assert_int_equal(look(w, 0), 1);
+	assert_true(w->got.urgent);
+	assert_int_equal(w->got.items[0].measurement.id.n, urgent.n);
+}
+
+static void test_what_replaces_goes_with_what_is_removed(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id wrong = authorized(w, 1);
+
+	for (unsigned value = 10; value < 20; value++)
+		record(w, (struct find){.value = value});
+	struct measurement_id right = record(w, (struct find){.value = 2});
+	replace(w, right, 1);
+	take_back(w, wrong, false);
+	store_fixture_pass(w->f, QUIET_MS);
+	w->targets[0].max_calls = 1;
+	assert_int_equal(look(w, 0), 2); /* never parted */
+	assert_int_equal(w->got.items[0].measurement.id.n, wrong.n);
+	assert_int_equal(w->got.items[1].measurement.id.n, right.n);
+	take_back(w, wrong, true);
+	w->targets[0].max_calls = 20;
+	assert_int_equal(look(w, 0), 2);
+	assert_true(w->got.urgent);
+	assert_int_equal(w->got.items[1].measurement.id.n, right.n);
+}
+
+static void test_what_replaces_nothing_that_is_there_goes_by_itself(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id right = record(w, (struct find){.value = 2});
+
+	replace(w, right, 1);
+	store_fixture_pass(w->f, QUIET_MS);
+	assert_int_equal(look(w, 0), 1);
+	assert_int_equal(w->got.items[0].measurement.id.n, right.n);
+}
+
+static void test_while_its_addition_may_land_there_is_nothing_to_remove(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id id = store_fixture_record(w->f, 1);
+	struct proposal_id added = store_fixture_propose(w->f, ACTION_ADD, 1, id);
+	struct proposal proposal;
+
+	/* The fixture's call is to the registry of the world. */
+	assert_int_equal(store_proposal_get(w->f->store, &w->f->arena, added, &proposal), 0);
+	w->targets[0].kms = proposal.calls[0].to;
+	struct hash32 value = store_fixture_hash(1);
+	uint8_t data[REGISTRY_CALL_SIZE];
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
+	assert_true(bytes_equal(proposal.calls[0].data, bytes_of(data, sizeof(data))));
+	take_back(w, id, true);
+	assert_int_equal(look(w, 0), 0);
+	assert_int_equal(now(w, id).status, MEASUREMENT_PROPOSED);
+	store_fixture_move(w->f, added, STATE_DRAFTED, STATE_MULTISIG, "posted");
+	assert_int_equal(look(w, 0), 0);
+	store_fixture_move(w->f, added, STATE_MULTISIG, STATE_EXECUTED, "it ran");
+	assert_int_equal(look(w, 0), 1); /* at once */
+	assert_true(gather_is_being_added(w->lane, &w->f->arena, &w->got.items[0].call,
+	                                  STATE_CONFIRMED));
+	store_fixture_move(w->f, added, STATE_EXECUTED, STATE_CONFIRMED, "final");
+	assert_int_equal(look(w, 0), 1);
+	assert_false(gather_is_being_added(w->lane, &w->f->arena, &w->got.items[0].call,
+	                                   STATE_CONFIRMED));
+}
+
+static void test_a_removal_under_way_serves(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id id = authorized(w, 1);
+
+	take_back(w, id, true);
+	assert_int_equal(look(w, 0), 1);
+	struct call call = w->got.items[0].call;
+	struct new_proposal new = {.target = "payments",
+	                           .origin = "external",
+	                           .chain_id = STORE_FIXTURE_CHAIN,
+	                           .model = MODEL_SAFE_TIMELOCK,
+	                           .calls = &call,
+	                           .call_count = 1};
+	struct proposal_id p;
+	store_begin(w->f->store);
+	assert_int_equal(store_proposal_create(w->f->store, &new, &p, &w->f->error), 0);
+	store_commit(w->f->store);
+	assert_int_equal(look(w, 0), 0);
+	assert_int_equal(now(w, id).status, MEASUREMENT_PROPOSED);
+	assert_false(now(w, id).wanted);
+}
+
+static void test_what_was_revoked_stays_away(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id id = authorized(w, 1);
+
+	take_back(w, id, false);
+	store_begin(w->f->store);
+	store_measurement_set_status(w->f->store, id, MEASUREMENT_REVOKED, "not there");
+	store_commit(w->f->store);
+	record(w, (struct find){.value = 1}); /* a rescan */
+	store_fixture_pass(w->f, QUIET_MS);
+	assert_int_equal(look(w, 0), 0);
+	assert_int_equal(w->got.wait_ms, -1);
+	assert_int_equal(now(w, id).status, MEASUREMENT_REVOKED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -390,6 +574,14 @@ int main(void)
 	        TEST(test_what_people_removed_is_not_asked_for_again),
 	        TEST(test_a_removal_that_is_not_final_only_waits),
 	        TEST(test_added_again_after_a_removal),
+	        TEST(test_a_revoked_value_is_removed_after_quiet),
+	        TEST(test_what_keeps_arriving_keeps_no_removal_waiting),
+	        TEST(test_an_urgent_removal_goes_alone_and_at_once),
+	        TEST(test_what_replaces_goes_with_what_is_removed),
+	        TEST(test_what_replaces_nothing_that_is_there_goes_by_itself),
+	        TEST(test_while_its_addition_may_land_there_is_nothing_to_remove),
+	        TEST(test_a_removal_under_way_serves),
+	        TEST(test_what_was_revoked_stays_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

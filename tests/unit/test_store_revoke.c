@@ -10,7 +10,7 @@
 
 #define CHAIN STORE_FIXTURE_CHAIN
 
-static void revoke(struct store_fixture *f, struct measurement_id id, bool urgent)
+static void take_back(struct store_fixture *f, struct measurement_id id, bool urgent)
 {
 	store_begin(f->store);
 	store_measurement_revoke(f->store, id, urgent, "uid 1000");
@@ -106,7 +106,7 @@ static void revoking_keeps_what_is_true_and_asks_for_the_rest(void **state)
 		struct measurement_id id = store_fixture_record(f, i + 1);
 		if (cases[i].before != MEASUREMENT_NEW)
 			set_status(f, id, cases[i].before);
-		revoke(f, id, false);
+		take_back(f, id, false);
 		store_fixture_reopen(f);
 		assert_int_equal(now(f, id).status, cases[i].after);
 		assert_int_equal(now(f, id).revoke_at.ms != 0, cases[i].asked);
@@ -124,7 +124,7 @@ static void revoking_takes_an_approval_back_and_is_over_with_the_value(void **st
 	struct measurement_id id = store_fixture_record(f, 1);
 
 	approve(f, id);
-	revoke(f, id, true);
+	take_back(f, id, true);
 	assert_false(now(f, id).approved);
 	assert_true(now(f, id).urgent);
 	set_status(f, id, MEASUREMENT_REVOKED);
@@ -139,12 +139,12 @@ static void a_second_word_can_only_make_it_more_urgent(void **state)
 	struct store_fixture *f = *state;
 	struct measurement_id id = store_fixture_record(f, 1);
 
-	revoke(f, id, false);
+	take_back(f, id, false);
 	int64_t first = now(f, id).revoke_at.ms;
 	store_fixture_pass(f, 1000);
-	revoke(f, id, true);
+	take_back(f, id, true);
 	store_fixture_pass(f, 1000);
-	revoke(f, id, false);
+	take_back(f, id, false);
 	assert_int_equal(now(f, id).revoke_at.ms, first);
 	assert_true(now(f, id).urgent);
 }
@@ -154,14 +154,14 @@ static void an_approval_and_a_hold_end_it(void **state)
 	struct store_fixture *f = *state;
 	struct measurement_id a = store_fixture_record(f, 1), b = store_fixture_record(f, 2);
 
-	revoke(f, a, true);
-	revoke(f, b, true);
+	take_back(f, a, true);
+	take_back(f, b, true);
 	approve(f, a);
 	set_status(f, b, MEASUREMENT_HELD);
 	assert_int_equal(revoking(f), 0);
 	assert_true(now(f, a).wanted);
 	assert_false(now(f, b).wanted);
-	revoke(f, b, false);
+	take_back(f, b, false);
 	assert_int_equal(now(f, b).status, MEASUREMENT_NEW);
 	assert_false(now(f, b).urgent);
 	assert_int_equal(revoking(f), 1);
@@ -172,7 +172,7 @@ static void new_evidence_brings_nothing_back(void **state)
 	struct store_fixture *f = *state;
 	struct measurement_id id = store_fixture_record(f, 1);
 
-	revoke(f, id, false);
+	take_back(f, id, false);
 	set_status(f, id, MEASUREMENT_REVOKED);
 	assert_int_equal(store_fixture_record(f, 1).n, id.n);
 	assert_int_equal(now(f, id).status, MEASUREMENT_REVOKED);
@@ -206,7 +206,7 @@ static void the_rest_of_a_batch_goes_on_as_approved_as_it_was(void **state)
 		struct measurement_id ids[2];
 		struct proposal_id id = propose_two(f, ids);
 		approve(f, ids[1]);
-		revoke(f, ids[0], false);
+		take_back(f, ids[0], false);
 		assert_int_equal(now(f, ids[0]).status, MEASUREMENT_PROPOSED);
 		withdraw(f, id, true);
 		assert_int_equal(proposal(f, id).flags, FLAG_WITHDRAWING);
@@ -229,7 +229,7 @@ static void what_is_withdrawn_as_a_whole_is_held(void **state)
 	struct measurement_id ids[2];
 	struct proposal_id id = propose_two(f, ids);
 
-	revoke(f, ids[0], false);
+	take_back(f, ids[0], false);
 	withdraw(f, id, true);
 	withdraw(f, id, false);
 	withdraw(f, id, true); /* the word about the whole stays */
@@ -245,7 +245,7 @@ static void what_lands_although_revoked_is_authorized_until_removed(void **state
 	struct measurement_id ids[2];
 	struct proposal_id added = propose_two(f, ids);
 
-	revoke(f, ids[0], false);
+	take_back(f, ids[0], false);
 	withdraw(f, added, true);
 	store_fixture_move(f, added, STATE_DRAFTED, STATE_EXECUTED, "it ran");
 	struct proposal_id removed = store_fixture_propose(f, ACTION_REMOVE, 1, ids[0]);
@@ -267,7 +267,7 @@ static void a_removal_that_people_reject_is_held(void **state)
 	struct measurement_id id = store_fixture_record(f, 1);
 
 	set_status(f, id, MEASUREMENT_AUTHORIZED);
-	revoke(f, id, true);
+	take_back(f, id, true);
 	struct proposal_id removed = store_fixture_propose(f, ACTION_REMOVE, 1, id);
 	assert_int_equal(now(f, id).status, MEASUREMENT_PROPOSED);
 	store_fixture_move(f, removed, STATE_DRAFTED, STATE_REJECTED, "people said no");
@@ -282,7 +282,7 @@ static void a_removal_that_lands_although_approved_since_is_looked_at_again(void
 	struct measurement_id id = store_fixture_record(f, 1);
 
 	set_status(f, id, MEASUREMENT_AUTHORIZED);
-	revoke(f, id, false);
+	take_back(f, id, false);
 	struct proposal_id removed = store_fixture_propose(f, ACTION_REMOVE, 1, id);
 	approve(f, id);
 	store_fixture_move(f, removed, STATE_DRAFTED, STATE_EXECUTED, "it ran");
