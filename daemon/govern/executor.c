@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/governance/timelock.h"
 #include "daemon/govern/draft_file.h"
+#include "daemon/govern/nonce_user.h"
 #include "daemon/govern/send.h"
 
 #include <stdlib.h>
@@ -68,21 +69,43 @@ static bool attempt_over(const struct lane *lane, const struct safe_tx_row *row)
 	die("no such status: %d", (int)row->status);
 }
 
+/* The attempt before this one brought nothing: people hear of it with the new one. */
+static void tell_displaced(struct lane *lane, struct arena *arena, const struct safe_tx_row *row)
+{
+	char subject[SUBJECT_SIZE];
+
+	lane_alarm_once(
+	        lane, ALARM_EXECUTION_DISPLACED, proposal_subject(subject, row->proposal),
+	        "its execute transaction, attempt %u, brought nothing: %s; a new attempt is "
+	        "made",
+	        row->attempt,
+	        row->status == SAFE_TX_FAILED
+	                ? "it ended in ExecutionFailure"
+	                : nonce_user_text(lane, arena, &row->safe, row->nonce));
+}
+
 /* A second Safe transaction; a further attempt when the last one lost its nonce or failed. */
 static void execute_by_safe(struct executor *executor, struct arena *arena,
                             const struct proposal *proposal)
 {
 	struct lane *lane = executor->lane;
 	struct store *store = lane->parts->store;
+	const struct safe_tx_row *last = NULL;
 	struct safe_tx_list txs;
 	struct buf data = {0};
 
 	store_safe_tx_list(store, arena, proposal->id, &txs);
-	for (size_t i = 0; i < txs.count; i++)
-		if (txs.items[i].purpose == PURPOSE_EXECUTE && !attempt_over(lane, &txs.items[i]))
+	for (size_t i = 0; i < txs.count; i++) {
+		if (txs.items[i].purpose != PURPOSE_EXECUTE)
+			continue;
+		if (!attempt_over(lane, &txs.items[i]))
 			return;
+		last = &txs.items[i];
+	}
 	encode_execute(&data, arena, proposal);
 	store_begin(store);
+	if (last != NULL && last->status != SAFE_TX_WITHDRAWN)
+		tell_displaced(lane, arena, last);
 	store_safe_tx_add(store, proposal->id, PURPOSE_EXECUTE, &proposal->safe,
 	                  &proposal->timelock, buf_bytes(&data), 0);
 	store_commit(store);

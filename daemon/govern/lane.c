@@ -192,6 +192,14 @@ void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, c
 	store_alarm(lane->parts->store, alarm, subject, "%s", text);
 }
 
+bool lane_alarmed(const struct lane *lane, enum alarm alarm, const char *subject)
+{
+	for (const struct alarm_memory *a = lane->alarms; a != NULL; a = a->next)
+		if (a->alarm == alarm && strcmp(a->subject, subject) == 0)
+			return true;
+	return false;
+}
+
 void lane_alarm_clear(struct lane *lane, enum alarm alarm, const char *subject)
 {
 	for (struct alarm_memory **link = &lane->alarms; *link != NULL;)

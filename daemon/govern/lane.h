@@ -62,6 +62,8 @@ void lane_alarm(struct lane *lane, enum alarm alarm, const char *subject, const 
  * with what it is about, so that no crash comes between the two. */
 void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
         PRINTF(4, 5);
+/* Whether such an alarm about the subject was told and is not over. */
+bool lane_alarmed(const struct lane *lane, enum alarm alarm, const char *subject);
 /* This trouble with the subject is over: the same text alarms again next time. */
 void lane_alarm_clear(struct lane *lane, enum alarm alarm, const char *subject);
 

@@ -18,6 +18,9 @@ struct send {
 	struct chain_op *op;
 	struct eth_transaction tx;
 	struct u256 base_fee;
+	struct sent_tx_list lost; /* ours with the nonce that something used, while their fate is
+	                             asked for */
+	size_t lost_at;
 };
 
 static void send_free(struct send *send)
@@ -158,6 +161,66 @@ static int choose_fee(struct send *send, uint64_t tip, struct error *error)
 	return 0;
 }
 
+/* --- money
+ * ----------------------------------------------------------------------------------------- */
+
+/* In units of the chain's coin, as wallets show it. */
+static char *coins(struct arena *arena, const struct u256 *wei)
+{
+	enum { DECIMALS = 18 };
+	char text[U256_TEXT_SIZE];
+	size_t len = strlen(u256_decimal(text, wei));
+	char *digits =
+	        arena_printf(arena, "%.*s%s", len <= DECIMALS ? (int)(DECIMALS + 1 - len) : 0,
+	                     "0000000000000000000", text);
+
+	len = strlen(digits);
+	char *fraction = arena_strdup(arena, digits + len - DECIMALS);
+	for (size_t end = DECIMALS; end > 1 && fraction[end - 1] == '0'; end--)
+		fraction[end - 1] = '\0';
+	return arena_printf(arena, "%.*s.%s", (int)(len - DECIMALS), digits, fraction);
+}
+
+/* The most that the transaction may cost, saturated. */
+static struct u256 cost_of(const struct eth_transaction *tx)
+{
+	unsigned __int128 cost = (unsigned __int128)tx->gas * clamp_u64(&tx->max_fee);
+	struct u256 out = u256_from((uint64_t)cost);
+
+	be64_put(out.b + 16, (uint64_t)(cost >> 64));
+	return out;
+}
+
+static void balance_answered(const struct error *error, const struct jval *result, void *arg)
+{
+	struct send *send = arg;
+	struct lane *lane = send->lane;
+	struct u256 balance, cost = cost_of(&send->tx);
+	char from[ADDRESS_TEXT_SIZE];
+
+	send->op = NULL;
+	address_text(from, &send->request.from);
+	if (error != NULL || jsonrpc_u256(&balance, result, NULL) != 0) {
+		finish(send, ERR_UNAVAILABLE, error != NULL ? error->text : "no balance");
+		return;
+	}
+	if (u256_compare(&balance, &cost) < 0) {
+		/* Balance and price move: one alarm until it can pay. */
+		if (!lane_alarmed(lane, ALARM_EXECUTOR_FUNDS, from))
+			lane_alarm(lane, ALARM_EXECUTOR_FUNDS, from,
+			           "the executor key of target %s has %s of the coin of chain %s "
+			           "and needs up to %s to execute p%lld; send it at least %s",
+			           send->request.target, coins(&send->arena, &balance),
+			           lane->config->name, coins(&send->arena, &cost),
+			           (long long)send->request.proposal.n, coins(&send->arena, &cost));
+		finish(send, ERR_UNAVAILABLE, "the executor key cannot pay for it");
+		return;
+	}
+	lane_alarm_clear(lane, ALARM_EXECUTOR_FUNDS, from);
+	signer_sign_execution(lane->parts->signer, send->request.target, &send->tx, signed_one,
+	                      send);
+}
+
 static void tip_answered(const struct error *error, const struct jval *result, void *arg)
 {
 	struct send *send = arg;
@@ -171,8 +234,10 @@ static void tip_answered(const struct error *error, const struct jval *result, v
 		finish(send, problem.code, problem.text);
 		return;
 	}
-	signer_sign_execution(send->lane->parts->signer, send->request.target, &send->tx,
-	                      signed_one, send);
+	struct jval *params = jval_array();
+	jval_push(params, jsonrpc_new_address(&send->request.from));
+	jval_push(params, jval_new_string("latest"));
+	send->op = chain_rpc(send->lane->chain, "eth_getBalance", params, balance_answered, send);
 }
 
 static void block_answered(const struct error *error, const struct jval *result, void *arg)
@@ -227,6 +292,101 @@ static struct jval *call_object(const struct send *send)
 	return call;
 }
 
+static void estimate(struct send *send)
+{
+	struct jval *params = jval_array();
+
+	jval_push(params, call_object(send));
+	/* Not `pending`, where what we sent before has already been executed. */
+	jval_push(params, jval_new_string("latest"));
+	send->op = chain_rpc(send->lane->chain, "eth_estimateGas", params, gas_answered, send);
+}
+
+/* --- when the nonce of what was sent before was used
+ * ---------------------------------------------------------------------------------------------- */
+
+/* `failed`: the one that was mined and reverted, NULL when another transaction has the nonce. */
+static void tell_lost(struct send *send, const struct sent_tx *failed)
+{
+	struct store *store = send->lane->parts->store;
+	char subject[SUBJECT_SIZE], from[ADDRESS_TEXT_SIZE], hash[HASH32_TEXT_SIZE];
+
+	proposal_subject(subject, send->request.proposal);
+	address_text(from, &send->request.from);
+	store_begin(store);
+	for (size_t i = 0; i < send->lost.count; i++)
+		store_sent_tx_set_status(store, send->lost.items[i].id,
+		                         &send->lost.items[i] == failed ? SENT_FAILED
+		                                                        : SENT_REPLACED);
+	if (failed != NULL)
+		lane_alarm_once(send->lane, ALARM_EXECUTION_REVERTED, subject,
+		                "transaction %s of the executor key was mined and reverted; it is "
+		                "sent again",
+		                hash32_text(hash, &failed->tx_hash));
+	else
+		lane_alarm_once(send->lane, ALARM_EXECUTION_DISPLACED, subject,
+		                "nonce %llu of the executor key %s was used by a transaction that "
+		                "is not registrard's; it is sent again with the next one",
+		                (unsigned long long)send->request.previous_nonce, from);
+	store_commit(store);
+}
+
+static void ask_receipt(struct send *send);
+
+static void receipt_answered(const struct error *error, const struct jval *result, void *arg)
+{
+	struct send *send = arg;
+	const struct sent_tx *asked = &send->lost.items[send->lost_at];
+	uint64_t status;
+
+	send->op = NULL;
+	if (error != NULL) {
+		finish(send, ERR_UNAVAILABLE, error->text);
+		return;
+	}
+	if (jsonrpc_u64(&status, jval_get(result, "status"), NULL) != 0) {
+		send->lost_at++; /* not this one */
+		ask_receipt(send);
+		return;
+	}
+	if (status != 0) {
+		finish(send, ERR_UNAVAILABLE, "it was mined since the last look");
+		return;
+	}
+	tell_lost(send, asked);
+	estimate(send);
+}
+
+static void ask_receipt(struct send *send)
+{
+	if (send->lost_at == send->lost.count) {
+		tell_lost(send, NULL);
+		estimate(send);
+		return;
+	}
+	struct jval *params = jval_array();
+	char hash[HASH32_TEXT_SIZE];
+	jval_push(params,
+	          jval_new_string(hash32_text(hash, &send->lost.items[send->lost_at].tx_hash)));
+	send->op = chain_rpc(send->lane->chain, "eth_getTransactionReceipt", params,
+	                     receipt_answered, send);
+}
+
+/* What became of ours? One of them may have been mined and have reverted. */
+static void look_for_lost(struct send *send)
+{
+	struct sent_tx_list all;
+
+	store_sent_tx_list(send->lane->parts->store, &send->arena, send->request.proposal, &all);
+	send->lost.items = arena_array(&send->arena, all.count, sizeof(*send->lost.items));
+	for (size_t i = 0; i < all.count; i++)
+		if (all.items[i].status == SENT_STORED &&
+		    all.items[i].nonce == send->request.previous_nonce &&
+		    address_equal(&all.items[i].from, &send->request.from))
+			send->lost.items[send->lost.count++] = all.items[i];
+	ask_receipt(send);
+}
+
 static void nonce_answered(const struct error *error, const struct jval *result, void *arg)
 {
 	struct send *send = arg;
@@ -237,9 +397,9 @@ static void nonce_answered(const struct error *error, const struct jval *result,
 		finish(send, ERR_UNAVAILABLE, error != NULL ? error->text : "no transaction count");
 		return;
 	}
-	if (send->request.has_previous && send->request.previous_nonce < chain_nonce)
-		send->request.has_previous =
-		        false; /* its nonce was used: a new attempt with a new one */
+	bool lost = send->request.has_previous && send->request.previous_nonce < chain_nonce;
+	if (lost)
+		send->request.has_previous = false; /* a new attempt with a new nonce */
 	send->tx.nonce = chain_nonce;
 	if (send->request.has_previous)
 		send->tx.nonce = send->request.previous_nonce;
@@ -247,11 +407,10 @@ static void nonce_answered(const struct error *error, const struct jval *result,
 	                              &send->request.from, &stored) == 0 &&
 	         stored >= chain_nonce)
 		send->tx.nonce = stored + 1;
-	struct jval *params = jval_array();
-	jval_push(params, call_object(send));
-	/* Not `pending`, where what we sent before has already been executed. */
-	jval_push(params, jval_new_string("latest"));
-	send->op = chain_rpc(send->lane->chain, "eth_estimateGas", params, gas_answered, send);
+	if (lost)
+		look_for_lost(send);
+	else
+		estimate(send);
 }
 
 static void simulated(const struct error *error, const struct chain_read_result *result, void *arg)

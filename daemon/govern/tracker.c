@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/store/store_event.h"
+#include "daemon/govern/nonce_user.h"
 #include "daemon/govern/observe.h"
 
 #include <stdlib.h>
@@ -147,10 +148,37 @@ static enum alarm alarm_of_end(enum proposal_state end)
 	die("no alarm for %s", proposal_state_name(end));
 }
 
+/* What used the nonce of a transaction that came to nothing; "" where that is not the story. */
+static const char *end_cause(struct tracker *tracker, const struct observed *observed,
+                             enum proposal_state end)
+{
+	struct arena *arena = &tracker->look->arena;
+
+	for (size_t i = observed->txs.count; end == STATE_REJECTED && i-- > 0;) {
+		const struct safe_tx_row *row = &observed->txs.items[i];
+		if (row->status == SAFE_TX_REPLACED)
+			return arena_printf(
+			        arena, " (%s)",
+			        nonce_user_text(tracker->lane, arena, &row->safe, row->nonce));
+	}
+	return "";
+}
+
+static void tell_end(struct tracker *tracker, const struct observed *observed,
+                     const struct transition *end)
+{
+	char subject[SUBJECT_SIZE];
+
+	proposal_subject(subject, observed->proposal->id);
+	lane_alarm_once(tracker->lane, alarm_of_end(end->to), subject,
+	                "%s: %s%s; its measurements are held until `registrarctl approve %s`",
+	                proposal_state_name(end->to), end->reason,
+	                end_cause(tracker, observed, end->to), subject);
+}
+
 static bool move(struct tracker *tracker, const struct observed *observed)
 {
-	struct lane *lane = tracker->lane;
-	struct store *store = lane->parts->store;
+	struct store *store = tracker->lane->parts->store;
 	const struct proposal *proposal = observed->proposal;
 	enum proposal_state state = proposal->state;
 	bool moved = false;
@@ -177,10 +205,7 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		if (next.to == STATE_EXECUTED || lifecycle_is_terminal(next.to))
 			settle_sent(store, observed);
 		if (lifecycle_is_terminal(next.to) && next.to != STATE_CONFIRMED)
-			lane_alarm_once(
-			        lane, alarm_of_end(next.to), subject,
-			        "%s: %s; its measurements are held until `registrarctl approve`",
-			        proposal_state_name(next.to), next.reason);
+			tell_end(tracker, observed, &next);
 		state = next.to;
 		moved = true;
 	}

@@ -208,6 +208,10 @@ export class Daemon {
     return found
   }
   async events() { return this.#list(['log']) }
+  /// Alarms of this name (docs/RUNBOOK.md), with the subject if one is given.
+  async alarms(name, subject) {
+    return (await this.events()).filter((e) => e.type === 'alarm' && e.text.startsWith(`[${name}] `) && (!subject || e.subject === subject))
+  }
 
   /// Waits until a proposal is in this state (or one of these); returns it. Fails at once in a terminal other state.
   async untilState(id, state, options = {}) {
@@ -220,6 +224,12 @@ export class Daemon {
       if (terminal.includes(last.state)) throw Object.assign(new Error(`${id} ended in ${last.state}, waited for ${wanted}:\n${historyText(last)}`), { fatal: true })
       return null
     }, { what: () => `${id} in ${wanted}, is in ${last?.state}:\n${last ? historyText(last) : ''}\n${this.tail(15)}`, ...options })
+  }
+
+  /// Waits for an alarm of this name; returns the first whose text matches.
+  async untilAlarm(name, { subject, text = /./, ...options } = {}) {
+    return until(async () => (await this.alarms(name, subject)).find((e) => text.test(e.text)),
+      { what: async () => `alarm ${name} ${subject ?? ''} ${text}; there were ${JSON.stringify((await this.events()).filter((e) => e.type === 'alarm').map((e) => [e.subject, e.text]))}\n${this.tail(15)}`, ...options })
   }
 
   /// Waits for the proposal that carries this value (the newest), optionally satisfying more.

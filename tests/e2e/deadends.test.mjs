@@ -1,0 +1,144 @@
+// Every dead end a proposal can run into: it is named by an alarm of the runbook, and one command (or what people do
+// to the chain) brings the value to `confirmed` all the same.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { makeWorld, people, until } from '../harness/world.mjs'
+
+const inWorld = (options, fn, settings = {}) => async () => {
+  const world = await makeWorld(options)
+  const more = typeof settings === 'function' ? settings(world) : settings
+  // Long enough for the approvals of one value's two kinds to fall into one batch.
+  const daemon = world.daemon({ ...more, target: { batch: { quiet: '1s' }, ...more.target } })
+  try { await fn(world, daemon) } finally { await world.close() }
+}
+
+/// Dropped, drafted and in the queue.
+async function queued(world, daemon) {
+  await daemon.start()
+  const eif = world.drop()
+  const p = await daemon.untilProposal(eif.value)
+  return { eif, id: p.id, row: await daemon.untilQueued(p.id, 'schedule') }
+}
+
+/// On to its ready time.
+async function ready(world, daemon) {
+  const made = await queued(world, daemon)
+  await world.owners.approve(made.row.safe_tx_hash)
+  await daemon.untilState(made.id, 'timelock')
+  await world.passDelay()
+  return made
+}
+
+/// The one command, and all the way to its end.
+async function again(world, daemon, eif, id) {
+  await daemon.ctl(['approve', id])
+  const next = await daemon.untilProposal(eif.value, { where: (p) => p.id !== id })
+  await world.carry(daemon, next.id)
+  assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+}
+
+describe('dead ends', { concurrency: 2 }, () => {
+  test('nonce taken by another transaction: rejected, with who took it', inWorld({}, async (world, daemon) => {
+    const { eif, id } = await queued(world, daemon)
+    const taken = await world.safe.byHand({ to: people.stranger.address, data: '0x' })
+    await world.chain.mine(3)
+    const alarm = await daemon.untilAlarm('rejected', { subject: id })
+    assert.ok(alarm.text.includes(taken.hash) && alarm.text.includes(taken.receipt.transactionHash), alarm.text)
+    assert.ok(alarm.text.includes(`registrarctl approve ${id}`), alarm.text)
+    await daemon.untilState(id, 'rejected')
+    await again(world, daemon, eif, id)
+  }))
+
+  test('the same nonce ended in ExecutionFailure: rejected, and said so', inWorld({}, async (world, daemon) => {
+    const { eif, id } = await queued(world, daemon)
+    // With a gas of its own a Safe transaction does not revert as a whole, it fails and spends its nonce.
+    const failed = await world.safe.byHand({ to: world.timelock.address, data: '0xdeadbeef', safeTxGas: 100_000n })
+    await world.chain.mine(3)
+    const alarm = await daemon.untilAlarm('rejected', { subject: id, text: /which failed/ })
+    assert.ok(alarm.text.includes(failed.hash), alarm.text)
+    await again(world, daemon, eif, id)
+  }))
+
+  test('rejected on purpose', inWorld({ safeVersion: '1.3.0' }, async (world, daemon) => {
+    const { eif, id, row } = await queued(world, daemon)
+    const rejection = await world.owners.reject(row.safe_tx_hash)
+    await world.chain.mine(3)
+    const alarm = await daemon.untilAlarm('rejected', { subject: id })
+    assert.ok(alarm.text.includes(rejection), alarm.text)
+    await again(world, daemon, eif, id)
+  }))
+
+  test('operation cancelled', inWorld({}, async (world, daemon) => {
+    const { eif, id, row } = await queued(world, daemon)
+    await world.owners.approve(row.safe_tx_hash)
+    const { operation_id } = await daemon.untilState(id, 'timelock')
+    await world.timelock.cancel(operation_id)
+    await world.chain.mine(3)
+    await daemon.untilAlarm('cancelled', { subject: id })
+    await again(world, daemon, eif, id)
+  }))
+
+  test('the execute transaction of the Safe is displaced: a new attempt by itself', inWorld({}, async (world, daemon) => {
+    const { eif, id } = await ready(world, daemon)
+    const first = await daemon.untilQueued(id, 'execute')
+    const rejection = await world.owners.reject(first.safe_tx_hash)
+    await world.chain.mine(3)
+    const alarm = await daemon.untilAlarm('execution-displaced', { subject: id })
+    assert.ok(alarm.text.includes(rejection), alarm.text)
+    await until(async () => (await daemon.untilQueued(id, 'execute')).attempt === 2, { what: 'a second attempt' })
+    await world.carryOn(daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('the executor key\'s transaction is displaced by another one of that key', inWorld({ open: true }, async (world, daemon) => {
+    const { eif, id, row } = await queued(world, daemon)
+    await world.owners.approve(row.safe_tx_hash)
+    await daemon.untilState(id, 'timelock')
+    // What the key sends gets lost on its way; meanwhile somebody else uses the key, and its nonce.
+    const lost = world.rpc.fault({ match: (method) => method === 'eth_sendRawTransaction', drop: true })
+    await world.passDelay()
+    await until(() => world.rpc.calls.some((c) => c.method === 'eth_sendRawTransaction'), { what: 'the execution sent' })
+    const foreign = await people.executor.signTransaction({
+      chainId: world.chain.chainId, nonce: 0, to: people.stranger.address, gas: 21_000, maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n, type: 'eip1559',
+    })
+    await world.chain.rpc('eth_sendRawTransaction', foreign)
+    lost.left = 0
+    await daemon.untilAlarm('execution-displaced', { subject: id, text: /nonce 0 of the executor key/, timeout: 30_000 })
+    await world.chain.mine(1)
+    await daemon.untilState(id, ['executed', 'confirmed'], { timeout: 30_000 })
+    await world.chain.mine(3)
+    await daemon.untilState(id, 'confirmed')
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }, { target: { execute: 'direct', executor: people.executor }, chain: { resend: '1s' } }))
+
+  test('executor out of gas money: alarm with address, balance and need; funded, it goes on by itself', inWorld({ open: true }, async (world, daemon) => {
+    await world.chain.rpc('anvil_setBalance', people.executor.address, '0x1')
+    const { eif, id } = await ready(world, daemon)
+    const alarm = await daemon.untilAlarm('executor-funds', { subject: people.executor.address })
+    assert.match(alarm.text, /has 0\.000000000000000001 of the coin of chain lab and needs up to 0\.0\d+/)
+    await world.chain.mine(3)
+    assert.equal((await daemon.proposal(id)).state, 'execute')
+    assert.equal(world.rpc.calls.filter((c) => c.method === 'eth_sendRawTransaction').length, 0)
+    assert.equal((await daemon.alarms('executor-funds')).length, 1, 'told once')
+    await world.chain.rpc('anvil_setBalance', people.executor.address, '0xde0b6b3a7640000')
+    await daemon.untilState(id, ['executed', 'confirmed'], { timeout: 60_000 })
+    await world.chain.mine(3)
+    await daemon.untilState(id, 'confirmed')
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }, { target: { execute: 'direct', executor: people.executor } }))
+
+  test('a draft that nobody posted expires', inWorld({}, async (world, daemon) => {
+    await daemon.start()
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    await until(async () => { await world.chain.mine(1); return (await daemon.alarms('expired', id)).length > 0 }, { every: 500, what: 'expiry' })
+    await daemon.ctl(['approve', id])
+    const next = await daemon.untilProposal(eif.value, { where: (p) => p.id !== id })
+    // This time somebody does bring it into the Safe.
+    const { stdout } = await daemon.ctl(['export', next.id, '--format', 'calldata'])
+    const [to, data] = stdout.trim().split(/\s+/)
+    assert.equal(to.toLowerCase(), world.timelock.address.toLowerCase())
+    await world.safe.byHand({ to, data })
+    await daemon.untilState(next.id, 'timelock')
+  }, { target: { proposer: null, expire: '5s' } }))
+})
