@@ -33,8 +33,11 @@ static struct bytes keep(struct arena *arena, struct buf *data)
 
 static struct timelock_batch batch_of(const struct path *path)
 {
-	return (struct timelock_batch){
-	        .calls = path->calls, .count = path->count, .salt = path->salt};
+	return (struct timelock_batch){.calls = path->calls,
+	                               .count = path->count,
+	                               .predecessor = path->predecessor,
+	                               .salt = path->salt,
+	                               .single = path->single};
 }
 
 static size_t first_schedule(struct path_step *steps, struct arena *arena, const struct path *path)

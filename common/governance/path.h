@@ -15,8 +15,10 @@ struct path {
 	                                    * models whose Safe makes several calls at once */
 	const struct contract_call *calls; /* in calls_order, at least one */
 	size_t count;
-	struct hash32 salt; /* of the operation, where there is one */
-	uint64_t delay;     /* seconds that the schedule asks for, where there is one */
+	struct hash32 salt;        /* of the operation, where there is one */
+	struct hash32 predecessor; /* zero in what we make */
+	bool single;               /* of a timelock: the form without a batch, which others made */
+	uint64_t delay;            /* seconds that the schedule asks for, where there is one */
 };
 
 /* Who sends a transaction or calls the registry. */

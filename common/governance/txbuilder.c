@@ -219,7 +219,8 @@ static struct jval *meta_of(const struct txbuilder_meta *meta)
 	jval_add_string(out, "name", meta->name);
 	jval_add_string(out, "description", meta->description);
 	jval_add_string(out, "txBuilderVersion", "2.0.1");
-	jval_add_string(out, "createdFromSafeAddress", address_text(address, &meta->safe));
+	jval_add_string(out, "createdFromSafeAddress",
+	                address_is_zero(&meta->safe) ? "" : address_text(address, &meta->safe));
 	jval_add_string(out, "createdFromOwnerAddress", "");
 	return out;
 }

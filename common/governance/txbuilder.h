@@ -9,7 +9,7 @@
 
 struct txbuilder_meta {
 	uint64_t chain_id;
-	struct address safe;
+	struct address safe; /* zero: for no Safe of ours */
 	const char *name;
 	const char *description;
 	int64_t created_ms; /* wall time of the draft */

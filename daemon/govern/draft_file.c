@@ -1,7 +1,6 @@
 #include "daemon/govern/draft_file.h"
 
-#include "common/governance/cast.h"
-#include "common/governance/txbuilder.h"
+#include "daemon/govern/draft_form.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,97 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* --- rendering ----------------------------------------------------------------------------------
- */
-
-static void render_tx_builder(struct buf *out, const struct draft_call *draft,
-                              const struct contract_call *call)
-{
-	struct txbuilder_meta meta = {
-	        .chain_id = draft->chain_id,
-	        .safe = draft->safe,
-	        .name = draft->name,
-	        .description = draft->description,
-	        .created_ms = draft->created_at.ms,
-	};
-	txbuilder_write(out, &meta, call, 1);
-}
-
-int draft_render(struct buf *out, const struct draft_call *draft, const char *format,
-                 struct error *error)
-{
-	struct contract_call call = {.to = draft->to, .data = draft->data};
-	char to[ADDRESS_TEXT_SIZE];
-
-	if (strcmp(format, "tx-builder") == 0) {
-		render_tx_builder(out, draft, &call);
-	} else if (strcmp(format, "calldata") == 0) {
-		buf_printf(out, "%s 0x", address_text(to, &draft->to));
-		buf_append_hex(out, draft->data);
-		buf_append_byte(out, '\n');
-	} else if (strcmp(format, "cast") == 0) {
-		cast_send(out, &call, &draft->safe);
-		buf_append_byte(out, '\n');
-	} else {
-		return error_set(error, ERR_INVALID,
-		                 "no export format \"%s\"; expected tx-builder, calldata or cast",
-		                 format);
-	}
-	return 0;
-}
-
-static char *describe(struct arena *arena, const struct proposal *proposal)
-{
-	struct buf text = {0};
-	char value[HASH32_TEXT_SIZE];
-
-	for (size_t i = 0; i < proposal->call_count; i++)
-		buf_printf(&text, "%s%s %s %s", i > 0 ? "; " : "",
-		           action_name(proposal->calls[i].action),
-		           kind_name(proposal->calls[i].kind),
-		           hash32_text(value, &proposal->calls[i].value));
-	char *copy = arena_strdup(arena, buf_text(&text));
-	buf_free(&text);
-	return copy;
-}
-
-static struct draft_call draft_of(struct arena *arena, const struct proposal *proposal,
-                                  const char *purpose, unsigned attempt)
-{
-	return (struct draft_call){
-	        .chain_id = proposal->chain_id,
-	        .safe = proposal->safe,
-	        .name = arena_printf(arena, "p%lld-%s-%u", (long long)proposal->id.n, purpose,
-	                             attempt),
-	        .description = describe(arena, proposal),
-	        .created_at = proposal->created_at,
-	};
-}
-
-static struct draft_call draft_of_row(struct arena *arena, const struct proposal *proposal,
-                                      const struct safe_tx_row *row)
-{
-	struct draft_call draft =
-	        draft_of(arena, proposal, purpose_name(row->purpose), row->attempt);
-
-	draft.to = row->to;
-	draft.data = row->data;
-	return draft;
-}
-
-int draft_current(struct draft_call *out, struct arena *arena, struct store *store,
-                  const struct proposal *proposal)
-{
-	struct safe_tx_list txs;
-
-	*out = (struct draft_call){0};
-	store_safe_tx_list(store, arena, proposal->id, &txs);
-	if (txs.count == 0)
-		return ERR_NOT_FOUND;
-	*out = draft_of_row(arena, proposal, &txs.items[txs.count - 1]);
-	return 0;
-}
 
 /* --- files --------------------------------------------------------------------------------------
  */
@@ -148,7 +56,7 @@ static bool stands(const char *path, struct wall created_at)
 	       (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 >= created_at.ms;
 }
 
-static int write_form(const struct config *config, const struct draft_call *draft,
+static int write_form(const struct config *config, const struct draft_form *draft,
                       const char *format, const char *suffix, struct error *error)
 {
 	char path[4096];
@@ -157,14 +65,14 @@ static int write_form(const struct config *config, const struct draft_call *draf
 	snprintf(path, sizeof(path), "%s/drafts/%s.%s", config->state_dir, draft->name, suffix);
 	if (stands(path, draft->created_at))
 		return 0;
-	int rc = draft_render(&text, draft, format, error);
+	int rc = draft_form_render(&text, draft, format, error);
 	if (rc == 0)
 		rc = write_whole(path, buf_bytes(&text), error);
 	buf_free(&text);
 	return rc;
 }
 
-static void write_forms(struct lane *lane, const struct draft_call *draft)
+static void write_forms(struct lane *lane, const struct draft_form *draft)
 {
 	const struct config *config = lane->parts->config;
 	char folder[4096];
@@ -175,7 +83,9 @@ static void write_forms(struct lane *lane, const struct draft_call *draft)
 		lane_alarm(lane, ALARM_DRAFT_FILE, draft->name, "cannot make %s: %s", folder,
 		           strerror(errno));
 	else if (write_form(config, draft, "tx-builder", "json", &error) != 0 ||
-	         write_form(config, draft, "cast", "cast", &error) != 0)
+	         write_form(config, draft, "cast", "cast", &error) != 0 ||
+	         (address_is_zero(&draft->safe) &&
+	          write_form(config, draft, "calldata", "calldata", &error) != 0))
 		lane_alarm(lane, ALARM_DRAFT_FILE, draft->name,
 		           "its draft file could not be written: %s", error.text);
 }
@@ -185,14 +95,17 @@ void draft_file_write(struct lane *lane, struct proposal_id id)
 	struct store *store = lane->parts->store;
 	struct arena arena = {0};
 	struct proposal proposal;
+	struct draft_form form;
 	struct safe_tx_list txs;
 
 	if (store_proposal_get(store, &arena, id, &proposal) == 0) {
 		store_safe_tx_list(store, &arena, id, &txs);
 		for (size_t i = 0; i < txs.count; i++) {
-			struct draft_call draft = draft_of_row(&arena, &proposal, &txs.items[i]);
-			write_forms(lane, &draft);
+			form = draft_form_of_row(&arena, &proposal, &txs.items[i]);
+			write_forms(lane, &form);
 		}
+		if (draft_form_first(&form, &arena, &proposal) == 0)
+			write_forms(lane, &form);
 	}
 	arena_free(&arena);
 }
@@ -200,14 +113,9 @@ void draft_file_write(struct lane *lane, struct proposal_id id)
 void draft_file_write_execute(struct lane *lane, const struct proposal *proposal)
 {
 	struct arena arena = {0};
-	struct buf data = {0};
-	struct timelock_batch batch = proposal_batch(&arena, proposal);
-	struct draft_call draft = draft_of(&arena, proposal, purpose_name(PURPOSE_EXECUTE), 1);
+	struct draft_form form;
 
-	timelock_encode_execute(&data, &batch);
-	draft.to = proposal->timelock;
-	draft.data = buf_bytes(&data);
-	write_forms(lane, &draft);
-	buf_free(&data);
+	if (draft_form_then(&form, &arena, proposal) == 0)
+		write_forms(lane, &form);
 	arena_free(&arena);
 }

@@ -1,9 +1,9 @@
 #include "daemon/govern/executor.h"
 
 #include "common/base/log.h"
-#include "common/governance/timelock.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/nonce_user.h"
+#include "daemon/govern/posting.h"
 #include "daemon/govern/send.h"
 
 #include <stdlib.h>
@@ -13,6 +13,7 @@ struct executor {
 	struct loop_timer *timer;
 	struct send *send; /* under way, else NULL */
 	struct proposal_id sending;
+	const char *what;       /* is done with it: "scheduled", "executed" */
 	struct backoff backoff; /* of the sending */
 	bool resent; /* what an earlier run of the daemon had stored was handed on again */
 };
@@ -38,13 +39,6 @@ void executor_free(struct executor *executor)
 	send_cancel(executor->send);
 	loop_timer_free(executor->timer);
 	free(executor);
-}
-
-static void encode_execute(struct buf *out, struct arena *arena, const struct proposal *proposal)
-{
-	struct timelock_batch batch = proposal_batch(arena, proposal);
-
-	timelock_encode_execute(out, &batch);
 }
 
 /* --- through the Safe ---------------------------------------------------------------------------
@@ -91,8 +85,9 @@ static void execute_by_safe(struct executor *executor, struct arena *arena,
 	struct lane *lane = executor->lane;
 	struct store *store = lane->parts->store;
 	const struct safe_tx_row *last = NULL;
+	struct path path = proposal_path(arena, proposal);
+	struct path_step step;
 	struct safe_tx_list txs;
-	struct buf data = {0};
 
 	store_safe_tx_list(store, arena, proposal->id, &txs);
 	for (size_t i = 0; i < txs.count; i++) {
@@ -102,19 +97,19 @@ static void execute_by_safe(struct executor *executor, struct arena *arena,
 			return;
 		last = &txs.items[i];
 	}
-	encode_execute(&data, arena, proposal);
+	if (!path_then(&step, arena, &path))
+		return;
 	store_begin(store);
 	if (last != NULL && last->status != SAFE_TX_WITHDRAWN)
 		tell_displaced(lane, arena, last);
-	store_safe_tx_add(store, proposal->id, PURPOSE_EXECUTE, &proposal->safe,
-	                  &proposal->timelock, buf_bytes(&data), 0);
+	store_safe_tx_add(store, proposal->id, step.purpose, &proposal->safe, &step.to, step.data,
+	                  step.operation);
 	store_commit(store);
-	buf_free(&data);
 	draft_file_write(lane, proposal->id);
 	lane_wake(lane);
 }
 
-/* --- with the executor key ----------------------------------------------------------------------
+/* --- with our own keys --------------------------------------------------------------------------
  */
 
 static void sent(const struct error *error, void *arg)
@@ -132,40 +127,55 @@ static void sent(const struct error *error, void *arg)
 		lane_alarm_clear(executor->lane, ALARM_NOT_EXECUTED, subject);
 	} else {
 		if (error->code == ERR_DENIED)
-			lane_alarm(executor->lane, ALARM_NOT_EXECUTED, subject,
-			           "cannot be executed: %s", error->text);
+			lane_alarm(executor->lane, ALARM_NOT_EXECUTED, subject, "cannot be %s: %s",
+			           executor->what, error->text);
 		else
-			log_unusual(subject, "executing it waits: %s", error->text);
+			log_unusual(subject, "it waits to be %s: %s", executor->what, error->text);
 		backoff_failed(&executor->backoff, now, chain_retry_max_ms(executor->lane->config));
 		loop_timer_set(executor->timer, backoff_wait_ms(&executor->backoff, now));
 	}
 	lane_changed(executor->lane);
 }
 
-static const struct sent_tx *latest_stored(const struct sent_tx_list *list)
+static const struct sent_tx *latest_stored(const struct sent_tx_list *list,
+                                           const struct address *from)
 {
 	const struct sent_tx *latest = NULL;
 
 	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].status == SENT_STORED)
+		if (list->items[i].status == SENT_STORED &&
+		    address_equal(&list->items[i].from, from))
 			latest = &list->items[i];
 	return latest;
 }
 
-static void execute_by_key(struct executor *executor, struct arena *arena,
-                           const struct proposal *proposal, const struct config_target *target)
+/* A crash between storing and sending: handing it on once more does no harm. */
+static void hand_on_again(struct executor *executor, const struct sent_tx *previous)
+{
+	if (!executor->resent && previous != NULL)
+		send_again(executor->lane, previous->raw);
+}
+
+static void send_by_key(struct executor *executor, struct arena *arena,
+                        const struct proposal *proposal, const struct path_step *step,
+                        enum signer_key key)
 {
 	struct lane *lane = executor->lane;
-	struct send_request request = {
-	        .proposal = proposal->id, .target = target->name, .to = proposal->timelock};
+	struct send_request request = {.proposal = proposal->id,
+	                               .target = proposal->target,
+	                               .key = key,
+	                               .state = proposal->state,
+	                               .to = step->to,
+	                               .data = step->data};
 	struct sent_tx_list list;
-	struct buf data = {0};
 
-	if (executor->send != NULL || !backoff_ready(&executor->backoff, clock_mono()) ||
-	    !signer_address(lane->parts->signer, target->name, SIGNER_EXECUTOR, &request.from))
+	if (!signer_address(lane->parts->signer, proposal->target, key, &request.from))
 		return;
 	store_sent_tx_list(lane->parts->store, arena, proposal->id, &list);
-	const struct sent_tx *previous = latest_stored(&list);
+	const struct sent_tx *previous = latest_stored(&list, &request.from);
+	hand_on_again(executor, previous);
+	if (executor->send != NULL || !backoff_ready(&executor->backoff, clock_mono()))
+		return;
 	if (previous != NULL) {
 		int64_t age = clock_wall().ms - previous->sent_at.ms;
 		if (age >= 0 && age < lane->config->resend_ms) {
@@ -178,23 +188,49 @@ static void execute_by_key(struct executor *executor, struct arena *arena,
 		request.previous_max_fee = previous->max_fee;
 		request.previous_priority_fee = previous->max_priority_fee;
 	}
-	encode_execute(&data, arena, proposal);
-	request.data = buf_bytes(&data);
 	executor->sending = proposal->id;
+	executor->what = key == SIGNER_SCHEDULER ? "scheduled" : "executed";
 	executor->send = send_start(lane, &request, sent, executor);
-	buf_free(&data);
 }
 
-/* A crash between storing and sending: handing it on once more does no harm. */
-static void hand_on_again(struct executor *executor, struct arena *arena,
-                          const struct proposal *proposal)
-{
-	struct sent_tx_list list;
+/* --- what is due --------------------------------------------------------------------------------
+ */
 
-	store_sent_tx_list(executor->lane->parts->store, arena, proposal->id, &list);
-	const struct sent_tx *previous = latest_stored(&list);
-	if (previous != NULL)
-		send_again(executor->lane, previous->raw);
+/* With the scheduler key, where there is one; else the files say who has to. */
+static void schedule(struct executor *executor, struct arena *arena,
+                     const struct proposal *proposal, const struct config_target *target)
+{
+	struct path path = proposal_path(arena, proposal);
+	struct path_step *steps;
+
+	if (path_first_sender(path.model) != PATH_PROPOSER || target->scheduler.file == NULL ||
+	    !posting_allowed(executor->lane->parts->store, arena, proposal))
+		return;
+	path_first(&steps, arena, &path);
+	send_by_key(executor, arena, proposal, &steps[0], SIGNER_SCHEDULER);
+}
+
+static void execute(struct executor *executor, struct arena *arena, const struct proposal *proposal,
+                    const struct config_target *target)
+{
+	struct path path = proposal_path(arena, proposal);
+	struct path_step step;
+
+	switch (target->execute) {
+	case EXECUTE_SAFE:
+		execute_by_safe(executor, arena, proposal);
+		return;
+	case EXECUTE_DIRECT:
+		if (target->executor.file != NULL) {
+			if (path_then(&step, arena, &path))
+				send_by_key(executor, arena, proposal, &step, SIGNER_EXECUTOR);
+			return;
+		}
+		break;
+	case EXECUTE_MANUAL:
+		break;
+	}
+	draft_file_write_execute(executor->lane, proposal);
 }
 
 void executor_run(struct executor *executor)
@@ -208,25 +244,12 @@ void executor_run(struct executor *executor)
 	for (size_t i = 0; i < list.count; i++) {
 		const struct proposal *proposal = &list.items[i];
 		const struct config_target *target = lane_target(lane, proposal->target);
-		if (proposal->state != STATE_EXECUTE || target == NULL)
+		if (target == NULL)
 			continue;
-		switch (target->execute) {
-		case EXECUTE_SAFE:
-			execute_by_safe(executor, &arena, proposal);
-			break;
-		case EXECUTE_DIRECT:
-			if (target->executor.file == NULL) {
-				draft_file_write_execute(lane, proposal);
-				break;
-			}
-			if (!executor->resent)
-				hand_on_again(executor, &arena, proposal);
-			execute_by_key(executor, &arena, proposal, target);
-			break;
-		case EXECUTE_MANUAL:
-			draft_file_write_execute(lane, proposal);
-			break;
-		}
+		if (proposal->state == STATE_DRAFTED)
+			schedule(executor, &arena, proposal, target);
+		else if (proposal->state == STATE_EXECUTE)
+			execute(executor, &arena, proposal, target);
 	}
 	executor->resent = true;
 	arena_free(&arena);

@@ -5,6 +5,7 @@
 #include "common/store/store_event.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/draft_file.h"
+#include "daemon/govern/draft_form.h"
 #include "daemon/govern/lane.h"
 #include "daemon/govern/op.h"
 
@@ -208,15 +209,15 @@ int govern_export(struct govern *govern, struct proposal_id id, const char *form
 	struct store *store = govern->parts.store;
 	struct arena arena = {0};
 	struct proposal proposal;
-	struct draft_call draft;
+	struct draft_form draft;
 	int rc;
 
 	if (store_proposal_get(store, &arena, id, &proposal) != 0)
 		rc = error_set(error, ERR_NOT_FOUND, "no proposal p%lld", (long long)id.n);
-	else if (draft_current(&draft, &arena, store, &proposal) != 0)
+	else if (draft_form_current(&draft, &arena, store, &proposal) != 0)
 		rc = error_set(error, ERR_NOT_FOUND, "p%lld has no draft", (long long)id.n);
 	else
-		rc = draft_render(out, &draft, format, error);
+		rc = draft_form_render(out, &draft, format, error);
 	arena_free(&arena);
 	return rc;
 }

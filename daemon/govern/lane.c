@@ -224,6 +224,21 @@ char *measurement_subject(char text[SUBJECT_SIZE], struct measurement_id id)
 	return text;
 }
 
+struct path proposal_path(struct arena *arena, const struct proposal *proposal)
+{
+	struct timelock_batch batch = proposal_batch(arena, proposal);
+
+	return (struct path){.model = proposal->model,
+	                     .safe = proposal->safe,
+	                     .timelock = proposal->timelock,
+	                     .calls = batch.calls,
+	                     .count = batch.count,
+	                     .salt = batch.salt,
+	                     .predecessor = batch.predecessor,
+	                     .single = batch.single,
+	                     .delay = proposal->delay};
+}
+
 struct timelock_batch proposal_batch(struct arena *arena, const struct proposal *proposal)
 {
 	struct contract_call *calls = arena_array(arena, proposal->call_count, sizeof(*calls));
@@ -232,8 +247,11 @@ struct timelock_batch proposal_batch(struct arena *arena, const struct proposal 
 		calls[i] = (struct contract_call){.to = proposal->calls[i].to,
 		                                  .data = proposal->calls[i].data};
 	calls_order(calls, proposal->call_count);
-	return (struct timelock_batch){
-	        .calls = calls, .count = proposal->call_count, .salt = proposal->salt};
+	return (struct timelock_batch){.calls = calls,
+	                               .count = proposal->call_count,
+	                               .predecessor = proposal->predecessor,
+	                               .salt = proposal->salt,
+	                               .single = proposal->single};
 }
 
 enum { BACKOFF_FIRST_MS = 1000, BACKOFF_DOUBLINGS = 16 };

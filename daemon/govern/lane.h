@@ -3,6 +3,7 @@
 #ifndef GOVERN_LANE_H
 #define GOVERN_LANE_H
 
+#include "common/governance/path.h"
 #include "common/governance/timelock.h"
 #include "common/store/alarm.h"
 #include "common/store/store_safe_tx.h"
@@ -72,6 +73,8 @@ void lane_alarm_clear(struct lane *lane, enum alarm alarm, const char *subject);
 char *proposal_subject(char text[SUBJECT_SIZE], struct proposal_id id);
 char *measurement_subject(char text[SUBJECT_SIZE], struct measurement_id id);
 
+/* The way of a proposal, as it was drafted; MultiSendCallOnly is not in it. */
+struct path proposal_path(struct arena *arena, const struct proposal *proposal);
 /* The proposal's calls as the timelock's batch, with its salt. */
 struct timelock_batch proposal_batch(struct arena *arena, const struct proposal *proposal);
 

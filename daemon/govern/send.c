@@ -5,6 +5,7 @@
 #include "common/eth/revert.h"
 #include "common/governance/timelock.h"
 #include "common/store/store_event.h"
+#include "daemon/govern/posting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,27 @@ void send_again(struct lane *lane, struct bytes raw)
 	(void)chain_rpc(lane->chain, "eth_sendRawTransaction", raw_params(raw), handed_on, NULL);
 }
 
+static bool is_schedule(const struct send *send)
+{
+	return send->request.key == SIGNER_SCHEDULER;
+}
+
+static const char *key_name(const struct send *send)
+{
+	return is_schedule(send) ? "scheduler" : "executor";
+}
+
+/* People and the tracker go on while the chain and the signer are asked. */
+static bool still_due(struct send *send)
+{
+	struct store *store = send->lane->parts->store;
+	struct proposal proposal;
+
+	return store_proposal_get(store, &send->arena, send->request.proposal, &proposal) == 0 &&
+	       proposal.state == send->request.state &&
+	       (!is_schedule(send) || posting_allowed(store, &send->arena, &proposal));
+}
+
 static void signed_one(const struct error *error, struct bytes raw, const struct hash32 *tx_hash,
                        void *arg)
 {
@@ -94,6 +116,10 @@ static void signed_one(const struct error *error, struct bytes raw, const struct
 
 	if (error != NULL) {
 		finish(send, error->code, error->text);
+		return;
+	}
+	if (!still_due(send)) {
+		finish(send, ERR_UNAVAILABLE, "it is not due any more");
 		return;
 	}
 	struct sent_tx row = {
@@ -112,8 +138,9 @@ static void signed_one(const struct error *error, struct bytes raw, const struct
 	proposal_subject(subject, row.proposal);
 	store_begin(store);
 	store_sent_tx_add(store, &row);
-	store_event_add(store, "safe-tx", subject,
-	                "execution sent by the executor key: %s nonce %llu",
+	store_event_add(store, "safe-tx", subject, "%s: %s nonce %llu",
+	                is_schedule(send) ? "schedule sent by the scheduler key"
+	                                  : "execution sent by the executor key",
 	                hash32_text(hash, tx_hash), (unsigned long long)row.nonce);
 	store_commit(store);
 	send->op =
@@ -208,17 +235,24 @@ static void balance_answered(const struct error *error, const struct jval *resul
 		/* Balance and price move: one alarm until it can pay. */
 		if (!lane_alarmed(lane, ALARM_EXECUTOR_FUNDS, from))
 			lane_alarm(lane, ALARM_EXECUTOR_FUNDS, from,
-			           "the executor key of target %s has %s of the coin of chain %s "
-			           "and needs up to %s to execute p%lld; send it at least %s",
-			           send->request.target, coins(&send->arena, &balance),
-			           lane->config->name, coins(&send->arena, &cost),
+			           "the %s key of target %s has %s of the coin of chain %s "
+			           "and needs up to %s to %s p%lld; send it at least %s",
+			           key_name(send), send->request.target,
+			           coins(&send->arena, &balance), lane->config->name,
+			           coins(&send->arena, &cost),
+			           is_schedule(send) ? "schedule" : "execute",
 			           (long long)send->request.proposal.n, coins(&send->arena, &cost));
-		finish(send, ERR_UNAVAILABLE, "the executor key cannot pay for it");
+		finish(send, ERR_UNAVAILABLE,
+		       arena_printf(&send->arena, "the %s key cannot pay for it", key_name(send)));
 		return;
 	}
 	lane_alarm_clear(lane, ALARM_EXECUTOR_FUNDS, from);
-	signer_sign_execution(lane->parts->signer, send->request.target, &send->tx, signed_one,
-	                      send);
+	if (is_schedule(send))
+		signer_sign_schedule(lane->parts->signer, send->request.target, &send->tx,
+		                     signed_one, send);
+	else
+		signer_sign_execution(lane->parts->signer, send->request.target, &send->tx,
+		                      signed_one, send);
 }
 
 static void tip_answered(const struct error *error, const struct jval *result, void *arg)
@@ -320,14 +354,15 @@ static void tell_lost(struct send *send, const struct sent_tx *failed)
 		                                                        : SENT_REPLACED);
 	if (failed != NULL)
 		lane_alarm_once(send->lane, ALARM_EXECUTION_REVERTED, subject,
-		                "transaction %s of the executor key was mined and reverted; it is "
+		                "transaction %s of the %s key was mined and reverted; it is "
 		                "sent again",
-		                hash32_text(hash, &failed->tx_hash));
+		                hash32_text(hash, &failed->tx_hash), key_name(send));
 	else
 		lane_alarm_once(send->lane, ALARM_EXECUTION_DISPLACED, subject,
-		                "nonce %llu of the executor key %s was used by a transaction that "
+		                "nonce %llu of the %s key %s was used by a transaction that "
 		                "is not registrard's; it is sent again with the next one",
-		                (unsigned long long)send->request.previous_nonce, from);
+		                (unsigned long long)send->request.previous_nonce, key_name(send),
+		                from);
 	store_commit(store);
 }
 
@@ -424,7 +459,8 @@ static void simulated(const struct error *error, const struct chain_read_result 
 	}
 	if (!result->success) {
 		finish(send, ERR_DENIED,
-		       arena_printf(&send->arena, "executeBatch reverts: %s",
+		       arena_printf(&send->arena, "%s reverts: %s",
+		                    is_schedule(send) ? "scheduleBatch" : "executeBatch",
 		                    revert_text(&send->arena, result->returned)));
 		return;
 	}
@@ -438,28 +474,56 @@ static void simulated(const struct error *error, const struct chain_read_result 
 /* --- roles
  * -------------------------------------------------------------------------------------------- */
 
-/* The executor key may do nothing but execute: it is refused when it could also schedule or cancel.
- */
+/* What each key may be beside what it is for: nothing that makes it stronger. A scheduler may
+ * cancel, since a timelock's constructor gives its proposers that role, too. */
+struct role_rule {
+	const struct hash32 *role;
+	bool must_have;
+	const char *problem; /* when it is not so */
+};
+
+static const struct role_rule executor_rules[] = {
+        {&timelock_role_proposer, false,
+         "the executor key also has the timelock's PROPOSER_ROLE and is refused"},
+        {&timelock_role_canceller, false,
+         "the executor key also has the timelock's CANCELLER_ROLE and is refused"},
+};
+static const struct role_rule scheduler_rules[] = {
+        {&timelock_role_proposer, true,
+         "the scheduler key does not have the timelock's PROPOSER_ROLE"},
+        {&timelock_role_executor, false,
+         "the scheduler key also has the timelock's EXECUTOR_ROLE and is refused"},
+        {&timelock_role_default_admin, false,
+         "the scheduler key also has the timelock's DEFAULT_ADMIN_ROLE and is refused"},
+        {&timelock_role_admin_v4, false,
+         "the scheduler key also has the timelock's TIMELOCK_ADMIN_ROLE and is refused"},
+};
+
+static const struct role_rule *rules_of(const struct send *send, size_t *count)
+{
+	*count = is_schedule(send) ? ARRAY_LEN(scheduler_rules) : ARRAY_LEN(executor_rules);
+	return is_schedule(send) ? scheduler_rules : executor_rules;
+}
+
 static void roles_answered(const struct error *error, const struct chain_read_result *results,
                            size_t count, void *arg)
 {
 	struct send *send = arg;
+	const struct role_rule *rules = rules_of(send, &count);
 	const char *problem = NULL;
 
 	send->op = NULL;
-	(void)count;
 	if (error != NULL) {
 		finish(send, ERR_UNAVAILABLE, error->text);
 		return;
 	}
-	enum check_answer proposer = check_answer_parse(results[0].returned);
-	enum check_answer canceller = check_answer_parse(results[1].returned);
-	if (proposer == CHECK_YES)
-		problem = "the executor key also has the timelock's PROPOSER_ROLE and is refused";
-	else if (canceller == CHECK_YES)
-		problem = "the executor key also has the timelock's CANCELLER_ROLE and is refused";
-	else if (proposer == CHECK_UNKNOWN || canceller == CHECK_UNKNOWN)
-		problem = "the timelock does not answer hasRole";
+	for (size_t i = 0; i < count && problem == NULL; i++) {
+		enum check_answer has = check_answer_parse(results[i].returned);
+		if (has == CHECK_UNKNOWN)
+			problem = "the timelock does not answer hasRole";
+		else if ((has == CHECK_YES) != rules[i].must_have)
+			problem = rules[i].problem;
+	}
 	if (problem != NULL) {
 		finish(send, ERR_DENIED, problem);
 		return;
@@ -473,6 +537,7 @@ struct send *send_start(struct lane *lane, const struct send_request *request, s
 {
 	struct send *send = xcalloc(1, sizeof(*send));
 	struct reads reads = {.arena = &send->arena};
+	size_t count;
 
 	send->lane = lane;
 	send->request = *request;
@@ -482,8 +547,9 @@ struct send *send_start(struct lane *lane, const struct send_request *request, s
 	send->arg = arg;
 	send->tx = (struct eth_transaction){
 	        .chain_id = lane->config->chain_id, .to = request->to, .data = send->request.data};
-	reads_add_has_role(&reads, &request->to, &timelock_role_proposer, &request->from);
-	reads_add_has_role(&reads, &request->to, &timelock_role_canceller, &request->from);
+	const struct role_rule *rules = rules_of(send, &count);
+	for (size_t i = 0; i < count; i++)
+		reads_add_has_role(&reads, &request->to, rules[i].role, &request->from);
 	send->op = chain_read_many(lane->chain, &lane->head, reads.items, reads.count,
 	                           roles_answered, send);
 	return send;

@@ -1,4 +1,4 @@
-/* One execution transaction of the executor key: roles, gas, fee, signature, sending. */
+/* One transaction of the executor or scheduler key: roles, gas, fee, signature, sending. */
 #ifndef GOVERN_SEND_H
 #define GOVERN_SEND_H
 
@@ -9,10 +9,12 @@ struct send;
 
 struct send_request {
 	struct proposal_id proposal;
-	const char *target;      /* whose key */
-	struct address from, to; /* executor key, timelock */
-	struct bytes data;       /* executeBatch */
-	bool has_previous;       /* sent before and not mined: same nonce, higher fee */
+	const char *target;        /* whose key */
+	enum signer_key key;       /* executor or scheduler */
+	enum proposal_state state; /* in which it is sent, and in no other */
+	struct address from, to;   /* that key's, the timelock */
+	struct bytes data;
+	bool has_previous; /* sent before and not mined: same nonce, higher fee */
 	uint64_t previous_nonce;
 	unsigned previous_attempt;
 	struct u256 previous_max_fee, previous_priority_fee;

@@ -108,8 +108,8 @@ static void take_safes(struct tracker *tracker, const struct chain_read_result *
 
 /* --- moves ------------------------------------------------------------------------------------ */
 
-/* Executed, by whomever, or ended: what our executor key sent for it was mined or lost the race,
- * and holds its nonce no longer. */
+/* Scheduled or executed, by whomever, or ended: what our keys sent for it was mined or lost the
+ * race, and holds its nonce no longer. */
 static void settle_sent(struct store *store, const struct observed *observed)
 {
 	struct arena arena = {0};
@@ -117,8 +117,11 @@ static void settle_sent(struct store *store, const struct observed *observed)
 
 	store_sent_tx_list(store, &arena, observed->proposal->id, &list);
 	for (size_t i = 0; i < list.count; i++) {
-		bool ours = observed->has_executed_tx &&
-		            hash32_equal(&list.items[i].tx_hash, &observed->executed_tx);
+		const struct hash32 *hash = &list.items[i].tx_hash;
+		bool ours = (observed->has_executed_tx &&
+		             hash32_equal(hash, &observed->executed_tx)) ||
+		            (observed->has_scheduled_tx &&
+		             hash32_equal(hash, &observed->scheduled_tx));
 		if (list.items[i].status == SENT_STORED)
 			store_sent_tx_set_status(store, list.items[i].id,
 			                         ours ? SENT_MINED : SENT_REPLACED);
@@ -202,7 +205,8 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		}
 		log_info(subject, "%s -> %s: %s", proposal_state_name(state),
 		         proposal_state_name(next.to), next.reason);
-		if (next.to == STATE_EXECUTED || lifecycle_is_terminal(next.to))
+		if (state == STATE_DRAFTED || next.to == STATE_EXECUTED ||
+		    lifecycle_is_terminal(next.to))
 			settle_sent(store, observed);
 		if (lifecycle_is_terminal(next.to) && next.to != STATE_CONFIRMED)
 			tell_end(tracker, observed, &next);

@@ -1,5 +1,6 @@
 /* The files for people: what is in them, that they are whole, and that each is written once. */
 #include "daemon/govern/draft_file.h"
+#include "daemon/govern/draft_form.h"
 
 #include "common/governance/txbuilder.h"
 #include "tests/unit/fixture.h"
@@ -103,31 +104,32 @@ static void test_the_forms(void **state)
 {
 	struct world *w = *state;
 	struct buf text = {0};
-	struct draft_call draft;
+	struct draft_form draft;
 	struct error error;
 
-	assert_int_equal(draft_current(&draft, &w->f->arena, w->f->store, &w->proposal),
+	assert_int_equal(draft_form_current(&draft, &w->f->arena, w->f->store, &w->proposal),
 	                 ERR_NOT_FOUND);
 	add_schedule(w);
-	assert_int_equal(draft_current(&draft, &w->f->arena, w->f->store, &w->proposal), 0);
+	assert_int_equal(draft_form_current(&draft, &w->f->arena, w->f->store, &w->proposal), 0);
 	assert_string_equal(draft.name, "p1-schedule-1");
-	assert_true(address_equal(&draft.to, &w->proposal.timelock));
-	assert_true(bytes_equal(draft.data, buf_bytes(&w->schedule)));
+	assert_int_equal(draft.step_count, 1);
+	assert_true(address_equal(&draft.steps[0].to, &w->proposal.timelock));
+	assert_true(bytes_equal(draft.steps[0].data, buf_bytes(&w->schedule)));
 
-	assert_int_equal(draft_render(&text, &draft, "calldata", &error), 0);
+	assert_int_equal(draft_form_render(&text, &draft, "calldata", &error), 0);
 	char to[ADDRESS_TEXT_SIZE];
 	assert_non_null(strstr(buf_text(&text), address_text(to, &w->proposal.timelock)));
 	assert_non_null(strstr(buf_text(&text), " 0x8f2a0bb0"));
 	assert_int_equal(text.len, 42 + 1 + 2 + 2 * w->schedule.len + 1);
 
 	buf_clear(&text);
-	assert_int_equal(draft_render(&text, &draft, "cast", &error), 0);
+	assert_int_equal(draft_form_render(&text, &draft, "cast", &error), 0);
 	assert_int_equal(strncmp(buf_text(&text), "cast send 0x", 12), 0);
 	assert_non_null(strstr(buf_text(&text), "scheduleBatch("));
 	assert_int_equal(text.data[text.len - 1], '\n');
 
 	buf_clear(&text);
-	assert_int_equal(draft_render(&text, &draft, "yaml", &error), ERR_INVALID);
+	assert_int_equal(draft_form_render(&text, &draft, "yaml", &error), ERR_INVALID);
 	assert_non_null(strstr(error.text, "tx-builder"));
 	assert_int_equal(text.len, 0);
 	buf_free(&text);
@@ -137,14 +139,14 @@ static void test_the_builder_file(void **state)
 {
 	struct world *w = *state;
 	struct buf text = {0};
-	struct draft_call draft;
+	struct draft_form draft;
 	struct error error;
 	struct jval *file;
 	char hash[HASH32_TEXT_SIZE], safe[ADDRESS_TEXT_SIZE];
 
 	add_schedule(w);
-	assert_int_equal(draft_current(&draft, &w->f->arena, w->f->store, &w->proposal), 0);
-	assert_int_equal(draft_render(&text, &draft, "tx-builder", &error), 0);
+	assert_int_equal(draft_form_current(&draft, &w->f->arena, w->f->store, &w->proposal), 0);
+	assert_int_equal(draft_form_render(&text, &draft, "tx-builder", &error), 0);
 	assert_int_equal(jval_parse(&file, buf_bytes(&text), &error), 0);
 	assert_string_equal(jval_get_string(file, "chainId"), "8453");
 	const struct jval *meta = jval_get(file, "meta");
