@@ -209,15 +209,27 @@ class Sequence {
     return logs.length > 0
   }
 
+  /// What reverts again and again (the execution of what was cancelled) blocks the queue: people reject it.
+  async signNext(refused) {
+    const { world } = this
+    const tx = await this.next()
+    if (!tx) return
+    await world.owners.approve(tx.safeTxHash, { mayRevert: true })
+    if ((await world.safe.nonce()) !== tx.tx.nonce) return
+    const times = (refused.get(tx.safeTxHash) ?? 0) + 1
+    refused.set(tx.safeTxHash, times)
+    if (times >= 3) await world.owners.reject(tx.safeTxHash)
+  }
+
   /// People do all that is asked until nothing is left to do; then everything wanted is there, and nothing else.
   async conclude() {
     const { world, daemon } = this
     world.service.indexing = true
+    const refused = new Map() // safeTxHash -> how often the Safe reverted
     let left
     await until(async () => {
       for (const m of await daemon.measurements()) if (m.status === 'held' && m.wanted === 'present' && this.values.get(m.value) === 'present') await daemon.ctl(['approve', m.id])
-      const tx = await this.next()
-      if (tx) await world.owners.approve(tx.safeTxHash, { mayRevert: true })
+      await this.signNext(refused)
       await world.passDelay()
       await world.chain.mine(FINAL_DEPTH + 1)
       await this.always()
