@@ -33,6 +33,8 @@ struct config_chain {
 	uint64_t start_block;      /* unless start_auto */
 	uint64_t max_fee_gwei;     /* per gas, for transactions of our executor key */
 	uint64_t max_gas;
+	struct hash_list multicall_code; /* code hashes trusted at Multicall3's address beside the well-known one */
+	int64_t no_block_ms;       /* no new block for this long is an alarm */
 	int64_t resend_ms;         /* an executor transaction not mined for this long is sent again with a higher fee */
 };
 

@@ -6,6 +6,22 @@ const struct address multicall_address = {{0xca, 0x11, 0xbd, 0xe0, 0x59, 0x77, 0
                                            0x63, 0x11, 0x67, 0x02, 0x88, 0x62, 0xbe,
                                            0x2a, 0x17, 0x39, 0x76, 0xca, 0x11}};
 
+/* keccak of its 3,808 bytes on every chain where it was deployed by the signed transaction that
+ * https://www.multicall3.com names. */
+static const struct hash32 well_known = {{0xd5, 0xc1, 0x5d, 0xf6, 0x87, 0xb1, 0x6f, 0x2f,
+                                          0xf9, 0x92, 0xfc, 0x8d, 0x76, 0x7b, 0x42, 0x16,
+                                          0x32, 0x31, 0x84, 0xa2, 0xbb, 0xc6, 0xee, 0x2f,
+                                          0x9c, 0x39, 0x8c, 0x31, 0x8e, 0x77, 0x08, 0x91}};
+
+bool multicall_is_known(const struct hash32 *code_hash, const struct hash32 *others, size_t count)
+{
+	bool known = hash32_equal(code_hash, &well_known);
+
+	for (size_t i = 0; i < count && !known; i++)
+		known = hash32_equal(code_hash, &others[i]);
+	return known;
+}
+
 /* aggregate3((address,bool,bytes)[]) */
 static const uint8_t aggregate3[ABI_SELECTOR] = {0x82, 0xad, 0x56, 0xcb};
 

@@ -8,6 +8,9 @@
 /* The same on every chain that has it. */
 extern const struct address multicall_address;
 
+/* Whether this is the keccak of its code: of the well-known one, or one of the others given. */
+bool multicall_is_known(const struct hash32 *code_hash, const struct hash32 *others, size_t count);
+
 struct multicall_call {
 	struct address to;
 	struct bytes data;

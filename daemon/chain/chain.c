@@ -205,6 +205,8 @@ struct rpc_op {
 	struct chain_op op;
 	struct question *question;
 	struct jval *params;
+	bool *number_tried; /* per endpoint; NULL: not pinned */
+	struct block_ref at;
 	chain_rpc_fn *done;
 	void *arg;
 };
@@ -215,34 +217,64 @@ static void rpc_op_destroy(struct chain_op *op)
 
 	question_cancel(rpc->question);
 	jval_free(rpc->params);
+	free(rpc->number_tried);
 	free(rpc);
+}
+
+struct jval *block_params_pin(const struct block_ref *at, bool by_number)
+{
+	if (hash32_is_zero(&at->hash)) /* before the first head */
+		return jval_new_string("latest");
+	if (by_number)
+		return jsonrpc_new_quantity(at->number);
+	struct jval *block = jval_object();
+	jval_add_hash32(block, "blockHash", &at->hash);
+	return block;
 }
 
 static struct jval *rpc_params(size_t endpoint, void *arg)
 {
 	struct rpc_op *op = arg;
+	struct jval *params = jval_copy(op->params);
 
-	(void)endpoint;
-	return jval_copy(op->params);
+	if (op->number_tried != NULL)
+		jval_push(params, block_params_pin(&op->at, op->op.chain->by_number[endpoint] ||
+		                                                    op->number_tried[endpoint]));
+	return params;
+}
+
+/* What an endpoint refused, with the contract's words where it has any. */
+static enum verdict refusal(const struct rpc_answer *answer, struct error *error)
+{
+	struct arena arena = {0};
+	enum verdict verdict = verdict_without_result(answer, error);
+
+	if (answer->outcome == RPC_ERROR && answer->json.has_data && answer->json.data.len > 0)
+		error_set(error, ERR_DENIED, "%.200s: %.280s", answer->text,
+		          revert_text(&arena, answer->json.data));
+	arena_free(&arena);
+	return verdict;
 }
 
 static enum verdict rpc_reduce(struct buf *canonical, const struct rpc_answer *answer,
                                struct error *error, void *arg)
 {
-	struct arena arena = {0};
+	struct rpc_op *op = arg;
 
-	(void)canonical;
-	(void)arg;
-	if (answer->outcome == RPC_RESULT)
+	if (answer->outcome == RPC_RESULT) {
+		jval_write(canonical, answer->json.result, JVAL_COMPACT);
 		return VERDICT_ANSWER;
-	enum verdict verdict = verdict_without_result(answer, error);
-	if (answer->outcome != RPC_ERROR)
-		return verdict;
-	if (answer->json.has_data && answer->json.data.len > 0)
-		error_set(error, ERR_DENIED, "%.200s: %.280s", answer->text,
-		          revert_text(&arena, answer->json.data));
-	arena_free(&arena);
-	return VERDICT_FINAL;
+	}
+	if (op->number_tried == NULL) {
+		enum verdict verdict = refusal(answer, error);
+		return answer->outcome == RPC_ERROR ? VERDICT_FINAL : verdict;
+	}
+	if (answer->outcome == RPC_ERROR && answer->json.code == CODE_BAD_PARAMS &&
+	    !op->number_tried[answer->endpoint]) {
+		op->number_tried[answer->endpoint] = true;
+		return VERDICT_AGAIN;
+	}
+	return refusal(answer, error);
 }
 
 static void rpc_done(const struct error *error, const struct question_result *result, void *arg)
@@ -254,23 +286,46 @@ static void rpc_done(const struct error *error, const struct question_result *re
 	op_end(&op->op);
 }
 
-struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval *params,
-                           chain_rpc_fn *done, void *arg)
+static struct rpc_op *new_rpc(struct chain *chain, struct jval *params, chain_rpc_fn *done,
+                              void *arg)
 {
 	struct rpc_op *op = xcalloc(1, sizeof(*op));
+
+	op->params = params != NULL ? params : jval_array();
+	op->done = done;
+	op->arg = arg;
+	op_start(&op->op, chain, rpc_op_destroy);
+	return op;
+}
+
+static struct chain_op *start_rpc(struct rpc_op *op, const char *method, unsigned need)
+{
+	struct chain *chain = op->op.chain;
 	const struct question_spec spec = {
 	        .method = method,
 	        .params = rpc_params,
 	        .reduce = rpc_reduce,
 	        .done = rpc_done,
 	        .arg = op,
-	        .need = 1,
+	        .need = need,
 	};
 
-	op->params = params != NULL ? params : jval_array();
-	op->done = done;
-	op->arg = arg;
-	op_start(&op->op, chain, rpc_op_destroy);
 	op->question = question_start(chain->loop, chain->rpc, &spec);
 	return &op->op;
+}
+
+struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval *params,
+                           chain_rpc_fn *done, void *arg)
+{
+	return start_rpc(new_rpc(chain, params, done, arg), method, 1);
+}
+
+struct chain_op *chain_rpc_at(struct chain *chain, const struct block_ref *at, const char *method,
+                              struct jval *params, chain_rpc_fn *done, void *arg)
+{
+	struct rpc_op *op = new_rpc(chain, params, done, arg);
+
+	op->at = *at;
+	op->number_tried = xcalloc(rpc_count(chain->rpc), sizeof(*op->number_tried));
+	return start_rpc(op, method, chain->config->quorum);
 }

@@ -16,7 +16,8 @@ struct block_ref {
 	uint64_t timestamp; /* seconds */
 };
 
-/* config must outlive the chain. chain_free cancels what is under way; not from inside a callback. */
+/* config must outlive the chain. chain_free cancels what is under way; not from inside a callback.
+ */
 struct chain *chain_new(struct loop *loop, struct http *http, const struct config_chain *config);
 void chain_free(struct chain *chain);
 const struct config_chain *chain_config(const struct chain *chain);
@@ -38,7 +39,8 @@ typedef void chain_block_fn(const struct error *error, const struct block_ref *b
 struct chain_op *chain_block(struct chain *chain, uint64_t number, chain_block_fn *done, void *arg);
 
 /* Several reads in one eth_call to Multicall3 (aggregate3, allowFailure) pinned to a block by
- * hash; single pinned eth_calls where Multicall3 has no code (probed once, remembered). */
+ * hash; single pinned eth_calls where Multicall3 is not, or has code that is not known (asked once,
+ * remembered). */
 struct chain_read {
 	struct address to;
 	struct bytes data;
@@ -50,19 +52,20 @@ struct chain_read_result {
 typedef void chain_read_fn(const struct error *error, const struct chain_read_result *results,
                            size_t count, void *arg);
 struct chain_op *chain_read_many(struct chain *chain, const struct block_ref *at,
-                                 const struct chain_read *reads, size_t count,
-                                 chain_read_fn *done, void *arg);
+                                 const struct chain_read *reads, size_t count, chain_read_fn *done,
+                                 void *arg);
 
-/* One eth_call with a sender, at latest: simulation. A revert is a success of the question:
- * result->success false and the revert data in result->returned. */
-typedef void chain_call_fn(const struct error *error, const struct chain_read_result *result, void *arg);
+/* One eth_call with a sender, at the newest head that chain_head answered: simulation. A revert is
+ * a success of the question: result->success false and the revert data in result->returned. */
+typedef void chain_call_fn(const struct error *error, const struct chain_read_result *result,
+                           void *arg);
 struct chain_op *chain_simulate(struct chain *chain, const struct address *from,
-                                const struct address *to, struct bytes data,
-                                chain_call_fn *done, void *arg);
+                                const struct address *to, struct bytes data, chain_call_fn *done,
+                                void *arg);
 
-/* Any single JSON-RPC request whose result is handed on as parsed JSON. For what has no wrapper: one
- * endpoint answers it. ERR_DENIED: the endpoint understood and refused; the text has its words, or
- * the decoded revert. */
+/* Any single JSON-RPC request whose result is handed on as parsed JSON. For what has no wrapper:
+ * one endpoint answers it. ERR_DENIED: the endpoint understood and refused; the text has its words,
+ * or the decoded revert. */
 struct jval;
 typedef void chain_rpc_fn(const struct error *error, const struct jval *result, void *arg);
 struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval *params /* taken */,
@@ -79,6 +82,11 @@ typedef void chain_transaction_fn(const struct error *error,
 struct chain_op *chain_transaction(struct chain *chain, const struct hash32 *hash,
                                    chain_transaction_fn *done, void *arg);
 
+/* The same for what a quorum must agree on at one block: eth_getCode, eth_getBalance,
+ * eth_getStorageAt, eth_getTransactionCount. params lack the block, which is added. */
+struct chain_op *chain_rpc_at(struct chain *chain, const struct block_ref *at, const char *method,
+                              struct jval *params /* taken */, chain_rpc_fn *done, void *arg);
+
 struct chain_log {
 	struct address address;
 	struct hash32 topics[4];
@@ -90,11 +98,12 @@ struct chain_log {
 };
 /* eth_getLogs over [from, to] for the addresses and topic0s; halves the range by itself when the
  * endpoint refuses it. Logs come in chain order. */
-typedef void chain_logs_fn(const struct error *error, const struct chain_log *logs, size_t count, void *arg);
+typedef void chain_logs_fn(const struct error *error, const struct chain_log *logs, size_t count,
+                           void *arg);
 struct chain_op *chain_logs(struct chain *chain, uint64_t from, uint64_t to,
                             const struct address *addresses, size_t address_count,
-                            const struct hash32 *topic0s, size_t topic_count,
-                            chain_logs_fn *done, void *arg);
+                            const struct hash32 *topic0s, size_t topic_count, chain_logs_fn *done,
+                            void *arg);
 
 /* What each endpoint says when asked for its chain id now, in the order of the configuration; what
  * was found out about its identity before is forgotten. For doctor. */

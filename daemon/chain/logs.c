@@ -9,6 +9,7 @@
 enum {
 	LONGEST_SPAN = 10000,
 	REQUESTS_PER_OP = 1024, /* a node that refuses ever smaller ranges is given up */
+	PATIENT_SPAN = 128,     /* a range so short is not what is too much */
 	GROW_AFTER = 16,        /* successes at the learned span before a longer one is tried */
 	MAX_LOG_DATA = 1 << 20,
 	CODE_NO_METHOD = -32601,
@@ -27,6 +28,8 @@ struct logs_op {
 	size_t stacked;
 	struct range now; /* under way */
 	unsigned requests;
+	bool refused; /* some endpoint does not take the range */
+	struct error refusal;
 	struct address *wanted_addresses;
 	size_t address_count;
 	struct hash32 *wanted_topics;
@@ -209,15 +212,18 @@ static struct jval *logs_params(size_t endpoint, void *arg)
 }
 
 /* Providers word the refusal of a range in a dozen ways and under as many codes: every refusal
- * of eth_getLogs that is neither a rate limit nor a missing block is taken for one. */
+ * of eth_getLogs that is neither a rate limit nor a missing block is taken for one. The other
+ * endpoints may take it all the same. */
 static enum verdict logs_reduce(struct buf *canonical, const struct rpc_answer *answer,
                                 struct error *error, void *arg)
 {
 	struct logs_op *op = arg;
 
 	if (answer->outcome == RPC_ERROR && answer->json.code != CODE_NO_METHOD) {
-		error_set(error, ERR_LIMIT, "%s", answer->text);
-		return VERDICT_FINAL;
+		error_set(error, ERR_UNAVAILABLE, "%s", answer->text);
+		op->refused = true;
+		op->refusal = *error;
+		return VERDICT_ELSEWHERE;
 	}
 	if (answer->outcome != RPC_RESULT)
 		return verdict_without_result(answer, error);
@@ -231,23 +237,27 @@ static void push_range(struct logs_op *op, uint64_t from, uint64_t to)
 	op->stack[op->stacked++] = (struct range){from, to};
 }
 
-static void halve(struct logs_op *op, const struct error *refusal)
+static void learn_from_failure(struct chain *chain, uint64_t size)
 {
-	struct chain *chain = op->op.chain;
+	if (size / 2 < chain->log_span)
+		chain->log_span = size > 1 ? size / 2 : 1;
+	chain->log_span_successes = 0;
+}
+
+static void halve(struct logs_op *op)
+{
 	uint64_t size = op->now.to - op->now.from + 1;
 	struct error error;
 
 	if (size == 1 || op->requests >= REQUESTS_PER_OP) {
 		error_set(&error, ERR_UNAVAILABLE, "blocks %" PRIu64 " to %" PRIu64 ": %.400s",
-		          op->now.from, op->now.to, refusal->text);
+		          op->now.from, op->now.to, op->refusal.text);
 		fail(op, &error);
 		return;
 	}
-	if (size / 2 < chain->log_span)
-		chain->log_span = size / 2;
-	chain->log_span_successes = 0;
-	log_debug(chain->config->name, "eth_getLogs over %" PRIu64 " blocks refused: %s", size,
-	          refusal->text);
+	learn_from_failure(op->op.chain, size);
+	log_debug(op->op.chain->config->name, "eth_getLogs over %" PRIu64 " blocks refused: %s",
+	          size, op->refusal.text);
 	push_range(op, op->now.from + size / 2, op->now.to);
 	push_range(op, op->now.from, op->now.from + size / 2 - 1);
 	next_range(op);
@@ -286,9 +296,12 @@ static void answered(const struct error *error, const struct question_result *re
 	struct logs_op *op = arg;
 
 	op->question = NULL;
-	if (error != NULL && error->code == ERR_LIMIT) {
-		halve(op, error);
+	if (error != NULL && op->refused) {
+		halve(op);
 	} else if (error != NULL) {
+		/* Too much work may also end in silence: the next try asks for less. */
+		if (op->now.to - op->now.from >= PATIENT_SPAN)
+			learn_from_failure(op->op.chain, op->now.to - op->now.from + 1);
 		fail(op, error);
 	} else {
 		buf_append_bytes(&op->canonical, result->canonical);
@@ -321,6 +334,7 @@ static void next_range(struct logs_op *op)
 		op->rest.from = op->now.to + 1;
 	}
 	op->requests++;
+	op->refused = false;
 	op->question = question_start(chain->loop, chain->rpc, &spec);
 }
 

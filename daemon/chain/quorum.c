@@ -6,6 +6,7 @@
 enum {
 	BEHIND_WAIT_MS = 400, /* about the spread between the backends of one provider */
 	BEHIND_ROUNDS = 4,
+	PATIENCE_MS = 2500, /* then another endpoint is asked beside the slow one */
 };
 
 enum standing { NOT_ASKED, ASKED, ANSWERED, IS_BEHIND, GAVE_UP };
@@ -14,6 +15,7 @@ struct asked {
 	struct question *question;
 	size_t endpoint;
 	enum standing standing;
+	bool slow; /* while ASKED: nobody counts on it any more */
 	struct rpc_call *call;
 };
 
@@ -22,10 +24,11 @@ struct question {
 	struct rpc *rpc;
 	struct question_spec spec;
 	struct asked *asked; /* one per endpoint */
-	size_t endpoints, outstanding;
+	size_t endpoints, outstanding, slow;
 	struct question_answer *answers;
 	size_t answer_count;
-	struct loop_timer *timer; /* the start, and waiting for endpoints that are behind */
+	struct loop_timer *timer;    /* the start, and waiting for endpoints that are behind */
+	struct loop_timer *patience; /* with those that were asked */
 	unsigned behind_rounds;
 	struct error last_error;
 };
@@ -44,6 +47,7 @@ static void question_free(struct question *question)
 	for (size_t i = 0; i < question->answer_count; i++)
 		buf_free(&question->answers[i].canonical);
 	loop_timer_free(question->timer);
+	loop_timer_free(question->patience);
 	free(question->answers);
 	free(question->asked);
 	free(question);
@@ -55,16 +59,23 @@ void question_cancel(struct question *question)
 		question_free(question);
 }
 
+static bool say_the_same(const struct question *question, size_t i, size_t k)
+{
+	struct bytes a = buf_bytes(&question->answers[i].canonical);
+	struct bytes b = buf_bytes(&question->answers[k].canonical);
+
+	if (question->spec.gather)
+		return true;
+	return question->spec.same != NULL ? question->spec.same(a, b) : bytes_equal(a, b);
+}
+
 /* How many answers say the same as answer i. */
 static unsigned agreeing(const struct question *question, size_t i)
 {
 	unsigned count = 0;
 
 	for (size_t k = 0; k < question->answer_count; k++)
-		if (question->spec.gather ||
-		    bytes_equal(buf_bytes(&question->answers[i].canonical),
-		                buf_bytes(&question->answers[k].canonical)))
-			count++;
+		count += say_the_same(question, i, k);
 	return count;
 }
 
@@ -90,6 +101,7 @@ static void finish(struct question *question, const struct error *error,
 		question->asked[i].call = NULL;
 	}
 	loop_timer_cancel(question->timer);
+	loop_timer_cancel(question->patience);
 	question->spec.done(error, result, question->spec.arg);
 	question_free(question);
 }
@@ -146,7 +158,9 @@ static void ask(struct question *question, size_t endpoint)
 	const struct question_spec *spec = &question->spec;
 
 	asked->standing = ASKED;
+	asked->slow = false;
 	question->outstanding++;
+	loop_timer_set(question->patience, PATIENCE_MS);
 	asked->call = rpc_ask(question->rpc, endpoint,
 	                      (struct jsonrpc_call){.method = spec->method,
 	                                            .params = spec->params(endpoint, spec->arg)},
@@ -166,30 +180,54 @@ static bool wait_for_behind(struct question *question)
 	return true;
 }
 
+static void agreed(struct question *question, size_t best, const struct jsonrpc_answer *last)
+{
+	unsigned most = agreeing(question, best);
+	struct error outvoted;
+
+	if (question->answer_count > most)
+		describe_disagreement(question, &outvoted);
+	const struct question_result result = {
+	        .canonical = buf_bytes(&question->answers[best].canonical),
+	        .answers = question->answers,
+	        .count = question->answer_count,
+	        .last = last,
+	};
+	finish(question, NULL, &result);
+}
+
+/* Those who answered well lately first. True: as many are on their way as are wanted. */
+static bool ask_more(struct question *question, unsigned most, unsigned wanted)
+{
+	for (int second_choice = 0; second_choice <= 1; second_choice++)
+		for (size_t i = 0; i < question->endpoints; i++) {
+			if (most + question->outstanding - question->slow >= wanted)
+				return true;
+			if (question->asked[i].standing == NOT_ASKED &&
+			    rpc_usable(question->rpc, i) &&
+			    rpc_second_choice(question->rpc, i) == (second_choice == 1))
+				ask(question, i);
+		}
+	return most + question->outstanding - question->slow >= wanted;
+}
+
 /* Asks as many more endpoints as could complete the quorum; ends the question when none is left. */
 static void advance(struct question *question, const struct jsonrpc_answer *last)
 {
+	const struct question_spec *spec = &question->spec;
+	unsigned wanted = spec->want > spec->need ? spec->want : spec->need;
 	size_t best;
 	unsigned most = most_agreeing(question, &best);
 
-	if (most >= question->spec.need) {
-		struct error outvoted;
-		if (question->answer_count > most)
-			describe_disagreement(question, &outvoted);
-		const struct question_result result = {
-		        .canonical = buf_bytes(&question->answers[best].canonical),
-		        .answers = question->answers,
-		        .count = question->answer_count,
-		        .last = last,
-		};
-		finish(question, NULL, &result);
+	if (most >= wanted) {
+		agreed(question, best, last);
 		return;
 	}
-	for (size_t i = 0; i < question->endpoints; i++) {
-		if (most + question->outstanding >= question->spec.need)
-			return;
-		if (question->asked[i].standing == NOT_ASKED && rpc_usable(question->rpc, i))
-			ask(question, i);
+	if (ask_more(question, most, wanted))
+		return;
+	if (most >= spec->need && question->outstanding == question->slow) {
+		agreed(question, best, last);
+		return;
 	}
 	if (question->outstanding > 0 || wait_for_behind(question))
 		return;
@@ -218,6 +256,7 @@ static void answered(const struct rpc_answer *answer, void *arg)
 
 	asked->call = NULL;
 	question->outstanding--;
+	question->slow -= asked->slow;
 	asked->standing = GAVE_UP;
 	if (answer->outcome == RPC_UNAVAILABLE)
 		error_set(&error, ERR_UNAVAILABLE, "%s", answer->text);
@@ -257,6 +296,22 @@ static void time_is_up(void *arg)
 	advance(question, NULL);
 }
 
+/* Whoever has not answered by now is not counted on; it still may. */
+static void patience_is_over(void *arg)
+{
+	struct question *question = arg;
+
+	for (size_t i = 0; i < question->endpoints; i++) {
+		struct asked *asked = &question->asked[i];
+		if (asked->standing != ASKED || asked->slow)
+			continue;
+		asked->slow = true;
+		question->slow++;
+		rpc_put_off(question->rpc, i, "answers slowly");
+	}
+	advance(question, NULL);
+}
+
 struct question *question_start(struct loop *loop, struct rpc *rpc,
                                 const struct question_spec *spec)
 {
@@ -276,6 +331,7 @@ struct question *question_start(struct loop *loop, struct rpc *rpc,
 		buf_append_bytes(&copy, buf_bytes(&spec->seeds[i].canonical));
 		add_answer(question, spec->seeds[i].endpoint, copy);
 	}
+	question->patience = loop_timer_new(loop, patience_is_over, question);
 	question->timer = loop_timer_new(loop, time_is_up, question);
 	loop_timer_set(question->timer, 0);
 	return question;

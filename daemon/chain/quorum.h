@@ -38,6 +38,9 @@ struct question_spec {
 	void *arg;
 	unsigned need; /* endpoints that must answer, and answer the same */
 	bool gather;   /* need answers are enough, equal or not */
+	unsigned want; /* with gather: so many are asked and waited for a while; 0: need */
+	/* Whether two answers say the same; NULL: equal byte for byte. */
+	bool (*same)(struct bytes a, struct bytes b);
 	/* Answers that are there already and count (copied); their endpoints are not asked. */
 	const struct question_answer *seeds;
 	size_t seed_count;

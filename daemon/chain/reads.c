@@ -1,6 +1,7 @@
 #include "daemon/chain/op.h"
 
 #include "common/base/log.h"
+#include "common/crypto/hash.h"
 #include "common/eth/multicall.h"
 
 #include <inttypes.h>
@@ -11,7 +12,6 @@ enum {
 	READS_PER_MULTICALL =
 	        2000, /* about 20 million gas: under every node's limit for eth_call */
 	JOBS_AT_ONCE = 8,
-	CODE_BAD_PARAMS = -32602,
 };
 
 struct reads_op;
@@ -22,16 +22,23 @@ struct job {
 	struct question *question;
 	size_t first, count;
 	bool is_multicall;
+	const struct address *from; /* or NULL */
 	struct address to;
 	struct bytes data;
 	bool *number_tried; /* per endpoint, in this job */
+};
+
+struct read {
+	struct address to;
+	const struct address *from; /* or NULL */
+	struct bytes data;
 };
 
 struct reads_op {
 	struct chain_op op;
 	struct block_ref at;
 	struct arena arena; /* owns everything below */
-	struct chain_read *reads;
+	struct read *reads;
 	struct chain_read_result *results;
 	size_t count;
 	struct job **jobs; /* grows while jobs are split */
@@ -39,7 +46,9 @@ struct reads_op {
 	bool *numbered; /* per endpoint: was pinned by number, so the hash is checked at the end */
 	struct question *probe;
 	struct rpc_call *recheck;
+	struct address sender;
 	chain_read_fn *done;
+	chain_call_fn *done_call; /* instead of done: of a simulation */
 	void *arg;
 };
 
@@ -56,10 +65,19 @@ static void reads_destroy(struct chain_op *base)
 	free(op);
 }
 
+static void conclude(struct reads_op *op, const struct error *error)
+{
+	if (op->done_call != NULL)
+		op->done_call(error, error == NULL ? &op->results[0] : NULL, op->arg);
+	else
+		op->done(error, error == NULL ? op->results : NULL, error == NULL ? op->count : 0,
+		         op->arg);
+	op_end(&op->op);
+}
+
 static void fail(struct reads_op *op, const struct error *error)
 {
-	op->done(error, NULL, 0, op->arg);
-	op_end(&op->op);
+	conclude(op, error);
 }
 
 /* --- an eth_call pinned to a block -------------------------------------------------------------
@@ -83,15 +101,10 @@ static struct jval *job_params(size_t endpoint, void *arg)
 	struct reads_op *op = job->op;
 	struct jval *params = jval_array();
 
-	jval_push(params, call_object(NULL, &job->to, job->data));
-	if (op->op.chain->by_number[endpoint] || job->number_tried[endpoint]) {
-		op->numbered[endpoint] = true;
-		jval_push(params, jsonrpc_new_quantity(op->at.number));
-	} else {
-		struct jval *block = jval_object();
-		jval_add_hash32(block, "blockHash", &op->at.hash);
-		jval_push(params, block);
-	}
+	bool by_number = op->op.chain->by_number[endpoint] || job->number_tried[endpoint];
+	jval_push(params, call_object(job->from, &job->to, job->data));
+	jval_push(params, block_params_pin(&op->at, by_number));
+	op->numbered[endpoint] |= by_number && !hash32_is_zero(&op->at.hash);
 	return params;
 }
 
@@ -116,6 +129,14 @@ static enum verdict reduce_call(struct buf *canonical, const struct rpc_answer *
 	}
 	arena_free(&arena);
 	return rc == 0 ? VERDICT_ANSWER : VERDICT_ELSEWHERE;
+}
+
+/* Two reverts are the same answer: not every node hands on what the contract said. */
+static bool calls_same(struct bytes a, struct bytes b)
+{
+	bool both_reverted = a.data[0] == 0 && b.data[0] == 0;
+
+	return both_reverted || bytes_equal(a, b);
 }
 
 static enum verdict job_reduce(struct buf *canonical, const struct rpc_answer *answer,
@@ -166,6 +187,7 @@ static void add_job(struct reads_op *op, size_t first, size_t count, bool is_mul
 		buf_free(&data);
 		free(calls);
 	} else {
+		job->from = op->reads[first].from;
 		job->to = op->reads[first].to;
 		job->data = op->reads[first].data;
 	}
@@ -259,8 +281,7 @@ static void recheck_next(struct reads_op *op)
 		                rechecked, op);
 		return;
 	}
-	op->done(NULL, op->results, op->count, op->arg);
-	op_end(&op->op);
+	conclude(op, NULL);
 }
 
 static void run_jobs(struct reads_op *op)
@@ -274,6 +295,7 @@ static void run_jobs(struct reads_op *op)
 		        .done = job_done,
 		        .arg = job,
 		        .need = op->op.chain->config->quorum,
+		        .same = calls_same,
 		};
 		op->running++;
 		job->question = question_start(op->op.chain->loop, op->op.chain->rpc, &spec);
@@ -316,6 +338,25 @@ static void plan(struct reads_op *op)
 	run_jobs(op);
 }
 
+/* Whatever stands at Multicall3's address answers for every contract: it must be known. */
+static enum multicall_seen judge_multicall(const struct config_chain *config, struct bytes code)
+{
+	struct hash32 hash = keccak256(code);
+	char text[HASH32_TEXT_SIZE];
+
+	if (code.len == 0) {
+		log_info(config->name, "no Multicall3 on this chain: reads are made singly");
+		return MULTICALL_ABSENT;
+	}
+	if (multicall_is_known(&hash, config->multicall_code.items, config->multicall_code.count))
+		return MULTICALL_PRESENT;
+	log_unusual(config->name,
+	            "the code at Multicall3's address is not Multicall3's (its hash is %s): reads "
+	            "are made singly",
+	            hash32_text(text, &hash));
+	return MULTICALL_ABSENT;
+}
+
 static void probed(const struct error *error, const struct question_result *result, void *arg)
 {
 	struct reads_op *op = arg;
@@ -326,9 +367,10 @@ static void probed(const struct error *error, const struct question_result *resu
 		fail(op, error);
 		return;
 	}
-	if (chain->multicall == MULTICALL_NOT_ASKED && result->canonical.len <= 1)
-		log_info(chain->config->name, "no Multicall3 on this chain: reads are made singly");
-	chain->multicall = result->canonical.len > 1 ? MULTICALL_PRESENT : MULTICALL_ABSENT;
+	if (chain->multicall == MULTICALL_NOT_ASKED)
+		chain->multicall =
+		        judge_multicall(chain->config, bytes_of(result->canonical.data + 1,
+		                                                result->canonical.len - 1));
 	plan(op);
 }
 
@@ -340,15 +382,14 @@ static void start_probe(struct reads_op *op)
 	        .reduce = probe_reduce,
 	        .done = probed,
 	        .arg = op,
-	        .need = 1,
+	        .need = op->op.chain->config->quorum,
 	};
 
 	op->probe = question_start(op->op.chain->loop, op->op.chain->rpc, &spec);
 }
 
-struct chain_op *chain_read_many(struct chain *chain, const struct block_ref *at,
-                                 const struct chain_read *reads, size_t count, chain_read_fn *done,
-                                 void *arg)
+static struct reads_op *new_reads(struct chain *chain, const struct block_ref *at,
+                                  const struct chain_read *reads, size_t count)
 {
 	struct reads_op *op = xcalloc(1, sizeof(*op));
 
@@ -356,15 +397,24 @@ struct chain_op *chain_read_many(struct chain *chain, const struct block_ref *at
 		die("a read of nothing");
 	op->at = *at;
 	op->count = count;
-	op->done = done;
-	op->arg = arg;
 	op->reads = arena_array(&op->arena, count, sizeof(*op->reads));
 	op->results = arena_array(&op->arena, count, sizeof(*op->results));
 	op->numbered = arena_array(&op->arena, rpc_count(chain->rpc), sizeof(bool));
 	for (size_t i = 0; i < count; i++)
-		op->reads[i] = (struct chain_read){.to = reads[i].to,
-		                                   .data = arena_copy(&op->arena, reads[i].data)};
+		op->reads[i] = (struct read){.to = reads[i].to,
+		                             .data = arena_copy(&op->arena, reads[i].data)};
 	op_start(&op->op, chain, reads_destroy);
+	return op;
+}
+
+struct chain_op *chain_read_many(struct chain *chain, const struct block_ref *at,
+                                 const struct chain_read *reads, size_t count, chain_read_fn *done,
+                                 void *arg)
+{
+	struct reads_op *op = new_reads(chain, at, reads, count);
+
+	op->done = done;
+	op->arg = arg;
 	if (chain->multicall == MULTICALL_NOT_ASKED)
 		start_probe(op);
 	else
@@ -372,68 +422,18 @@ struct chain_op *chain_read_many(struct chain *chain, const struct block_ref *at
 	return &op->op;
 }
 
-/* --- simulation --------------------------------------------------------------------------------
- */
-
-struct simulate_op {
-	struct chain_op op;
-	struct question *question;
-	struct jval *params;
-	chain_call_fn *done;
-	void *arg;
-};
-
-static void simulate_destroy(struct chain_op *base)
-{
-	struct simulate_op *op = (struct simulate_op *)base;
-
-	question_cancel(op->question);
-	jval_free(op->params);
-	free(op);
-}
-
-static struct jval *simulate_params(size_t endpoint, void *arg)
-{
-	struct simulate_op *op = arg;
-
-	(void)endpoint;
-	return jval_copy(op->params);
-}
-
-static void simulated(const struct error *error, const struct question_result *result, void *arg)
-{
-	struct simulate_op *op = arg;
-	struct chain_read_result outcome = {0};
-
-	op->question = NULL;
-	if (error == NULL) {
-		outcome.success = result->canonical.data[0] == 1;
-		outcome.returned = bytes_of(result->canonical.data + 1, result->canonical.len - 1);
-	}
-	op->done(error, error == NULL ? &outcome : NULL, op->arg);
-	op_end(&op->op);
-}
-
+/* A read by itself that has a sender. */
 struct chain_op *chain_simulate(struct chain *chain, const struct address *from,
                                 const struct address *to, struct bytes data, chain_call_fn *done,
                                 void *arg)
 {
-	struct simulate_op *op = xcalloc(1, sizeof(*op));
-	const struct question_spec spec = {
-	        .method = "eth_call",
-	        .params = simulate_params,
-	        .reduce = probe_reduce,
-	        .done = simulated,
-	        .arg = op,
-	        .need = 1,
-	};
+	const struct chain_read read = {.to = *to, .data = data};
+	struct reads_op *op = new_reads(chain, &chain->last_head, &read, 1);
 
-	op->params = jval_array();
-	jval_push(op->params, call_object(from, to, data));
-	jval_push(op->params, jval_new_string("latest"));
-	op->done = done;
+	op->sender = *from;
+	op->reads[0].from = &op->sender;
+	op->done_call = done;
 	op->arg = arg;
-	op_start(&op->op, chain, simulate_destroy);
-	op->question = question_start(chain->loop, chain->rpc, &spec);
+	plan(op);
 	return &op->op;
 }

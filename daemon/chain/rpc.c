@@ -27,9 +27,11 @@ struct endpoint {
 	char name[HTTP_URL_LOG_SIZE];
 	enum identity identity;
 	uint64_t foreign_chain; /* the wrong chain it was last found on; 0: none */
-	unsigned failures; /* in a row */
-	char trouble[256]; /* the last one's text */
+	unsigned failures;      /* in a row */
+	char trouble[256];      /* the last one's text */
 	struct mono not_before;
+	struct mono put_off_until; /* second choice until then */
+	char put_off_why[64];
 	struct http_call *probe; /* eth_chainId under way */
 	uint64_t probe_id;
 	struct rpc *rpc;
@@ -98,6 +100,22 @@ void rpc_explain(const struct rpc *rpc, struct buf *out)
 	}
 }
 
+bool rpc_second_choice(const struct rpc *rpc, size_t endpoint)
+{
+	return loop_now(rpc->loop).ms < rpc->endpoints[endpoint].put_off_until.ms;
+}
+
+const char *rpc_trouble(const struct rpc *rpc, size_t endpoint)
+{
+	const struct endpoint *e = &rpc->endpoints[endpoint];
+
+	if (e->identity == IDENTITY_WRONG)
+		return "it is on another chain";
+	if (e->failures > 0 || !rpc_usable(rpc, endpoint))
+		return e->trouble;
+	return rpc_second_choice(rpc, endpoint) ? e->put_off_why : NULL;
+}
+
 void rpc_complain(struct rpc *rpc, const char *text)
 {
 	struct mono now = loop_now(rpc->loop);
@@ -131,6 +149,17 @@ static int64_t backoff_ms(const struct rpc *rpc, unsigned failures)
 	if (wait > longest)
 		wait = longest;
 	return wait / 2 + random_below((uint32_t)(wait / 2));
+}
+
+void rpc_put_off(struct rpc *rpc, size_t endpoint, const char *why)
+{
+	struct endpoint *e = &rpc->endpoints[endpoint];
+
+	if (e->put_off_until.ms == 0)
+		log_info(rpc->config->name, "RPC endpoint %s %s: asked after the others", e->name,
+		         why);
+	snprintf(e->put_off_why, sizeof(e->put_off_why), "it %s", why);
+	e->put_off_until.ms = loop_now(rpc->loop).ms + longest_backoff_ms(rpc);
 }
 
 static void note_failure(struct endpoint *e, int64_t retry_after_ms, const char *why)

@@ -34,6 +34,12 @@ size_t rpc_count(const struct rpc *rpc);
 const char *rpc_name(const struct rpc *rpc, size_t endpoint); /* its URL without secrets */
 /* Neither on another chain nor backing off. */
 bool rpc_usable(const struct rpc *rpc, size_t endpoint);
+/* Usable, but slow or behind the others lately: asked when the others are not enough. */
+bool rpc_second_choice(const struct rpc *rpc, size_t endpoint);
+/* Makes it second choice for a while. why: "answers slowly", "is 40 blocks behind", for the log. */
+void rpc_put_off(struct rpc *rpc, size_t endpoint, const char *why);
+/* What is wrong with it now, for people; NULL: nothing. Valid until the next call of any kind. */
+const char *rpc_trouble(const struct rpc *rpc, size_t endpoint);
 /* Why no more endpoints can be asked, for people: names each unusable one. */
 void rpc_explain(const struct rpc *rpc, struct buf *out);
 /* One line that the endpoints contradict each other; at most one a minute. */

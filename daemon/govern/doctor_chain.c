@@ -1,6 +1,7 @@
 /* One chain: its endpoints, how far it is, what counts as final on it, Multicall3, the fee. */
 #include "daemon/govern/doctor.h"
 
+#include "common/crypto/hash.h"
 #include "common/eth/jsonrpc.h"
 #include "common/eth/multicall.h"
 
@@ -69,13 +70,29 @@ static void multicall_answered(const struct error *error, const struct jval *res
 {
 	struct chain_exam *chain = arg;
 	struct exam *exam = &chain->exam;
-	const char *code = error == NULL ? jval_string(result) : NULL;
+	const struct hash_list *trusted = &exam->lane->config->multicall_code;
+	struct bytes code = {0};
+	struct hash32 hash;
+	struct error problem = {0};
+	char text[HASH32_TEXT_SIZE];
 
 	exam->op = NULL;
-	if (code == NULL)
+	bool unknown = error != NULL || jsonrpc_hex(&code, &exam->arena, result, &problem) != 0;
+	hash = keccak256(code);
+	if (unknown)
 		exam_row(exam, (struct row){"Multicall3", FINDING_UNKNOWN, "Ask again."}, "%s",
-		         error != NULL ? error->text : "eth_getCode gave no text");
-	else if (strcmp(code, "0x") == 0)
+		         error != NULL ? error->text : problem.text);
+	else if (code.len > 0 && !multicall_is_known(&hash, trusted->items, trusted->count))
+		exam_row(
+		        exam,
+		        (struct row){"Multicall3", FINDING_WARNING,
+		                     "It is not used, and each read costs a request of its own. "
+		                     "Where this chain's Multicall3 was compiled otherwise and you "
+		                     "have verified it, put the hash into `multicall_code` of the "
+		                     "chain."},
+		        "other code stands at its address; its hash is %s",
+		        hash32_text(text, &hash));
+	else if (code.len == 0)
 		exam_row(
 		        exam,
 		        (struct row){"Multicall3", FINDING_WARNING,
@@ -94,9 +111,9 @@ static void ask_multicall(struct chain_exam *chain)
 	struct jval *params = jval_array();
 
 	jval_push(params, jsonrpc_new_address(&multicall_address));
-	jval_push(params, jval_new_string("latest"));
 	exam->asking = "Multicall3";
-	exam->op = chain_rpc(exam->lane->chain, "eth_getCode", params, multicall_answered, chain);
+	exam->op = chain_rpc_at(exam->lane->chain, &chain->head, "eth_getCode", params,
+	                        multicall_answered, chain);
 }
 
 /* --- finality ---------------------------------------------------------------------------------

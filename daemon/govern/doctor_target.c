@@ -44,9 +44,9 @@ static void ask_balance(struct target_exam *target)
 	}
 	struct jval *params = jval_array();
 	jval_push(params, jsonrpc_new_address(&target->executor));
-	jval_push(params, jval_new_string("latest"));
 	exam->asking = "executor key's gas money";
-	exam->op = chain_rpc(exam->lane->chain, "eth_getBalance", params, balance_answered, target);
+	exam->op = chain_rpc_at(exam->lane->chain, &target->chain->head, "eth_getBalance", params,
+	                        balance_answered, target);
 }
 
 /* --- the Safe's guard -------------------------------------------------------------------------
@@ -90,9 +90,9 @@ static void ask_guard(struct target_exam *target)
 	struct jval *params = jval_array();
 	jval_push(params, jsonrpc_new_address(&target->target->safe));
 	jval_push(params, jval_new_string(hash32_text(slot, &safe_guard_slot)));
-	jval_push(params, jval_new_string("latest"));
 	exam->asking = "Safe's guard";
-	exam->op = chain_rpc(exam->lane->chain, "eth_getStorageAt", params, guard_answered, target);
+	exam->op = chain_rpc_at(exam->lane->chain, &target->chain->head, "eth_getStorageAt", params,
+	                        guard_answered, target);
 }
 
 /* --- the contracts ----------------------------------------------------------------------------
@@ -189,9 +189,9 @@ static void ask_code(struct target_exam *target)
 	struct place place = place_of(target->target, target->next_code);
 	struct jval *params = jval_array();
 	jval_push(params, jsonrpc_new_address(place.address));
-	jval_push(params, jval_new_string("latest"));
 	exam->asking = place.check;
-	exam->op = chain_rpc(exam->lane->chain, "eth_getCode", params, code_answered, target);
+	exam->op = chain_rpc_at(exam->lane->chain, &target->chain->head, "eth_getCode", params,
+	                        code_answered, target);
 }
 
 void target_exam_start(struct target_exam *target)

@@ -466,9 +466,8 @@ static void simulated(const struct error *error, const struct chain_read_result 
 	}
 	struct jval *params = jval_array();
 	jval_push(params, jsonrpc_new_address(&send->request.from));
-	jval_push(params, jval_new_string("latest"));
-	send->op = chain_rpc(send->lane->chain, "eth_getTransactionCount", params, nonce_answered,
-	                     send);
+	send->op = chain_rpc_at(send->lane->chain, &send->lane->head, "eth_getTransactionCount",
+	                        params, nonce_answered, send);
 }
 
 /* --- roles

@@ -20,7 +20,7 @@ export async function benchStart() {
   const chains = []
   try {
     for (const chainId of [8453, 1]) chains.push(await startChain({ chainId }))
-    const chain = (c) => ({ chain_id: c.chainId, rpc: [c.url], quorum: 1, confirmations: 2 })
+    const chain = (c) => ({ chain_id: c.chainId, rpc: [c.url], quorum: 1, confirmations: 2, multicall_code: [c.multicallCode] })
     const daemon = new Daemon(join(tmp.path, 'd'), {
       chains: { base: chain(chains[0]), main: chain(chains[1]) },
       targets: { payments: target('base', 0), wallet: target('base', 1), ledger: target('main', 2) },

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { createPublicClient, decodeErrorResult, decodeFunctionResult, encodeFunctionData, getAddress, http, parseAbi } from 'viem'
+import { createPublicClient, decodeErrorResult, decodeFunctionResult, encodeFunctionData, getAddress, http, keccak256, parseAbi } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { compileContracts } from '../contracts/compile.mjs'
 import { onExit, testsDir, tied } from './util.mjs'
@@ -187,6 +187,9 @@ export class Chain {
 
   /// Drops the last n blocks and mines n+1 empty ones: a reorganisation.
   async reorg(depth) { await this.rpc('anvil_reorg', depth, []) }
+
+  /// The hash of its code: it is a stand-in, which the daemon must be told to trust.
+  get multicallCode() { return keccak256(this.contracts.Multicall3.deployedBytecode) }
 
   async setMulticall(on) {
     await this.rpc('anvil_setCode', MULTICALL3, on ? this.contracts.Multicall3.deployedBytecode : '0x')

@@ -99,7 +99,7 @@ export class World {
     for (const t of Object.keys(sections)) mkdirSync(this.folder(t), { recursive: true })
     const config = {
       chains: {
-        lab: { chain_id: this.chain.chainId, rpc: [this.rpc.url], quorum: 1, confirmations: 2, poll: '200ms', ...chain },
+        lab: { chain_id: this.chain.chainId, rpc: [this.rpc.url], quorum: 1, confirmations: 2, poll: '200ms', multicall_code: [this.chain.multicallCode], ...chain },
       },
       targets: sections,
       watch: Object.keys(sections).map((t) => ({ path: this.folder(t), target: t, recursive: true, settle: '50ms', build_settle: '200ms', ...watch })),

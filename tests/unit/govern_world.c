@@ -278,7 +278,8 @@ static void add_key(struct govern_world *w, struct buf *yaml, const char *option
 static void load_config(struct govern_world *w, const struct world_options *options)
 {
 	char kms[ADDRESS_TEXT_SIZE], app[ADDRESS_TEXT_SIZE], safe[ADDRESS_TEXT_SIZE],
-	        timelock[ADDRESS_TEXT_SIZE];
+	        timelock[ADDRESS_TEXT_SIZE], code[HASH32_TEXT_SIZE];
+	struct hash32 multicall = node_multicall_code();
 	struct buf yaml = {0};
 
 	w->watched = arena_printf(&w->arena, "%s/watched", w->folder);
@@ -289,7 +290,7 @@ static void load_config(struct govern_world *w, const struct world_options *opti
 	           "  base:\n"
 	           "    chain_id: %d\n"
 	           "    rpc: [\"%s\"%s%s%s]\n"
-	           "    poll: 1h\n%s"
+	           "    poll: 1h\n    multicall_code: [%s]\n%s"
 	           "targets:\n"
 	           "  payments:\n"
 	           "    chain: base\n"
@@ -297,8 +298,8 @@ static void load_config(struct govern_world *w, const struct world_options *opti
 	           w->folder, w->folder, WORLD_CHAIN, httpd_url(w->node.httpd),
 	           options->spare_rpc != NULL ? ", \"" : "",
 	           options->spare_rpc != NULL ? options->spare_rpc : "",
-	           options->spare_rpc != NULL ? "\"" : "", options->chain,
-	           address_text(kms, &w->kms), address_text(app, &w->app),
+	           options->spare_rpc != NULL ? "\"" : "", hash32_text(code, &multicall),
+	           options->chain, address_text(kms, &w->kms), address_text(app, &w->app),
 	           address_text(safe, &w->safe), address_text(timelock, &w->timelock),
 	           options->target);
 	if (options->with_service)

@@ -1,5 +1,6 @@
 #include "tests/unit/node.h"
 
+#include "common/crypto/hash.h"
 #include "common/eth/abi.h"
 #include "common/eth/jsonrpc.h"
 #include "common/eth/multicall.h"
@@ -46,7 +47,9 @@ static void answer_block(struct node *node, struct jval *answer, const char *tag
 	else if (tag[0] == '0')
 		node->by_number++;
 	if (strcmp(tag, "finalized") == 0 && node->finalized_refused) {
-		answer_error(answer, -32602, "invalid block tag");
+		answer_error(answer, node->finalized_words != NULL ? -32603 : -32602,
+		             node->finalized_words != NULL ? node->finalized_words
+		                                           : "invalid block tag");
 		return;
 	}
 	if (number > node->head || (strcmp(tag, "finalized") == 0 && node->finalized_null)) {
@@ -67,7 +70,7 @@ static bool call_contract(const struct node *node, const struct address *to, str
 {
 	if (node->contract != NULL)
 		return node->contract(to, data, returned, node->arg);
-	if (data.len > 0 && data.data[0] == 0xff) {
+	if (node->reverts_all || (data.len > 0 && data.data[0] == 0xff)) {
 		buf_append(returned, "\xde\xad\xbe\xef", 4);
 		return false;
 	}
@@ -160,7 +163,8 @@ static void answer_call(struct node *node, const struct jval *params, struct jva
 		struct jval *error = jval_object(), *inner = jval_object();
 		jval_add_int(error, "code", 3);
 		jval_add_string(error, "message", "execution reverted");
-		jval_add_hex(inner, "data", buf_bytes(&returned));
+		if (!node->no_revert_data)
+			jval_add_hex(inner, "data", buf_bytes(&returned));
 		jval_add(error, "data", inner);
 		jval_add(answer, "error", error);
 	}
@@ -222,17 +226,26 @@ static void answer_logs(struct node *node, const struct jval *params, struct jva
 	jval_add(answer, "result", result);
 }
 
+static const char multicall_code[] = "0x60";
+
+struct hash32 node_multicall_code(void)
+{
+	return keccak256(bytes_of("\x60", 1));
+}
+
 static void answer_code(struct node *node, const struct jval *params, struct jval *answer)
 {
 	char multicall[ADDRESS_TEXT_SIZE];
-	uint64_t number = number_of(node, jval_string(jval_at(params, 1)));
+	uint64_t number;
 
 	node->get_codes++;
+	if (!pinned_block(node, jval_at(params, 1), answer, &number))
+		return;
 	address_lower(multicall, &multicall_address);
 	if (number < node->state_from)
 		answer_error(answer, -32000, "missing trie node");
 	else if (strcmp(jval_string(jval_at(params, 0)), multicall) == 0)
-		jval_add_string(answer, "result", node->has_multicall ? "0x60" : "0x");
+		jval_add_string(answer, "result", node->has_multicall ? multicall_code : "0x");
 	else
 		jval_add_string(answer, "result", number >= node->created_at ? "0x6001" : "0x");
 }
@@ -260,6 +273,18 @@ static void answer_method(struct node *node, const char *method, const struct jv
 	}
 }
 
+static bool is_silent_range(const struct node *node, const struct jval *document)
+{
+	const struct jval *filter = jval_at(jval_get(document, "params"), 0);
+
+	if (node->silent_range == 0 ||
+	    strcmp(jval_get_string(document, "method"), "eth_getLogs") != 0)
+		return false;
+	return number_of(node, jval_get_string(filter, "toBlock")) -
+	               number_of(node, jval_get_string(filter, "fromBlock")) >=
+	       node->silent_range;
+}
+
 static void serve(const struct httpd_request *request, struct httpd_reply *reply, void *arg)
 {
 	struct node *node = arg;
@@ -281,6 +306,11 @@ static void serve(const struct httpd_request *request, struct httpd_reply *reply
 	if (jval_parse(&document, request->body, NULL) != 0 ||
 	    jval_get_int(document, "id", &id) != 0)
 		die("not a JSON-RPC request");
+	if (is_silent_range(node, document)) {
+		reply->drop = true;
+		jval_free(document);
+		return;
+	}
 	struct jval *answer = jval_object();
 	jval_add_string(answer, "jsonrpc", "2.0");
 	jval_add_int(answer, "id", id);

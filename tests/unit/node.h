@@ -24,18 +24,23 @@ struct node {
 	uint64_t fork_from;
 	uint8_t fork;
 	bool finalized_null, finalized_refused;
+	const char *finalized_words; /* NULL: "invalid block tag", with its code */
 	bool has_multicall;
 	bool no_block_hash;        /* -32602 for {blockHash} */
 	uint64_t deaf_above;       /* eth_call: "unknown block" above this number; 0: never */
 	unsigned deaf_times;       /* so often; then it knows */
 	uint64_t longest_range;    /* eth_getLogs refuses more; 0: any */
 	const char *range_refusal; /* in these words */
+	uint64_t silent_range;     /* eth_getLogs over more blocks is dropped; 0: never */
 	uint64_t state_from;       /* eth_getCode below this block is refused */
 	uint64_t created_at;       /* every contract has code from this block on */
 	uint8_t lie;               /* changes every value that eth_call returns */
+	bool reverts_all;          /* eth_call reverts, except of Multicall3 */
+	bool no_revert_data;       /* and does not say with what */
 	uint64_t base_fee;         /* wei */
 	uint64_t genesis_time;     /* block n is 2 * n seconds younger */
-	/* What contracts answer instead of a made-up word: false reverts with what is in returned. */
+	/* What contracts answer instead of a made-up word: false reverts with what is in returned.
+	 */
 	bool (*contract)(const struct address *to, struct bytes data, struct buf *returned,
 	                 void *arg);
 	/* The result of a method that is answered otherwise; NULL: as usual. */
@@ -53,6 +58,9 @@ struct node {
 	unsigned requests, heads, by_number, calls, get_logs, get_codes, chain_ids;
 	uint64_t last_from, last_to;
 };
+
+/* The code hash of the node's Multicall3, which is not the well-known one. */
+struct hash32 node_multicall_code(void);
 
 void node_start(struct node *node, struct loop *loop);
 void node_stop(struct node *node);
