@@ -1,6 +1,7 @@
 /* What no single option can tell: the checks that span several of them. */
 #include "common/base/netaddr.h"
 #include "common/config/options.h"
+#include "common/measure/sigstore.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +187,40 @@ static int check_service(const struct place *place, const struct config_target *
 	if (service->kind == SERVICE_NONE && service->api_key_file != NULL)
 		return place_fail(&inside, "api_key_file",
 		                  "is of no use with kind none; expected kind tx-service or queue");
+	return 0;
+}
+
+/* Defaults stand here: in the table they would make a signature required everywhere. */
+int check_sigstore(const struct place *place, void *base)
+{
+	struct signing *signing = &((struct config_target *)base)->signing;
+	struct error error;
+
+	if (place->node == NULL)
+		return 0;
+	if (sigstore_workflow_check(signing->workflow, &error) != 0)
+		return place_fail(place, "workflow", "%s", error.text);
+	signing->kind = SIGNING_SIGSTORE;
+	if (signing->issuer == NULL)
+		signing->issuer = SIGSTORE_GITHUB;
+	if (signing->predicate_type == NULL)
+		signing->predicate_type = SIGSTORE_MEASUREMENTS_TYPE;
+	return 0;
+}
+
+int check_signing(const struct place *place, void *base)
+{
+	struct signing *signing = &((struct config_target *)base)->signing;
+
+	if (place->node == NULL)
+		return 0;
+	if (signing->kind != SIGNING_NONE && signing->keys.count > 0)
+		return place_fail(place, "ed25519", "stands beside sigstore; expected one of them");
+	if (signing->keys.count > 0)
+		signing->kind = SIGNING_ED25519;
+	if (signing->kind == SIGNING_NONE)
+		return place_fail(place, "sigstore", "missing; expected sigstore or ed25519");
+	signing_seal(signing);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/config/options.h"
 #include "common/config/value.h"
+#include "common/measure/sigstore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +159,7 @@ static int read_option(struct reader *reader, const struct option *option,
 	switch (option->type) {
 	case OPTION_URL_LIST:
 	case OPTION_HASH_LIST:
+	case OPTION_KEY_LIST:
 		return read_list(reader, option, node, path, base);
 	case OPTION_SECTION:
 		return read_nested(reader, option, node, path, base);
@@ -276,7 +278,7 @@ int config_parse(struct config **out, const char *name, struct bytes text, struc
 	return 0;
 }
 
-static int read_all(struct buf *out, int fd, const char *path, struct error *error)
+static int read_all(struct buf *out, int fd, size_t max, const char *path, struct error *error)
 {
 	uint8_t chunk[16384];
 
@@ -289,9 +291,20 @@ static int read_all(struct buf *out, int fd, const char *path, struct error *err
 		if (got == 0)
 			return 0;
 		buf_append(out, chunk, (size_t)got);
-		if (out->len > MAX_FILE)
-			return error_set(error, ERR_LIMIT, "%s: over %d bytes", path, MAX_FILE);
+		if (out->len > max)
+			return error_set(error, ERR_LIMIT, "%s: over %zu bytes", path, max);
 	}
+}
+
+static int read_file(struct buf *out, const char *path, size_t max, struct error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return error_set_errno(error, "%s", path);
+	int rc = read_all(out, fd, max, path, error);
+	close(fd);
+	return rc;
 }
 
 int config_load(struct config **out, const char *path, struct error *error)
@@ -299,15 +312,46 @@ int config_load(struct config **out, const char *path, struct error *error)
 	struct buf text = {0};
 
 	*out = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return error_set_errno(error, "%s", path);
-	int rc = read_all(&text, fd, path, error);
-	close(fd);
+	int rc = read_file(&text, path, MAX_FILE, error);
 	if (rc == 0)
 		rc = config_parse(out, path, buf_bytes(&text), error);
 	buf_free(&text);
 	return rc;
+}
+
+/* --- files that belong to it -------------------------------------------------------------- */
+
+static int read_root(struct config *config, struct config_target *target, struct error *error)
+{
+	struct sigstore_root root;
+	struct arena scratch = {0};
+	struct buf text = {0};
+
+	int rc = read_file(&text, target->trusted_root_file, SIGNING_MAX_ROOT, error);
+	if (rc == 0)
+		rc = sigstore_root_read(&scratch, buf_bytes(&text), &root, error);
+	if (rc == 0)
+		target->signing.root = arena_copy(&config->arena, buf_bytes(&text));
+	else if (rc == ERR_INVALID)
+		error_prefix(error, "%s", target->trusted_root_file);
+	buf_free(&text);
+	arena_free(&scratch);
+	return rc;
+}
+
+int config_read_files(struct config *config, struct error *error)
+{
+	for (size_t i = 0; i < config->target_count; i++) {
+		struct config_target *target = &config->targets[i];
+		if (target->trusted_root_file == NULL)
+			continue;
+		if (read_root(config, target, error) != 0)
+			return error_prefix(error,
+			                    "targets.%s.require_signed.sigstore.trusted_root_file",
+			                    target->name);
+		signing_seal(&target->signing);
+	}
+	return 0;
 }
 
 void config_free(struct config *config)

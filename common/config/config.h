@@ -73,6 +73,8 @@ struct config_target {
 	int64_t expire_ms;
 	enum evidence_level min_evidence;
 	struct hash_list known_os; /* SHA256(MRTD || RTMR0 || RTMR1 || RTMR2) */
+	struct signing signing;    /* require_signed; its root is there after config_read_files */
+	char *trusted_root_file;   /* or NULL */
 	struct config_service service;
 	struct config_key proposer, executor, scheduler;
 	bool proposer_may_confirm;
@@ -118,6 +120,9 @@ struct config {
 int config_load(struct config **out, const char *path, struct error *error) MUST_USE;
 /* The same from memory; name stands in for the file in errors. */
 int config_parse(struct config **out, const char *name, struct bytes text, struct error *error) MUST_USE;
+/* Reads the files that are part of the configuration: trusted roots. Once, before rights are given
+ * up. ERR_INVALID, ERR_IO with the option and the file. */
+int config_read_files(struct config *config, struct error *error) MUST_USE;
 void config_free(struct config *config); /* NULL is fine */
 
 /* The whole effective configuration as YAML, defaults included; secrets are never in it. */

@@ -44,6 +44,23 @@ static void dump_hashes(struct buf *out, const struct option *option, const void
 	buf_append_text(out, "]\n");
 }
 
+static void dump_keys(struct buf *out, const struct option *option, const void *base,
+                      unsigned indent)
+{
+	const struct signing_keys *list = (const void *)((const char *)base + option->offset);
+	struct arena arena = {0};
+
+	if (list->count == 0)
+		return;
+	dump_indent(out, indent);
+	buf_printf(out, "%s: [", option->name);
+	for (size_t i = 0; i < list->count; i++)
+		buf_printf(out, "%s\"%s\"", i > 0 ? ", " : "",
+		           minisign_key_text(&arena, &list->items[i]));
+	buf_append_text(out, "]\n");
+	arena_free(&arena);
+}
+
 static void dump_nested(struct buf *out, const struct option *option, const void *base,
                         unsigned indent)
 {
@@ -100,6 +117,8 @@ static void dump_section(struct buf *out, const struct section *section, const v
 			dump_urls(out, option, base, indent);
 		else if (option->type == OPTION_HASH_LIST)
 			dump_hashes(out, option, base, indent);
+		else if (option->type == OPTION_KEY_LIST)
+			dump_keys(out, option, base, indent);
 		else if (option->type == OPTION_SECTION)
 			dump_nested(out, option, base, indent);
 		else if (option->type == OPTION_NAMED || option->type == OPTION_ITEMS)

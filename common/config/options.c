@@ -2,6 +2,8 @@
  * knows but does not do yet: they are refused by name instead of being ignored. */
 #include "common/config/options.h"
 
+#include "common/measure/sigstore.h"
+
 #define SIZE_OF(type, member) sizeof(((type *)NULL)->member)
 #define FIELD(type, member) .offset = offsetof(type, member), .size = SIZE_OF(type, member)
 #define ALSO(type, member) .also = offsetof(type, member), .also_size = SIZE_OF(type, member)
@@ -210,6 +212,61 @@ static const struct option service_options[] = {
 };
 static const struct section service_section = {SECTION(service_options)};
 
+static const struct option sigstore_options[] = {
+        {.name = "issuer",
+         .type = OPTION_TEXT,
+         .max = 500,
+         .fallback_doc = "`" SIGSTORE_GITHUB "`",
+         FIELD(struct config_target, signing.issuer),
+         .help = "Who vouched for the signer's identity, in full."},
+        {.name = "workflow",
+         .type = OPTION_TEXT,
+         .flags = OPTION_REQUIRED,
+         .max = 500,
+         FIELD(struct config_target, signing.workflow),
+         .help = "The workflow that signs: the URI in its certificate in full, or its beginning up "
+                 "to a `/` or `@`, at least `https://<host>/<owner>/<repository>/` and a path: "
+                 "`https://github.com/acme/enclave/.github/workflows/release.yml@refs/tags/`."},
+        {.name = "trusted_root_file",
+         .type = OPTION_PATH,
+         .flags = OPTION_REQUIRED,
+         FIELD(struct config_target, trusted_root_file),
+         .help = "A Sigstore `trusted_root.json` (`cosign trusted-root create`, or from the TUF "
+                 "repository): authorities and logs that are believed. Read once at the start."},
+        {.name = "predicate_type",
+         .type = OPTION_TEXT,
+         .max = 500,
+         .fallback_doc = "`" SIGSTORE_MEASUREMENTS_TYPE "`",
+         FIELD(struct config_target, signing.predicate_type),
+         .help = "What must be attested about the artifact. Attestations of other types are not "
+                 "looked at; `https://slsa.dev/provenance/v1` is what GitHub's own action makes."},
+};
+static const struct section sigstore_section = {SECTION(sigstore_options), .check = check_sigstore};
+
+static const struct option ed25519_options[] = {
+        {.name = "public_keys",
+         .type = OPTION_KEY_LIST,
+         .flags = OPTION_REQUIRED,
+         .min = 1,
+         .max = SIGNING_MAX_KEYS,
+         FIELD(struct config_target, signing.keys),
+         .help = "Public keys as minisign prints them; the signature `FILE.minisig` beside FILE is "
+                 "by one of them."},
+};
+static const struct section ed25519_section = {SECTION(ed25519_options)};
+
+static const struct option signed_options[] = {
+        {.name = "sigstore",
+         .type = OPTION_SECTION,
+         .section = &sigstore_section,
+         .help = "An attestation in a Sigstore bundle (`measurements.sigstore.json`)."},
+        {.name = "ed25519",
+         .type = OPTION_SECTION,
+         .section = &ed25519_section,
+         .help = "A detached Ed25519 signature as minisign makes it."},
+};
+static const struct section signed_section = {SECTION(signed_options), .check = check_signing};
+
 static const struct option target_options[] = {
         {.name = "chain",
          .type = OPTION_CHAIN,
@@ -296,7 +353,12 @@ static const struct option target_options[] = {
                  "as `registrarctl inspect --known-os` prints it for a machine that you trust. "
                  "RTMR0 depends on the number of CPUs and the memory: one entry per shape. Without "
                  "an entry a quote stays `claimed`."},
-        {.name = "require_signed", .type = OPTION_ABSENT, .help = "Who must have signed a build."},
+        {.name = "require_signed",
+         .type = OPTION_SECTION,
+         .section = &signed_section,
+         .help = "Who must have signed a build: `sigstore` or `ed25519`. Measurements without such "
+                 "a signature over a file of their build are held until it comes or `registrarctl "
+                 "approve`; a wrong one refuses the build."},
         {.name = "service",
          .type = OPTION_SECTION,
          .section = &service_section,
@@ -440,7 +502,8 @@ static const struct option endpoint_options[] = {
          FIELD(struct config_endpoint, propose_auto),
          CHOICES(propose_choices),
          .help = "What happens to a value known only from endpoints: `hold` until `registrarctl "
-                 "approve`, or `auto`, which proposes it if the target's `min_evidence` allows. "
+                 "approve`, or `auto`, which proposes it if the target's `min_evidence` and `require_signed` "
+                 "allow. "
                  "`auto` needs https, or an address of this machine."},
 };
 static const struct section endpoint_section = {

@@ -12,6 +12,7 @@ enum option_type {
 	OPTION_URL,                /* char *: http or https, without trailing slash */
 	OPTION_URL_LIST,           /* struct text_list */
 	OPTION_HASH_LIST,          /* struct hash_list: 64 hex digits each */
+	OPTION_KEY_LIST,           /* struct signing_keys: minisign public keys */
 	OPTION_TEXT,               /* char *: one line, at most `max` bytes */
 	OPTION_LISTEN,             /* char *: numeric address and port; NULL: "off" */
 	OPTION_NUMBER,             /* unsigned integer of `size` bytes */
@@ -83,6 +84,8 @@ int place_fail(const struct place *place, const char *option, const char *fmt, .
 int check_chain(const struct place *place, void *base);
 int check_http(const struct place *place, void *base);
 int check_target(const struct place *place, void *base);
+int check_sigstore(const struct place *place, void *base);
+int check_signing(const struct place *place, void *base);
 int check_watch(const struct place *place, void *base);
 int check_endpoint(const struct place *place, void *base);
 int check_config(const struct place *place, void *base);

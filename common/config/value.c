@@ -315,6 +315,7 @@ int value_read(const struct option *option, struct config *config, void *base, c
 		return read_target(option, config, base, text, error);
 	case OPTION_URL_LIST:
 	case OPTION_HASH_LIST:
+	case OPTION_KEY_LIST:
 	case OPTION_SECTION:
 	case OPTION_NAMED:
 	case OPTION_ITEMS:
@@ -344,6 +345,30 @@ static int read_hash(const struct option *option, struct config *config, void *b
 	return 0;
 }
 
+static int read_key(const struct option *option, struct config *config, void *base,
+                    const char *text, struct error *error)
+{
+	struct signing_keys *list = field(option, base);
+	struct minisign_key key;
+	struct error why;
+
+	if (list->items == NULL)
+		list->items = arena_array(&config->arena, option->max, sizeof(*list->items));
+	if (list->count >= option->max)
+		return error_set(error, ERR_INVALID, "too many; expected at most %llu",
+		                 (unsigned long long)option->max);
+	if (minisign_key_parse(&key, bytes_text(text), &why) != 0)
+		return error_set(error, ERR_INVALID,
+		                 "\"%s\": %s; expected the line of a minisign public key that "
+		                 "begins with RW",
+		                 text, why.text);
+	for (size_t i = 0; i < list->count; i++)
+		if (memcmp(list->items[i].id, key.id, sizeof(key.id)) == 0)
+			return error_set(error, ERR_INVALID, "\"%s\" stands twice", text);
+	list->items[list->count++] = key;
+	return 0;
+}
+
 int value_read_item(const struct option *option, struct config *config, void *base,
                     const char *text, struct error *error)
 {
@@ -351,6 +376,8 @@ int value_read_item(const struct option *option, struct config *config, void *ba
 
 	if (option->type == OPTION_HASH_LIST)
 		return read_hash(option, config, base, text, error);
+	if (option->type == OPTION_KEY_LIST)
+		return read_key(option, config, base, text, error);
 	if (list->items == NULL)
 		list->items = arena_array(&config->arena, option->max, sizeof(*list->items));
 	if (list->count >= option->max)
@@ -457,6 +484,7 @@ bool value_write(struct buf *out, const struct option *option, const void *base)
 		return write_text(out, (*(const struct config_target *const *)at)->name);
 	case OPTION_URL_LIST:
 	case OPTION_HASH_LIST:
+	case OPTION_KEY_LIST:
 	case OPTION_SECTION:
 	case OPTION_NAMED:
 	case OPTION_ITEMS:
@@ -531,6 +559,9 @@ void value_expected(struct buf *out, const struct option *option)
 		return;
 	case OPTION_HASH_LIST:
 		buf_append_text(out, "a list of values of 64 hex digits each");
+		return;
+	case OPTION_KEY_LIST:
+		buf_append_text(out, "a list of minisign public keys (RW...)");
 		return;
 	case OPTION_TEXT:
 		buf_printf(out, "one line of at most %llu bytes", (unsigned long long)option->max);

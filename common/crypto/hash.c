@@ -58,6 +58,11 @@ void sha384(uint8_t out[SHA384_SIZE], struct bytes in)
 	hash_once(out, DIGEST_SHA384, in);
 }
 
+void blake2b(uint8_t out[BLAKE2B_SIZE], struct bytes in)
+{
+	hash_once(out, DIGEST_BLAKE2B, in);
+}
+
 struct digest *digest_new(enum digest_kind kind)
 {
 	struct digest *digest = xcalloc(1, sizeof(*digest));

@@ -13,10 +13,12 @@ void crypto_init(void);
 const char *crypto_version(void);
 
 #define SHA384_SIZE 48
+#define BLAKE2B_SIZE 64
 
 struct hash32 keccak256(struct bytes in);
 struct hash32 sha256(struct bytes in);
 void sha384(uint8_t out[SHA384_SIZE], struct bytes in);
+void blake2b(uint8_t out[BLAKE2B_SIZE], struct bytes in); /* BLAKE2b-512 */
 
 /* Incremental hashing. digest_new(...) .. digest_update(...) .. digest_final(...); digest_free at
  * the end. */

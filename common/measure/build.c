@@ -14,18 +14,28 @@ static bool is_image(const struct measured *measured)
 	return measured->format == FORMAT_EIF;
 }
 
+/* Signature files have rules of their own; an attestation of measurements that holds is a claim,
+ * too. */
+static bool is_signature(const struct measured *measured)
+{
+	return measured->format == FORMAT_MINISIGN ||
+	       (measured->format == FORMAT_SIGSTORE &&
+	        (measured->refused || hash32_is_zero(&measured->value)));
+}
+
 /* About an enclave, but not its image. Also what could not be measured at all: nobody knows what it
  * would have said. */
 static bool is_claim(const struct measured *measured)
 {
-	return !is_image(measured) && (format_is_nitro(measured->format) ||
-	                               (measured->format == FORMAT_UNKNOWN && measured->refused));
+	return !is_image(measured) && !is_signature(measured) &&
+	       (format_is_nitro(measured->format) ||
+	        (measured->format == FORMAT_UNKNOWN && measured->refused));
 }
 
 static bool is_document(const struct measured *measured)
 {
 	return measured->format != FORMAT_UNKNOWN && measured->format != FORMAT_OS_FILE &&
-	       !format_is_nitro(measured->format);
+	       !is_signature(measured) && !format_is_nitro(measured->format);
 }
 
 static bool has_value(const struct measured *measured)
@@ -316,11 +326,12 @@ static void judge_without_image(struct judge *judge)
 }
 
 void build_judge(struct arena *arena, const struct build_artifact *artifacts, size_t count,
-                 struct build_verdicts *out)
+                 const struct signing *signing, struct build_verdicts *out)
 {
 	struct judge judge = {.arena = arena, .artifacts = artifacts, .count = count, .out = out};
 
 	*out = (struct build_verdicts){.items = arena_array(arena, count + 1, sizeof(*out->items))};
 	judge_images(&judge);
 	judge_without_image(&judge);
+	build_judge_signatures(arena, artifacts, count, signing, out);
 }

@@ -75,3 +75,18 @@ struct jval *checks_json(const struct checks *checks)
 	}
 	return list;
 }
+
+void checks_append(struct jval *object, const struct checks *checks)
+{
+	const struct jval *before = jval_get(object, "checks");
+	struct jval *all = jval_is_array(before) ? jval_copy(before) : jval_array();
+	struct jval *added = checks_json(checks);
+
+	for (size_t i = 0; i < jval_count(added); i++)
+		jval_push(all, jval_copy(jval_at(added, i)));
+	jval_free(added);
+	if (jval_count(all) > 0)
+		jval_add(object, "checks", all);
+	else
+		jval_free(all);
+}

@@ -38,5 +38,7 @@ bool checks_passed(const struct checks *checks, const char *name);
 const struct check *checks_first_failed(const struct checks *checks);
 /* [{"check":name,"result":"passed","text":...}, ...] */
 struct jval *checks_json(const struct checks *checks);
+/* Appends them to the array "checks" of an object, which is made when there is none. */
+void checks_append(struct jval *object, const struct checks *checks);
 
 #endif

@@ -60,12 +60,19 @@ static char *eif_details(struct arena *arena, const struct eif *eif)
 	return out;
 }
 
-static int measure_eif(struct arena *arena, struct source *source, struct hasher *hasher,
-                       struct measured *out, struct error *error)
+/* Whether the target's signatures are over this digest of an artifact. */
+static bool wants_blake2b(const struct measure_how *how)
+{
+	return how->signing != NULL && how->signing->kind == SIGNING_ED25519;
+}
+
+static int measure_eif(struct arena *arena, struct source *source, const struct measure_how *how,
+                       struct hasher *hasher, struct measured *out, struct error *error)
 {
 	struct eif eif;
-	int rc = eif_read(arena, source, hasher, &eif, error);
 
+	hasher_want_blake2b(hasher, wants_blake2b(how));
+	int rc = eif_read(arena, source, hasher, &eif, error);
 	if (rc != 0)
 		return rc;
 	*out = (struct measured){
@@ -81,7 +88,20 @@ static int measure_eif(struct arena *arena, struct source *source, struct hasher
 	};
 	if (eif.complete)
 		out->value = pcrs_value(&eif.pcrs);
+	out->has_blake2b = wants_blake2b(how) && !hash32_is_zero(&eif.sha256);
+	if (out->has_blake2b)
+		memcpy(out->blake2b, eif.blake2b, sizeof(out->blake2b));
 	return 0;
+}
+
+/* Of one that was in memory as a whole. */
+static void add_digests(struct bytes content, const struct measure_how *how, struct measured *out)
+{
+	out->sha256 = sha256(content);
+	out->size = content.len;
+	out->has_blake2b = wants_blake2b(how) && out->format != FORMAT_UNKNOWN;
+	if (out->has_blake2b)
+		blake2b(out->blake2b, content);
 }
 
 /* --- texts -------------------------------------------------------------------------------------
@@ -124,6 +144,11 @@ static bool is_json(struct bytes text)
 static void read_text(struct arena *arena, struct bytes text, const struct measure_how *how,
                       struct measured *out)
 {
+	document_minisign(arena, text, how, out);
+	if (out->format == FORMAT_UNKNOWN)
+		document_sigstore(arena, text, how, out);
+	if (out->format != FORMAT_UNKNOWN)
+		return;
 	nitro_read(arena, text, how->name, out);
 	if (!is_json(text))
 		merge_log(arena, text, out);
@@ -163,8 +188,7 @@ static int measure_text(struct arena *arena, struct source *source, const struct
 	if (rc == 0 && got <= GUEST_MAX_TEXT) {
 		struct bytes content = bytes_of(text.data, got);
 		read_text(arena, content, how, out);
-		out->sha256 = sha256(content);
-		out->size = got;
+		add_digests(content, how, out);
 	}
 	buf_free(&text);
 	return rc;
@@ -175,9 +199,15 @@ static int measure_text(struct arena *arena, struct source *source, const struct
 
 typedef void read_fn(struct arena *arena, struct bytes bytes, struct measured *out);
 
-static int measure_binary(struct arena *arena, struct source *source, size_t max, read_fn *read,
-                          struct measured *out, struct error *error)
+struct binary {
+	size_t max;
+	read_fn *read;
+};
+
+static int measure_binary(struct arena *arena, struct source *source, const struct measure_how *how,
+                          const struct binary *kind, struct measured *out, struct error *error)
 {
+	size_t max = kind->max;
 	struct buf document = {0};
 	size_t got;
 
@@ -185,9 +215,8 @@ static int measure_binary(struct arena *arena, struct source *source, size_t max
 	int rc = source_read(source, document.data, max + 1, &got, error);
 	if (rc == 0 && got <= max) {
 		struct bytes content = bytes_of(document.data, got);
-		read(arena, content, out);
-		out->sha256 = sha256(content);
-		out->size = got;
+		kind->read(arena, content, out);
+		add_digests(content, how, out);
 	}
 	buf_free(&document);
 	return rc;
@@ -218,19 +247,21 @@ static int hash_file(struct source *source, struct measured *out, struct error *
 static int measure(struct arena *arena, struct source *source, const struct measure_how *how,
                    struct hasher *hasher, struct measured *out, struct error *error)
 {
+	static const struct binary nsm = {NSM_MAX_SIZE, document_nsm},
+	                           quote = {TDX_QUOTE_MAX, document_tdx_quote};
 	struct bytes head;
 	int rc = source_peek(source, &head, error);
 
 	if (rc != 0)
 		return rc;
 	if (is_eif(head, how->name))
-		return measure_eif(arena, source, hasher, out, error);
+		return measure_eif(arena, source, how, hasher, out, error);
 	if (document_is_os_file(how->name))
 		return hash_file(source, out, error);
 	if (nsm_looks_like(head))
-		return measure_binary(arena, source, NSM_MAX_SIZE, document_nsm, out, error);
+		return measure_binary(arena, source, how, &nsm, out, error);
 	if (document_is_tdx_quote(head))
-		return measure_binary(arena, source, TDX_QUOTE_MAX, document_tdx_quote, out, error);
+		return measure_binary(arena, source, how, &quote, out, error);
 	if (is_text(head))
 		return measure_text(arena, source, how, out, error);
 	return 0;
@@ -258,5 +289,9 @@ enum format format_of_name(const char *name)
 		return FORMAT_EIF;
 	if (strcasecmp(name, "app-compose.json") == 0)
 		return FORMAT_APP_COMPOSE;
+	if (document_claims_sigstore(name))
+		return FORMAT_SIGSTORE;
+	if (document_claims_minisign(name))
+		return FORMAT_MINISIGN;
 	return strcasecmp(name, "measurements.json") == 0 ? FORMAT_MEASUREMENTS : FORMAT_UNKNOWN;
 }

@@ -24,6 +24,15 @@ void document_tdx_quote(struct arena *arena, struct bytes quote, struct measured
 /* digest.txt and sha256sum.txt of a dstack OS image; other lists of checksums are not ours. */
 void document_os_image(struct arena *arena, struct bytes text, const char *name,
                        struct measured *out);
+/* Attestations in Sigstore bundles, and minisign signatures: signature, and of an attestation of
+ * an enclave's measurements also pcrs and value. */
+void document_sigstore(struct arena *arena, struct bytes text, const struct measure_how *how,
+                       struct measured *out);
+void document_minisign(struct arena *arena, struct bytes text, const struct measure_how *how,
+                       struct measured *out);
+/* Whether a file of that name says to be one. */
+bool document_claims_sigstore(const char *name);
+bool document_claims_minisign(const char *name);
 /* Whether a file of that name belongs to a dstack OS image. It is only hashed. */
 bool document_is_os_file(const char *name);
 

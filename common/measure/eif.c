@@ -441,8 +441,10 @@ int eif_read(struct arena *arena, struct source *source, struct hasher *hasher, 
 	hasher_finish(hasher, &hashes);
 	if (rc == 0) {
 		conclude(&walk, &hashes);
-		if (ended)
+		if (ended) {
 			out->sha256 = hashes.file;
+			memcpy(out->blake2b, hashes.blake2b, sizeof(out->blake2b));
+		}
 	}
 	buf_free(&walk.signature);
 	buf_free(&walk.metadata);

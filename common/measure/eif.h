@@ -38,8 +38,9 @@ struct eif {
 	char *image_name, *image_version; /* from the metadata, or NULL; not covered by any PCR */
 	char *build_time, *build_tool;
 	struct pcrs pcrs;
-	struct hash32 sha256; /* of the whole file; zero when it was not read to its end */
-	uint64_t size;        /* bytes read */
+	struct hash32 sha256;          /* of the whole file; zero when it was not read to its end */
+	uint8_t blake2b[BLAKE2B_SIZE]; /* the same, where hasher_want_blake2b was said */
+	uint64_t size;                 /* bytes read */
 };
 
 /* Reads the source from its start to its end, each byte once. 0 with *out filled, refused or not;

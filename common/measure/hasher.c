@@ -19,7 +19,8 @@ struct hasher {
 	bool threads;
 	uint8_t *memory;
 	struct hash_block blocks[RING];
-	struct digest *image, *boot, *app, *file;
+	struct digest *image, *boot, *app, *file, *blake2b;
+	bool wants_blake2b;
 
 	pthread_mutex_t lock;    /* guards what follows and the lanes' done */
 	pthread_cond_t filled;   /* submitted or ended changed */
@@ -101,6 +102,7 @@ struct hasher *hasher_new(bool threads)
 	hasher->boot = digest_new(DIGEST_SHA384);
 	hasher->app = digest_new(DIGEST_SHA384);
 	hasher->file = digest_new(DIGEST_SHA256);
+	hasher->blake2b = digest_new(DIGEST_BLAKE2B);
 	pthread_mutex_init(&hasher->lock, NULL);
 	pthread_cond_init(&hasher->filled, NULL);
 	pthread_cond_init(&hasher->finished, NULL);
@@ -130,6 +132,7 @@ void hasher_free(struct hasher *hasher)
 	digest_free(hasher->boot);
 	digest_free(hasher->app);
 	digest_free(hasher->file);
+	digest_free(hasher->blake2b);
 	munmap(hasher->memory, RING_SIZE);
 	free(hasher);
 }
@@ -156,6 +159,11 @@ static void wait_for_lanes(struct hasher *hasher, uint64_t most, uint64_t left)
 	pthread_mutex_unlock(&hasher->lock);
 }
 
+void hasher_want_blake2b(struct hasher *hasher, bool wanted)
+{
+	hasher->wants_blake2b = wanted;
+}
+
 struct hash_block *hasher_block(struct hasher *hasher)
 {
 	struct hash_block *block = &hasher->blocks[hasher->submitted % RING];
@@ -178,11 +186,18 @@ void hasher_submit(struct hasher *hasher, struct hash_block *block)
 	if (!hasher->threads)
 		hash_streams(hasher, block, STREAM_IMAGE | STREAM_BOOT | STREAM_APP);
 	digest_update(hasher->file, bytes_of(block->data, block->len));
+	if (hasher->wants_blake2b)
+		digest_update(hasher->blake2b, bytes_of(block->data, block->len));
 }
 
 void hasher_finish(struct hasher *hasher, struct hashes *out)
 {
 	wait_for_lanes(hasher, 0, 0);
+	*out = (struct hashes){0};
+	if (hasher->wants_blake2b) {
+		digest_final(hasher->blake2b, out->blake2b);
+		digest_reset(hasher->blake2b);
+	}
 	digest_final(hasher->image, out->image);
 	digest_final(hasher->boot, out->boot);
 	digest_final(hasher->app, out->app);

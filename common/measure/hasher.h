@@ -31,6 +31,7 @@ struct hash_block {
 struct hashes {
 	uint8_t image[SHA384_SIZE], boot[SHA384_SIZE], app[SHA384_SIZE];
 	struct hash32 file;
+	uint8_t blake2b[BLAKE2B_SIZE]; /* of the whole file, when it was wanted, else zeros */
 };
 
 struct hasher;
@@ -38,6 +39,8 @@ struct hasher;
 struct hasher *hasher_new(bool threads);
 void hasher_free(struct hasher *hasher); /* NULL is fine */
 
+/* Whether the next file's BLAKE2b-512 is computed, too. Before its first block. */
+void hasher_want_blake2b(struct hasher *hasher, bool wanted);
 /* The next block to fill; waits until one is free. One at a time: submit it before asking again. */
 struct hash_block *hasher_block(struct hasher *hasher);
 void hasher_submit(struct hasher *hasher, struct hash_block *block);

@@ -61,13 +61,32 @@ const char *format_name(enum format format)
 		return "phala-attestation";
 	case FORMAT_KMS_INFO:
 		return "kms-attestation-info";
+	case FORMAT_SIGSTORE:
+		return "sigstore-bundle";
+	case FORMAT_MINISIGN:
+		return "minisign-signature";
 	}
 	return "unknown";
 }
 
 bool format_is_nitro(enum format format)
 {
-	return (format >= FORMAT_EIF && format <= FORMAT_BUILD_LOG) || format == FORMAT_NSM;
+	return (format >= FORMAT_EIF && format <= FORMAT_BUILD_LOG) || format == FORMAT_NSM ||
+	       format == FORMAT_SIGSTORE;
+}
+
+struct measured measured_copy(struct arena *arena, const struct measured *measured)
+{
+	struct measured copy = *measured;
+	struct signature *signature = &copy.signature;
+
+	copy.refusal = arena_strdup(arena, measured->refusal);
+	copy.details = arena_strdup(arena, measured->details);
+	signature->reason = arena_strdup(arena, signature->reason);
+	signature->signer = arena_strdup(arena, signature->signer);
+	for (size_t i = 0; i < signature->subject_count; i++)
+		signature->subjects[i].name = arena_strdup(arena, signature->subjects[i].name);
+	return copy;
 }
 
 void measured_fill(struct measured *measured)

@@ -6,6 +6,7 @@
 #include "common/base/jval.h"
 #include "common/crypto/hash.h"
 #include "common/governance/registry.h"
+#include "common/measure/signing.h"
 
 /* Stored numbers: fixed for ever. Ordered: a higher level is stronger. */
 enum evidence_level { LEVEL_CLAIMED = 1, LEVEL_RECOMPUTED = 2, LEVEL_ATTESTED = 3 };
@@ -31,8 +32,10 @@ enum format {
 	FORMAT_GUEST_INFO = 13,      /* "guest-info": an answer of a guest agent */
 	FORMAT_PHALA = 14,           /* "phala-attestation" */
 	FORMAT_KMS_INFO = 15,        /* "kms-attestation-info" */
+	FORMAT_SIGSTORE = 16,        /* "sigstore-bundle": an attestation that somebody signed */
+	FORMAT_MINISIGN = 17,        /* "minisign-signature": x.minisig beside x */
 };
-#define FORMAT_LAST FORMAT_KMS_INFO
+#define FORMAT_LAST FORMAT_MINISIGN
 
 const char *format_name(enum format format); /* "unknown" for FORMAT_UNKNOWN */
 
@@ -56,6 +59,28 @@ struct measured_value {
 	uint8_t app_id[20];
 };
 
+/* What a signature file is over: of a file, its base name and SHA-256. */
+struct signed_subject {
+	char *name;
+	struct hash32 sha256;
+};
+
+enum { SIGNED_SUBJECTS = 16 };
+
+/* What a signature file says. Whether what it is over lies beside it takes the folder. */
+struct signature {
+	enum signing_kind kind; /* SIGNING_NONE: the artifact is none */
+	bool is_decided;        /* as the target's rule wants it, but for what it is over */
+	char *reason;           /* else: what could not be decided */
+	char *signer;           /* who: the workflow, or the key's id; or NULL */
+	/* Sigstore: what was attested. */
+	struct signed_subject subjects[SIGNED_SUBJECTS];
+	size_t subject_count;
+	/* Ed25519: over the BLAKE2b-512 of the file whose name it bears. */
+	uint8_t key_id[MINISIGN_ID_SIZE];
+	uint8_t bytes[64];
+};
+
 enum { MEASURED_VALUES = 8 };
 
 /* The outcome for one artifact. Text fields live in the arena given to the parser. */
@@ -74,15 +99,22 @@ struct measured {
 	struct hash32 sha256;      /* of the artifact's exact bytes; zero when not read to the end */
 	uint64_t size;             /* of the artifact, bytes */
 	char *details;             /* JSON object: pcr0.. (hex without 0x) and what else was found; or NULL */
+	bool has_blake2b;
+	uint8_t blake2b[MINISIGN_DIGEST_SIZE]; /* of the artifact, where the rule is Ed25519 */
+	struct signature signature;
 };
 
 /* What the bytes alone do not tell. */
 struct measure_how {
 	const char *name; /* without folders; only helps to tell formats apart */
 	bool is_kms;      /* a KMS answered this: its values are kms-mr and kms-device */
+	const struct signing *signing; /* what signatures are held against; NULL: nothing */
 };
 
-/* Whether artifacts of this format are about an enclave: they have a value, and PCRs. */
+/* With texts of its own, in the arena. */
+struct measured measured_copy(struct arena *arena, const struct measured *measured);
+/* Whether artifacts of this format are about an enclave: they have a value, and PCRs (an
+ * attestation may be about something else, and has neither). */
 bool format_is_nitro(enum format format);
 /* Nitro: writes values from value, level and is_signed. Does nothing for other formats. */
 void measured_fill(struct measured *measured);

@@ -70,6 +70,15 @@ int minisign_key_parse(struct minisign_key *out, struct bytes text, struct error
 	return 0;
 }
 
+char *minisign_key_text(struct arena *arena, const struct minisign_key *key)
+{
+	uint8_t raw[KEY_SIZE] = "Ed";
+
+	memcpy(raw + 2, key->id, sizeof(key->id));
+	memcpy(raw + 2 + sizeof(key->id), key->key, sizeof(key->key));
+	return base64_encode(arena, bytes_of(raw, sizeof(raw)));
+}
+
 static int parse_lines(struct arena *arena, struct bytes text, struct minisign_signature *out,
                        struct error *error)
 {
@@ -112,25 +121,27 @@ int minisign_parse(struct arena *arena, struct bytes text, struct minisign_signa
 	return error_set(error, ERR_INVALID, "%s", local.text);
 }
 
-/* Over message, which is the artifact or its digest; and the comment. */
-static int verify(const struct minisign_signature *signature, const struct minisign_key *key,
-                  struct bytes message, struct error *error)
+int minisign_verify_comment(const struct minisign_signature *signature,
+                            const struct minisign_key *key, struct error *error)
 {
 	struct buf global = {0};
 	struct error local;
 
+	buf_append(&global, signature->signature, sizeof(signature->signature));
+	buf_append_text(&global, signature->trusted_comment);
+	int rc = ed25519_verify(key->key, buf_bytes(&global), signature->comment_signature, &local);
+	buf_free(&global);
+	return rc != 0 ? error_set(error, ERR_DENIED, "trusted comment: %s", local.text) : 0;
+}
+
+/* Over message, which is the artifact or its digest; and the comment. */
+static int verify(const struct minisign_signature *signature, const struct minisign_key *key,
+                  struct bytes message, struct error *error)
+{
 	if (memcmp(signature->id, key->id, sizeof(key->id)) != 0)
 		return error_set(error, ERR_DENIED, "signed with another key");
 	int rc = ed25519_verify(key->key, message, signature->signature, error);
-	if (rc != 0)
-		return rc;
-	buf_append(&global, signature->signature, sizeof(signature->signature));
-	buf_append_text(&global, signature->trusted_comment);
-	rc = ed25519_verify(key->key, buf_bytes(&global), signature->comment_signature, &local);
-	buf_free(&global);
-	if (rc != 0)
-		return error_set(error, ERR_DENIED, "trusted comment: %s", local.text);
-	return 0;
+	return rc != 0 ? rc : minisign_verify_comment(signature, key, error);
 }
 
 int minisign_verify_digest(const struct minisign_signature *signature,

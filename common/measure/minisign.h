@@ -27,9 +27,14 @@ struct minisign_signature {
 
 /* A public key: its line of base64, or the file with the comment line before it. ERR_INVALID. */
 int minisign_key_parse(struct minisign_key *out, struct bytes text, struct error *error) MUST_USE;
+/* That line, in the arena. */
+char *minisign_key_text(struct arena *arena, const struct minisign_key *key);
 /* A signature file: four lines. ERR_INVALID. */
 int minisign_parse(struct arena *arena, struct bytes text, struct minisign_signature *out,
                    struct error *error) MUST_USE;
+/* The trusted comment, and that it belongs to this signature. ERR_DENIED. */
+int minisign_verify_comment(const struct minisign_signature *signature,
+                            const struct minisign_key *key, struct error *error) MUST_USE;
 /* Over an artifact that is in memory. ERR_DENIED: by another key, or it does not verify. */
 int minisign_verify(const struct minisign_signature *signature, const struct minisign_key *key,
                     struct bytes artifact, struct error *error) MUST_USE;

@@ -46,19 +46,24 @@ static int read_subjects(struct arena *arena, const struct jval *list, struct si
 		return error_set(error, ERR_INVALID, "subject: %zu, expected 1 to %d",
 		                 jval_count(list), SIGSTORE_MAX_SUBJECTS);
 	out->subjects = arena_array(arena, jval_count(list), sizeof(*out->subjects));
+	out->subject_names = arena_array(arena, jval_count(list), sizeof(*out->subject_names));
 	for (size_t i = 0; i < jval_count(list); i++) {
 		const char *text = jval_get_string(jval_get(jval_at(list, i), "digest"), "sha256");
+		const char *name = jval_get_string(jval_at(list, i), "name");
 		if (text == NULL)
 			continue;
 		if (hash32_parse(&out->subjects[out->subject_count], text, error) != 0)
 			return error_prefix(error, "subject[%zu].digest.sha256", i);
-		out->subject_count++;
+		out->subject_names[out->subject_count++] =
+		        arena_strdup(arena, name != NULL ? name : "");
 	}
 	return 0;
 }
 
 static void check_subject(const struct sigstore_expect *expect, struct sigstore *out)
 {
+	if (expect->subjects_later)
+		return;
 	if (expect->subject_count == 0) {
 		checks_add(&out->checks, SIGSTORE_CHECK_SUBJECT, CHECK_UNDECIDED,
 		           "nothing is at hand that could be attested");
@@ -92,6 +97,7 @@ static int read_value(struct arena *arena, const struct jval *predicate, struct 
 		return error_set(error, ERR_INVALID, "%s",
 		                 measured.refused ? measured.refusal : "it holds no measurements");
 	out->value = measured.value;
+	out->pcrs = measured.pcrs;
 	out->has_value = true;
 	return 0;
 }
@@ -158,23 +164,30 @@ static int check_statement(struct arena *arena, struct bytes payload,
 /* --- the verdict --------------------------------------------------------------------------------
  */
 
+/* These may stay open: see struct sigstore. */
+static bool may_stay_open(const struct check *check)
+{
+	return strcmp(check->name, SIGSTORE_CHECK_INCLUSION) == 0 ||
+	       strcmp(check->name, SIGSTORE_CHECK_CERTIFICATE_LOG) == 0;
+}
+
+const struct check *sigstore_obstacle(const struct checks *checks)
+{
+	const struct check *obstacle = checks_first_failed(checks);
+
+	for (size_t i = 0; i < checks->count && obstacle == NULL; i++)
+		if (checks->items[i].result == CHECK_UNDECIDED && !may_stay_open(&checks->items[i]))
+			obstacle = &checks->items[i];
+	return obstacle;
+}
+
 static enum sigstore_verdict judge(const struct checks *checks)
 {
-	/* These may stay open: see struct sigstore. */
-	static const char *const optional[] = {SIGSTORE_CHECK_INCLUSION,
-	                                       SIGSTORE_CHECK_CERTIFICATE_LOG};
-	enum sigstore_verdict verdict = SIGSTORE_VERIFIED;
+	const struct check *obstacle = sigstore_obstacle(checks);
 
-	for (size_t i = 0; i < checks->count; i++) {
-		const struct check *check = &checks->items[i];
-		bool may_stay_open = strcmp(check->name, optional[0]) == 0 ||
-		                     strcmp(check->name, optional[1]) == 0;
-		if (check->result == CHECK_FAILED)
-			return SIGSTORE_REFUSED;
-		if (check->result == CHECK_UNDECIDED && !may_stay_open)
-			verdict = SIGSTORE_UNDECIDED;
-	}
-	return verdict;
+	if (obstacle == NULL)
+		return SIGSTORE_VERIFIED;
+	return obstacle->result == CHECK_FAILED ? SIGSTORE_REFUSED : SIGSTORE_UNDECIDED;
 }
 
 int sigstore_verify(struct arena *arena, struct bytes bundle, const struct sigstore_root *root,

@@ -6,7 +6,9 @@
 #define MEASURE_SIGSTORE_H
 
 #include "common/measure/check.h"
+#include "common/measure/measurement.h"
 
+#define SIGSTORE_GITHUB "https://token.actions.githubusercontent.com"
 #define SIGSTORE_MEASUREMENTS_TYPE "https://dstack.dev/nitro-enclave/measurements/v1"
 
 enum {
@@ -51,6 +53,7 @@ struct sigstore_expect {
 	const char *predicate_type;    /* NULL: any */
 	const struct hash32 *subjects; /* SHA-256 of which one must be attested; none: undecided */
 	size_t subject_count;
+	bool subjects_later;        /* the caller compares them: no check of them */
 	const struct hash32 *value; /* what PCRs in the predicate must give; NULL: whatever */
 };
 
@@ -61,6 +64,7 @@ int sigstore_workflow_check(const char *workflow, struct error *error) MUST_USE;
 /* The names of the checks, in their order. */
 #define SIGSTORE_CHECK_ENVELOPE "envelope"       /* DSSE, by the certificate's key */
 #define SIGSTORE_CHECK_PREDICATE "predicate"     /* its type; its PCRs and their hash agree */
+#define SIGSTORE_CHECK_TYPE "predicate-type"     /* of measurements.sigstore.json */
 #define SIGSTORE_CHECK_SUBJECT "subject"         /* what we have is what was attested */
 #define SIGSTORE_CHECK_LOG_PROMISE "log-promise" /* Rekor's signed entry timestamp */
 #define SIGSTORE_CHECK_LOG_BODY "log-body"       /* the entry is about this very envelope */
@@ -82,15 +86,20 @@ struct sigstore {
 	char *workflow, *issuer;  /* as the certificate says; NULL: it does not */
 	int64_t logged_at;        /* seconds since 1970; 0: not told */
 	struct hash32 *subjects;  /* those that have a SHA-256 */
+	char **subject_names;     /* theirs; "" where there is none */
 	size_t subject_count;
 	char *predicate_type;
 	bool has_value;      /* the predicate holds PCRs of an enclave ... */
 	struct hash32 value; /* ... which give this */
+	struct pcrs pcrs;
 	struct checks checks;
 	/* Refused: a check failed. Verified: none did, and all were decided but those that the
 	 * layout (inclusion) or the trusted root (certificate-log) leaves out. */
 	enum sigstore_verdict verdict;
 };
+
+/* The first check that stands in the way of SIGSTORE_VERIFIED: failed, else undecided; or NULL. */
+const struct check *sigstore_obstacle(const struct checks *checks);
 
 /* Whether a JSON document is such a bundle, of either layout. */
 bool sigstore_is(const struct jval *document);

@@ -98,7 +98,7 @@ static int match_hashedrekord(struct arena *arena, const struct jval *spec,
 	return 0;
 }
 
-static const struct kind {
+static const struct entry_kind {
 	const char *kind, *version;
 	int (*match)(struct arena *arena, const struct jval *spec,
 	             const struct sigstore_bundle *bundle, struct error *error);

@@ -216,12 +216,20 @@ int sigstore_workflow_check(const char *workflow, struct error *error)
 			size_t len = strcspn(at, "/");
 			at = len > 0 && at[len] == '/' ? at + len + 1 : NULL;
 		}
-		if (at != NULL && at[0] != '\0')
-			return 0;
+	} else {
+		at = NULL;
 	}
-	return error_set(error, ERR_INVALID,
-	                 "\"%.200s\": expected https://<host>/<owner>/<repository>/ and a path",
-	                 workflow);
+	if (at == NULL || at[0] == '\0')
+		return error_set(
+		        error, ERR_INVALID,
+		        "\"%.200s\": expected https://<host>/<owner>/<repository>/ and a path",
+		        workflow);
+	if (strchr(at, '@') == NULL && at[strlen(at) - 1] != '/')
+		return error_set(error, ERR_INVALID,
+		                 "\"%.200s\": expected a beginning that ends in / or @, or a whole "
+		                 "one, which names a ref behind an @",
+		                 workflow);
+	return 0;
 }
 
 static bool begins(const char *text, const char *beginning)

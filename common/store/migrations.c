@@ -377,6 +377,38 @@ static const char senders[] =
         " DEFAULT x'0000000000000000000000000000000000000000';"
         "UPDATE proposal SET sender = safe;";
 
+/* Who signed what. */
+static const char signatures[] =
+        "CREATE TABLE artifact_signature ("
+        " artifact_id INTEGER PRIMARY KEY REFERENCES artifact (id),"
+        " kind INTEGER NOT NULL CHECK (kind IN (1, 2)),"
+        " is_decided INTEGER NOT NULL CHECK (is_decided IN (0, 1)),"
+        " reason TEXT,"
+        " signer TEXT,"
+        " key_id BLOB NOT NULL CHECK (length(key_id) = 8),"
+        " bytes BLOB NOT NULL CHECK (length(bytes) = 64)"
+        ") STRICT;"
+        "CREATE TABLE artifact_subject ("
+        " artifact_id INTEGER NOT NULL REFERENCES artifact_signature (artifact_id)"
+        " ON DELETE CASCADE,"
+        " position INTEGER NOT NULL,"
+        " name TEXT NOT NULL,"
+        " sha256 BLOB NOT NULL CHECK (length(sha256) = 32),"
+        " PRIMARY KEY (artifact_id, position)"
+        ") STRICT, WITHOUT ROWID;"
+        /* Measurements that somebody signed as a rule wants it. */
+        "CREATE TABLE signature ("
+        " measurement_id INTEGER NOT NULL REFERENCES measurement (id),"
+        " rule BLOB NOT NULL CHECK (length(rule) = 32),"
+        " at INTEGER NOT NULL,"
+        " PRIMARY KEY (measurement_id, rule)"
+        ") STRICT, WITHOUT ROWID;"
+        "ALTER TABLE artifact ADD COLUMN blake2b BLOB CHECK (length(blake2b) = 64);"
+        /* The rule that files were measured by; NULL: none. */
+        "ALTER TABLE target ADD COLUMN signing BLOB CHECK (length(signing) = 32);"
+        /* What was none of ours may be now: the next walk measures it again. */
+        "DELETE FROM artifact WHERE format = 0;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -406,6 +438,10 @@ static const struct {
                   " DELETE FROM upgrade WHERE version = 6; PRAGMA user_version = 5"},
         {senders, "ALTER TABLE proposal DROP COLUMN sender; and the row of `upgrade` and user_version"
                   " as above"},
+        {signatures, "DROP TABLE artifact_subject; DROP TABLE artifact_signature; DROP TABLE"
+                     " signature; ALTER TABLE artifact DROP COLUMN blake2b; ALTER TABLE target DROP"
+                     " COLUMN signing; DELETE FROM artifact WHERE format > 15; and the row"
+                     " of `upgrade` and user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

@@ -38,6 +38,16 @@ static void bind_measured(struct query *query, const struct measured *measured)
 	db_bind_blob(query, measured->sha256.b, sizeof(measured->sha256.b));
 	db_bind_u64(query, measured->size);
 	db_bind_text(query, measured->details);
+	if (measured->has_blake2b)
+		db_bind_blob(query, measured->blake2b, sizeof(measured->blake2b));
+	else
+		db_bind_null(query);
+}
+
+/* The strings of struct measured are a parser's to write, and these are ours. */
+static char *text_own(struct query *query, struct arena *arena)
+{
+	return arena_strdup(arena, db_text(query, arena));
 }
 
 /* What an enclave's artifact states follows from its one value. */
@@ -102,6 +112,85 @@ static void read_values(struct store *store, struct artifact *artifact)
 	}
 }
 
+static void write_subjects(struct store *store, int64_t artifact, const struct signature *signature)
+{
+	for (size_t i = 0; i < signature->subject_count; i++) {
+		const struct signed_subject *subject = &signature->subjects[i];
+		struct query *query =
+		        db_query(store->db, "INSERT INTO artifact_subject (artifact_id, position,"
+		                            " name, sha256) VALUES (?, ?, ?, ?)");
+		db_bind_int(query, artifact);
+		db_bind_int(query, (int64_t)i);
+		db_bind_text(query, subject->name);
+		db_bind_blob(query, subject->sha256.b, sizeof(subject->sha256.b));
+		db_run(query);
+	}
+}
+
+static void write_signature(struct store *store, int64_t artifact,
+                            const struct signature *signature)
+{
+	struct query *query =
+	        db_query(store->db, "DELETE FROM artifact_signature WHERE artifact_id = ?");
+
+	db_bind_int(query, artifact);
+	db_run(query);
+	if (signature->kind == SIGNING_NONE)
+		return;
+	query = db_query(store->db,
+	                 "INSERT INTO artifact_signature (artifact_id, kind, is_decided, reason,"
+	                 " signer, key_id, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)");
+	db_bind_int(query, artifact);
+	db_bind_int(query, signature->kind);
+	db_bind_int(query, signature->is_decided);
+	db_bind_text(query, signature->reason);
+	db_bind_text(query, signature->signer);
+	db_bind_blob(query, signature->key_id, sizeof(signature->key_id));
+	db_bind_blob(query, signature->bytes, sizeof(signature->bytes));
+	db_run(query);
+	write_subjects(store, artifact, signature);
+}
+
+static void read_subjects(struct store *store, struct arena *arena, int64_t artifact,
+                          struct signature *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT name, sha256 FROM artifact_subject"
+	                            " WHERE artifact_id = ? ORDER BY position LIMIT ?");
+
+	db_bind_int(query, artifact);
+	db_bind_int(query, SIGNED_SUBJECTS);
+	while (db_step(query)) {
+		struct signed_subject *subject = &out->subjects[out->subject_count++];
+		subject->name = text_own(query, arena);
+		db_fixed(query, subject->sha256.b, sizeof(subject->sha256.b));
+	}
+}
+
+static void read_signature(struct store *store, struct arena *arena, struct artifact *artifact)
+{
+	struct signature *out = &artifact->measured.signature;
+	struct query *query =
+	        db_query(store->db, "SELECT a.id, s.kind, s.is_decided, s.reason, s.signer,"
+	                            " s.key_id, s.bytes FROM target t JOIN artifact a"
+	                            " ON a.target_id = t.id JOIN artifact_signature s"
+	                            " ON s.artifact_id = a.id WHERE t.name = ? AND a.path = ?");
+
+	db_bind_text(query, artifact->target);
+	db_bind_text(query, artifact->path);
+	if (!db_step(query))
+		return;
+	int64_t id = db_int(query);
+	out->kind = (enum signing_kind)db_int(query);
+	out->is_decided = db_int(query) != 0;
+	out->reason = text_own(query, arena);
+	out->signer = text_own(query, arena);
+	db_fixed(query, out->key_id, sizeof(out->key_id));
+	db_fixed(query, out->bytes, sizeof(out->bytes));
+	db_done(query);
+	read_subjects(store, arena, id, out);
+}
+
 static void mark_unjudged(struct store *store, int64_t target, const char *folder)
 {
 	struct query *query = db_query(store->db, "INSERT INTO unjudged (target_id, folder)"
@@ -121,8 +210,8 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 	        "ctime_ns,"
 	        " gone, format, refused, refusal, level, is_signed, pcr0, pcr1, pcr2, pcr8, value, "
 	        "sha256,"
-	        " measured_size, details)"
-	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	        " measured_size, details, blake2b)"
+	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	        " ON CONFLICT (target_id, path) DO UPDATE SET folder = excluded.folder,"
 	        " device = excluded.device, inode = excluded.inode, size = excluded.size,"
 	        " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, gone = excluded.gone,"
@@ -131,7 +220,7 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 	        "pcr1 = excluded.pcr1,"
 	        " pcr2 = excluded.pcr2, pcr8 = excluded.pcr8, value = excluded.value,"
 	        " sha256 = excluded.sha256, measured_size = excluded.measured_size,"
-	        " details = excluded.details RETURNING id");
+	        " details = excluded.details, blake2b = excluded.blake2b RETURNING id");
 
 	db_bind_int(query, target);
 	db_bind_text(query, artifact->path);
@@ -148,6 +237,7 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 	int64_t id = db_int(query);
 	db_done(query);
 	write_values(store, id, &artifact->measured);
+	write_signature(store, id, &artifact->measured.signature);
 	mark_unjudged(store, target, artifact->folder);
 }
 
@@ -156,13 +246,7 @@ void store_artifact_put(struct store *store, const struct artifact *artifact)
 	" a.format, a.refused, a.refusal, a.level, a.is_signed, a.pcr0, a.pcr1, a.pcr2, a.pcr8, "  \
 	"a.value, "                                                                                \
 	"a.sha256,"                                                                                \
-	" a.measured_size, a.details "
-
-/* The strings of struct measured are a parser's to write, and these are ours. */
-static char *text_own(struct query *query, struct arena *arena)
-{
-	return arena_strdup(arena, db_text(query, arena));
-}
+	" a.measured_size, a.details, a.blake2b "
 
 static void read_measured(struct query *query, struct arena *arena, struct measured *out)
 {
@@ -179,6 +263,7 @@ static void read_measured(struct query *query, struct arena *arena, struct measu
 	db_fixed(query, out->sha256.b, sizeof(out->sha256.b));
 	out->size = db_u64(query);
 	out->details = text_own(query, arena);
+	out->has_blake2b = db_fixed(query, out->blake2b, sizeof(out->blake2b));
 }
 
 static void read_artifact(struct query *query, struct arena *arena, struct artifact *out)
@@ -211,6 +296,7 @@ int store_artifact_get(struct store *store, struct arena *arena, const char *tar
 	read_artifact(query, arena, out);
 	db_done(query);
 	read_values(store, out);
+	read_signature(store, arena, out);
 	return 0;
 }
 
@@ -250,6 +336,9 @@ void store_artifact_list(struct store *store, struct arena *arena, const char *t
 	}
 	for (size_t i = 0; i < out->count; i++)
 		read_values(store, &out->items[i]);
+	for (size_t i = 0; i < out->count; i++)
+		if (out->items[i].measured.format >= FORMAT_SIGSTORE)
+			read_signature(store, arena, &out->items[i]);
 }
 
 static void read_paths(struct query *query, struct arena *arena, struct path_list *out)

@@ -1,5 +1,6 @@
 /* `inspect`: measures local files as the daemon would, without it. */
 #include "common/measure/detect.h"
+#include "daemon/ctl/inspect.h"
 #include "daemon/ctl/render.h"
 #include "daemon/ctl/run.h"
 
@@ -60,33 +61,44 @@ static int open_file(const char *path, struct error *error)
 	return -1;
 }
 
-static struct jval *view_value(const struct measured_value *value)
+static struct jval *view_value(const struct inspected *file, const struct measured_value *value)
 {
 	struct jval *view = jval_object();
 
 	jval_add_string(view, "kind", kind_name(value->kind));
 	jval_add_hash32(view, "value", &value->value);
 	jval_add_string(view, "level", evidence_level_name(value->level));
-	jval_add_bool(view, "signed", value->is_signed);
+	jval_add_bool(view, "signed", value->is_signed || file->is_signed);
 	return view;
 }
 
-static struct jval *view_measured(const char *path, const struct measured *measured)
+/* What was found out about the file beside the others goes to what its own bytes told. */
+static struct jval *view_details(const struct inspected *file)
 {
-	struct jval *view = jval_object(), *values = jval_array(), *details = NULL;
-	bool unknown = measured->format == FORMAT_UNKNOWN;
-	bool ok = !measured->refused && !unknown;
+	const struct measured *measured = &file->measured;
+	struct jval *details = NULL;
 	char sha256[HASH32_TEXT_SIZE];
 
-	for (size_t i = 0; ok && i < measured->value_count; i++)
-		jval_push(values, view_value(&measured->values[i]));
 	if (measured->details == NULL ||
 	    jval_parse(&details, bytes_text(measured->details), NULL) != 0)
 		details = jval_object();
 	if (!hash32_is_zero(&measured->sha256))
 		jval_add_string(details, "sha256",
 		                hash32_text(sha256, &measured->sha256) + strlen("0x"));
-	jval_add_string(view, "file", path);
+	checks_append(details, &file->checks);
+	return details;
+}
+
+static struct jval *view_file(const struct inspected *file)
+{
+	const struct measured *measured = &file->measured;
+	struct jval *view = jval_object(), *values = jval_array();
+	bool unknown = measured->format == FORMAT_UNKNOWN;
+	bool ok = !measured->refused && !unknown;
+
+	for (size_t i = 0; ok && i < measured->value_count; i++)
+		jval_push(values, view_value(file, &measured->values[i]));
+	jval_add_string(view, "file", file->path);
 	jval_add_string(view, "format", format_name(measured->format));
 	jval_add_bool(view, "ok", ok);
 	jval_add_string(view, "refusal",
@@ -94,42 +106,38 @@ static struct jval *view_measured(const char *path, const struct measured *measu
 	                : unknown ? "none of the formats that are known (docs/MEASUREMENTS.md)"
 	                          : NULL);
 	jval_add(view, "measurements", values);
-	jval_add(view, "details", details);
+	jval_add(view, "details", view_details(file));
 	return view;
 }
 
-static struct jval *view_unread(const char *path, const char *why)
+static void measure_one(struct inspected *file, struct inspection *inspection,
+                        struct hasher *hasher)
 {
-	struct measured nothing = {.format = FORMAT_UNKNOWN, .refused = true};
-	struct arena arena = {0};
-
-	nothing.refusal = arena_strdup(&arena, why);
-	struct jval *view = view_measured(path, &nothing);
-	arena_free(&arena);
-	return view;
-}
-
-static enum exit_code inspect_one(const char *path, struct hasher *hasher, struct jval **view)
-{
-	const char *slash = strrchr(path, '/');
-	struct measure_how how = {.name = slash != NULL ? slash + 1 : path};
-	struct arena arena = {0};
-	struct measured measured;
+	const char *slash = strrchr(file->path, '/');
+	struct measure_how how = {.name = slash != NULL ? slash + 1 : file->path,
+	                          .signing = &inspection->signing};
 	struct error error = {0};
-	enum exit_code code = EXIT_NO;
 
-	int fd = open_file(path, &error);
-	if (fd < 0 || measure_fd(&arena, fd, &how, hasher, &measured, &error) != 0) {
-		run_complain("%s: %s", path, error.text);
-		*view = view_unread(path, error.text);
-	} else {
-		*view = view_measured(path, &measured);
-		code = jval_is_true(jval_get(*view, "ok")) ? EXIT_YES : EXIT_REFUSED;
+	file->name = how.name;
+	file->checks.arena = &inspection->arena;
+	int fd = open_file(file->path, &error);
+	if (fd < 0 ||
+	    measure_fd(&inspection->arena, fd, &how, hasher, &file->measured, &error) != 0) {
+		run_complain("%s: %s", file->path, error.text);
+		file->measured = (struct measured){.format = FORMAT_UNKNOWN, .refused = true};
+		file->measured.refusal = arena_strdup(&inspection->arena, error.text);
+		file->is_unread = true;
 	}
 	if (fd >= 0)
 		close(fd);
-	arena_free(&arena);
-	return code;
+}
+
+static enum exit_code code_of(const struct inspected *file)
+{
+	if (file->is_unread)
+		return EXIT_NO;
+	return file->measured.refused || file->measured.format == FORMAT_UNKNOWN ? EXIT_REFUSED
+	                                                                         : EXIT_YES;
 }
 
 static void append_entry(struct buf *out, const struct jval *machine)
@@ -154,16 +162,15 @@ static enum exit_code print_known_os(struct buf *out, const struct jval *view)
 	return code;
 }
 
-enum exit_code run_inspect(const struct ctl_options *options)
+static enum exit_code show(const struct ctl_options *options, const struct inspection *inspection)
 {
-	struct hasher *hasher = hasher_new(true);
 	struct jval *list = jval_array();
 	enum exit_code worst = EXIT_YES;
 	struct buf out = {0};
 
-	for (size_t i = 0; i < options->file_count; i++) {
-		struct jval *view;
-		enum exit_code code = inspect_one(options->files[i], hasher, &view);
+	for (size_t i = 0; i < inspection->count; i++) {
+		struct jval *view = view_file(&inspection->files[i]);
+		enum exit_code code = code_of(&inspection->files[i]);
 		if (options->known_os && code == EXIT_YES)
 			code = print_known_os(&out, view);
 		if (code > worst)
@@ -179,6 +186,34 @@ enum exit_code run_inspect(const struct ctl_options *options)
 	if (options->json && !options->known_os)
 		run_print_json(list);
 	jval_free(list);
-	hasher_free(hasher);
 	return worst;
+}
+
+enum exit_code run_inspect(const struct ctl_options *options)
+{
+	struct inspection inspection = {.count = options->file_count};
+	enum exit_code code = EXIT_USAGE;
+	struct error error = {0};
+
+	if (inspection_rule(&inspection, options, &error) != 0) {
+		run_complain("%s", error.text);
+		arena_free(&inspection.arena);
+		return code;
+	}
+	struct hasher *hasher = hasher_new(true);
+	inspection.files =
+	        arena_array(&inspection.arena, inspection.count, sizeof(*inspection.files));
+	for (size_t i = 0; i < inspection.count; i++) {
+		inspection.files[i].path = options->files[i];
+		measure_one(&inspection.files[i], &inspection, hasher);
+	}
+	bool is_signed = inspection_signatures(&inspection);
+	code = show(options, &inspection);
+	if (code == EXIT_YES && inspection.signing.kind != SIGNING_NONE && !is_signed) {
+		run_complain("no signature was verified over one of these files");
+		code = EXIT_NO;
+	}
+	hasher_free(hasher);
+	arena_free(&inspection.arena);
+	return code;
 }

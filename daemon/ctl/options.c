@@ -13,7 +13,10 @@ const struct ctl_command ctl_commands[] = {
          "list the measurements, or show one with its evidence", NULL},
         {"proposals", ARGUMENT_PROPOSAL_IF, 0, 0, "[ID]",
          "list the proposals, or show one with its whole history", NULL},
-        {"inspect", ARGUMENT_FILES, OPT_KNOWN_OS, 0, "FILE... [--known-os]",
+        {"inspect", ARGUMENT_FILES,
+         OPT_KNOWN_OS | OPT_TRUSTED_ROOT | OPT_IDENTITY | OPT_ISSUER | OPT_PREDICATE |
+                 OPT_PUBLIC_KEY,
+         0, "FILE... [--known-os] [--trusted-root FILE --identity URI | --public-key KEY]",
          "measure local files; needs no daemon",
          "Reads enclave images (.eif), measurements.json, nitro-cli's JSON, logs, attestation "
          "documents, app-compose.json,\n"
@@ -22,7 +25,15 @@ const struct ctl_command ctl_commands[] = {
          "standard input. Exit 2 when a file is refused, 1 when one cannot be read.\n"
          "--known-os prints only what `known_os` of a target needs to believe such a machine: a "
          "line for each that a\n"
-         "genuine TDX quote shows. Trust the machine first.\n"},
+         "genuine TDX quote shows. Trust the machine first.\n"
+         "Signatures among the files are verified over the others, as `require_signed` of a target "
+         "does:\n"
+         "--trusted-root FILE --identity URI  Sigstore; URI is the workflow, or its beginning up "
+         "to "
+         "a / or @.\n"
+         "    --issuer URL (GitHub's), --predicate-type TYPE (the enclave template's)\n"
+         "--public-key KEY  minisign's line RW..., or a file with it.\n"
+         "With one of them, exit 0 only when a signature is verified and nothing refused.\n"},
         {"register", ARGUMENT_VALUE, OPT_TARGET | OPT_KIND, OPT_TARGET,
          "VALUE --target T [--kind K]", "have a value registered that no artifact brought",
          "Without --kind it is registered as a Nitro build is: os-image, and compose where the "
@@ -81,7 +92,12 @@ enum {
 	LETTER_FORMAT,
 	LETTER_FOLLOW,
 	LETTER_VERIFY,
-	LETTER_KNOWN_OS
+	LETTER_KNOWN_OS,
+	LETTER_TRUSTED_ROOT,
+	LETTER_IDENTITY,
+	LETTER_ISSUER,
+	LETTER_PREDICATE,
+	LETTER_PUBLIC_KEY
 };
 
 static const struct option long_options[] = {
@@ -96,6 +112,11 @@ static const struct option long_options[] = {
         {"follow", no_argument, NULL, LETTER_FOLLOW},
         {"verify", no_argument, NULL, LETTER_VERIFY},
         {"known-os", no_argument, NULL, LETTER_KNOWN_OS},
+        {"trusted-root", required_argument, NULL, LETTER_TRUSTED_ROOT},
+        {"identity", required_argument, NULL, LETTER_IDENTITY},
+        {"issuer", required_argument, NULL, LETTER_ISSUER},
+        {"predicate-type", required_argument, NULL, LETTER_PREDICATE},
+        {"public-key", required_argument, NULL, LETTER_PUBLIC_KEY},
         {NULL, 0, NULL, 0},
 };
 
@@ -103,10 +124,41 @@ static const struct {
 	unsigned bit;
 	const char *name;
 } option_names[] = {
-        {OPT_TARGET, "--target"},     {OPT_KIND, "--kind"},     {OPT_TIMEOUT, "--timeout"},
-        {OPT_FORMAT, "--format"},     {OPT_FOLLOW, "--follow"}, {OPT_VERIFY, "--verify"},
+        {OPT_TARGET, "--target"},
+        {OPT_KIND, "--kind"},
+        {OPT_TIMEOUT, "--timeout"},
+        {OPT_FORMAT, "--format"},
+        {OPT_FOLLOW, "--follow"},
+        {OPT_VERIFY, "--verify"},
         {OPT_KNOWN_OS, "--known-os"},
+        {OPT_TRUSTED_ROOT, "--trusted-root"},
+        {OPT_IDENTITY, "--identity"},
+        {OPT_ISSUER, "--issuer"},
+        {OPT_PREDICATE, "--predicate-type"},
+        {OPT_PUBLIC_KEY, "--public-key"},
 };
+
+static const char **signing_option(struct ctl_options *out, int letter, unsigned *bit)
+{
+	switch (letter) {
+	case LETTER_TRUSTED_ROOT:
+		*bit = OPT_TRUSTED_ROOT;
+		return &out->trusted_root;
+	case LETTER_IDENTITY:
+		*bit = OPT_IDENTITY;
+		return &out->identity;
+	case LETTER_ISSUER:
+		*bit = OPT_ISSUER;
+		return &out->issuer;
+	case LETTER_PREDICATE:
+		*bit = OPT_PREDICATE;
+		return &out->predicate_type;
+	case LETTER_PUBLIC_KEY:
+		*bit = OPT_PUBLIC_KEY;
+		return &out->public_key;
+	}
+	die("option %d", letter);
+}
 
 static int take_option(struct ctl_options *out, int letter, unsigned *given, struct error *error)
 {
@@ -154,7 +206,26 @@ static int take_option(struct ctl_options *out, int letter, unsigned *given, str
 		*given |= OPT_KNOWN_OS;
 		return 0;
 	}
-	die("option %d", letter);
+	unsigned bit;
+	*signing_option(out, letter, &bit) = optarg;
+	*given |= bit;
+	return 0;
+}
+
+static int check_signing(unsigned given, struct error *error)
+{
+	unsigned root = given & OPT_TRUSTED_ROOT, identity = given & OPT_IDENTITY;
+
+	if ((root != 0) != (identity != 0))
+		return error_set(error, ERR_INVALID,
+		                 "--trusted-root and --identity need each other");
+	if (root == 0 && (given & (OPT_ISSUER | OPT_PREDICATE)))
+		return error_set(error, ERR_INVALID,
+		                 "--issuer and --predicate-type need --trusted-root");
+	if (root != 0 && (given & OPT_PUBLIC_KEY))
+		return error_set(error, ERR_INVALID,
+		                 "--public-key and --trusted-root are two different things");
+	return 0;
 }
 
 static int check_options(const struct ctl_command *command, unsigned given, struct error *error)
@@ -171,7 +242,7 @@ static int check_options(const struct ctl_command *command, unsigned given, stru
 	if ((given & OPT_FOLLOW) && (given & OPT_VERIFY))
 		return error_set(error, ERR_INVALID,
 		                 "--follow and --verify are two different things");
-	return 0;
+	return check_signing(given, error);
 }
 
 static bool is_id(const char *text, const char *letters)

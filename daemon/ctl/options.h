@@ -29,6 +29,11 @@ enum option_bit {
 	OPT_FOLLOW = 16,
 	OPT_VERIFY = 32,
 	OPT_KNOWN_OS = 64,
+	OPT_TRUSTED_ROOT = 128,
+	OPT_IDENTITY = 256,
+	OPT_ISSUER = 512,
+	OPT_PREDICATE = 1024,
+	OPT_PUBLIC_KEY = 2048,
 };
 
 struct ctl_command {
@@ -47,6 +52,8 @@ struct ctl_options {
 	const struct ctl_command *command; /* NULL with help or version alone */
 	bool help, version, json, follow, verify, known_os;
 	const char *socket, *target, *kind, *format;
+	/* Who must have signed what is inspected. */
+	const char *trusted_root, *identity, *issuer, *predicate_type, *public_key;
 	int64_t timeout_ms;
 	const char *argument; /* the first, or NULL */
 	char **files;         /* ARGUMENT_FILES: all of them */

@@ -2,6 +2,7 @@
 
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
+#include "common/store/store_signature.h"
 
 #include <string.h>
 
@@ -97,11 +98,11 @@ static bool make_addition(struct candidate *out, struct arena *arena, struct lan
 	*out = (struct candidate){.measurement = *m, .group = m->value, .since = m->status_since};
 	if (!m->wanted || !make_call(out, arena, lane, target, ACTION_ADD))
 		return false;
-	if (m->level < target->min_evidence && !m->approved) {
-		hold(store, m,
-		     arena_printf(arena, "evidence %s, the target wants %s",
-		                  evidence_level_name(m->level),
-		                  evidence_level_name(target->min_evidence)));
+	const char *lacks = store_measurement_lacks(
+	        store, arena, m, &(struct evidence_demand){target->min_evidence, &target->signing},
+	        NULL);
+	if (lacks != NULL) {
+		hold(store, m, lacks);
 		return false;
 	}
 	if (is_served(lane, out))

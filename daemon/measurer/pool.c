@@ -32,7 +32,7 @@ struct measurer_job {
 	uint32_t id;
 	int fd;
 	char *name;
-	bool is_kms;
+	struct measure_how how; /* its name is the one above */
 	bool sent;
 	measurer_done_fn *done;
 	void *arg;
@@ -242,7 +242,7 @@ static void send_job(struct worker *worker)
 	struct buf body = {0};
 	struct error error;
 
-	wire_put_how(&body, &(struct measure_how){.name = job->name, .is_kms = job->is_kms});
+	wire_put_how(&body, &job->how);
 	struct message message = {.kind = WIRE_MEASURE, .id = job->id, .body = buf_bytes(&body)};
 	if (message_send(worker->role.socket, &message, job->fd, &error) == 0) {
 		job->sent = true;
@@ -448,10 +448,11 @@ struct measurer_job *measurer_measure(struct measurer_pool *pool, int fd,
 	        .id = ++pool->last_id,
 	        .fd = fd,
 	        .name = xstrdup(how->name),
-	        .is_kms = how->is_kms,
+	        .how = *how,
 	        .done = done,
 	        .arg = arg,
 	};
+	job->how.name = job->name;
 	worker->job = job;
 	if (worker->state == WORKER_READY)
 		send_job(worker);

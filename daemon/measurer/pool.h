@@ -20,7 +20,8 @@ unsigned measurer_pool_idle(const struct measurer_pool *pool);
  * worker that crashed, hung or hit a limit gives a refused one that says so, with lost set: true
  * when trying the same bytes again can help (killed from outside), false when it was their fault. */
 typedef void measurer_done_fn(const struct measured *measured, bool lost, void *arg);
-/* fd stays the caller's and must stay open until done; how is copied. Whoever gave the fd compares fstat before and after. */
+/* fd stays the caller's and must stay open until done; how is copied, but its signing stays the
+ * caller's as well. Whoever gave the fd compares fstat before and after. */
 struct measurer_job *measurer_measure(struct measurer_pool *pool, int fd,
                                       const struct measure_how *how, measurer_done_fn *done, void *arg);
 void measurer_cancel(struct measurer_job *job); /* NULL is fine */

@@ -27,7 +27,8 @@
 int daemon_configure(struct daemon *daemon, const char *path, struct error *error)
 {
 	crypto_init();
-	return config_load(&daemon->config, path, error);
+	int rc = config_load(&daemon->config, path, error);
+	return rc == 0 ? config_read_files(daemon->config, error) : rc;
 }
 
 int daemon_lock(struct daemon *daemon, struct error *error)

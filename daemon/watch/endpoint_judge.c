@@ -2,7 +2,7 @@
 
 #include "common/store/store_endpoint.h"
 #include "common/store/alarm.h"
-#include "common/store/store_measurement.h"
+#include "common/store/store_signature.h"
 #include "daemon/watch/worth.h"
 
 #include <stdio.h>
@@ -110,19 +110,6 @@ static bool is_believable(struct judgement *j)
 /* --- evidence ---------------------------------------------------------------------------------
  */
 
-/* Appends to the member "checks" of details. */
-static void append_checks(struct jval *details, const struct checks *checks)
-{
-	const struct jval *before = jval_get(details, "checks");
-	struct jval *all = jval_is_array(before) ? jval_copy(before) : jval_array();
-	struct jval *added = checks_json(checks);
-
-	for (size_t i = 0; i < jval_count(added); i++)
-		jval_push(all, jval_copy(jval_at(added, i)));
-	jval_free(added);
-	jval_add(details, "checks", all);
-}
-
 static const char *details_of(const struct judgement *j, const struct checks *checks)
 {
 	struct jval *details = NULL;
@@ -135,7 +122,7 @@ static const char *details_of(const struct judgement *j, const struct checks *ch
 		jval_free(details);
 		details = jval_object();
 	}
-	append_checks(details, checks);
+	checks_append(details, checks);
 	jval_add_string(details, "format", format_name(j->measured->format));
 	jval_add_int(details, "size", (int64_t)j->measured->size);
 	jval_write(&text, details, JVAL_COMPACT);
@@ -199,7 +186,8 @@ static bool is_held_as_ours(const struct measurement *m)
 static void weigh(struct judgement *j, const struct measurement *m, bool created)
 {
 	const struct config_target *target = j->endpoint->target;
-	bool is_short = m->level < target->min_evidence && !m->approved;
+	const struct evidence_demand demand = {target->min_evidence, &target->signing};
+	const char *lacks = store_measurement_lacks(j->store, j->arena, m, &demand, NULL);
 	const char *level = evidence_level_name(m->level);
 
 	if (created && !j->endpoint->propose_auto)
@@ -208,11 +196,9 @@ static void weigh(struct judgement *j, const struct measurement *m, bool created
 		                  level));
 	else if (!m->wanted)
 		return; /* its removal does not depend on what is found */
-	else if (is_short && m->status == MEASUREMENT_NEW)
-		hold(j, m,
-		     arena_printf(j->arena, MEASUREMENT_HELD_FOR_EVIDENCE "%s, the target wants %s",
-		                  level, evidence_level_name(target->min_evidence)));
-	else if (!is_short && (j->endpoint->propose_auto || !is_held_as_ours(m)))
+	else if (lacks != NULL && m->status == MEASUREMENT_NEW)
+		hold(j, m, lacks);
+	else if (lacks == NULL && (j->endpoint->propose_auto || !is_held_as_ours(m)))
 		/* Only what is held for its evidence. */
 		j->verdict->changed |=
 		        store_measurement_lift(j->store, m->id, MEASUREMENT_HELD_FOR_EVIDENCE,

@@ -2,7 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/store/store_build.h"
-#include "common/store/store_measurement.h"
+#include "common/store/store_signature.h"
 #include "daemon/watch/judge.h"
 #include "daemon/watch/watcher.h"
 
@@ -188,9 +188,7 @@ static void measured(const struct measured *found, bool lost, void *arg)
 		count(intake, found);
 		outcome = outcome_add(intake, source, job->path);
 		outcome->id = now;
-		outcome->measured = *found;
-		outcome->measured.refusal = arena_strdup(&intake->outcome_arena, found->refusal);
-		outcome->measured.details = arena_strdup(&intake->outcome_arena, found->details);
+		outcome->measured = measured_copy(&intake->outcome_arena, found);
 	}
 	job_free(job);
 	/* With an outcome, flush does it. */
@@ -239,9 +237,11 @@ static void start_job(struct source *source, struct watcher_file *file)
 	job->id = file->id;
 	TAILQ_INSERT_TAIL(&intake->jobs, job, link);
 	intake->job_count++;
-	job->handle = measurer_measure(
-	        intake->pool, job->fd,
-	        &(struct measure_how){.name = name != NULL ? name + 1 : job->path}, measured, job);
+	job->handle =
+	        measurer_measure(intake->pool, job->fd,
+	                         &(struct measure_how){.name = name != NULL ? name + 1 : job->path,
+	                                               .signing = &source->target->signing},
+	                         measured, job);
 }
 
 static void take(struct source *source, struct watcher_file *file)
@@ -528,6 +528,7 @@ static void put_targets(struct intake *intake)
 		store_target_put(intake->store, target->name, target->chain->chain_id, &target->kms,
 		                 target->has_app ? &target->app : NULL);
 		struct hash32 rules = judge_rules(target);
+		store_artifact_rule(intake->store, target->name, &target->signing);
 		store_folder_rules(intake->store, target->name, &rules);
 	}
 	store_commit(intake->store);

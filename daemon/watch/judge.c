@@ -4,7 +4,7 @@
 #include "common/measure/build.h"
 #include "common/store/store_build.h"
 #include "common/store/alarm.h"
-#include "common/store/store_measurement.h"
+#include "common/store/store_signature.h"
 #include "daemon/watch/worth.h"
 
 #include <stdio.h>
@@ -30,22 +30,6 @@ struct judgement {
 /* --- evidence -----------------------------------------------------------------------------------
  */
 
-/* Appends to the member "checks" of details. */
-static void append_checks(struct jval *details, const struct checks *checks)
-{
-	const struct jval *before = jval_get(details, "checks");
-	struct jval *all = jval_is_array(before) ? jval_copy(before) : jval_array();
-	struct jval *added = checks_json(checks);
-
-	for (size_t i = 0; i < jval_count(added); i++)
-		jval_push(all, jval_copy(jval_at(added, i)));
-	jval_free(added);
-	if (jval_count(all) > 0)
-		jval_add(details, "checks", all);
-	else
-		jval_free(all);
-}
-
 /* What the parser found, what the file is, and what was decided for this target. */
 static const char *evidence_details(struct arena *arena, const struct measured *measured,
                                     const struct checks *checks)
@@ -63,7 +47,7 @@ static const char *evidence_details(struct arena *arena, const struct measured *
 		if (format_is_nitro(measured->format))
 			pcrs_add(details, &measured->pcrs);
 	}
-	append_checks(details, checks);
+	checks_append(details, checks);
 	jval_add_string(details, "format", format_name(measured->format));
 	jval_add_int(details, "size", (int64_t)measured->size);
 	jval_write(&text, details, JVAL_COMPACT);
@@ -91,26 +75,47 @@ static void judge_files(struct judgement *j, size_t index, struct checks *checks
 	worth->level = LEVEL_RECOMPUTED;
 }
 
-static struct measurement_id record_value(struct judgement *j, size_t index,
-                                          const struct measured_value *value)
+static struct measurement_id put_evidence(struct judgement *j, size_t index,
+                                          const struct measured_value *value,
+                                          const struct worth *worth, const struct checks *checks)
 {
 	const struct artifact *artifact = &j->artifacts.items[index];
-	struct checks checks = {.arena = j->arena};
-	struct worth worth;
 	bool created;
-
-	worth_of(j->target, value, &checks, &worth);
-	judge_files(j, index, &checks, &worth);
 	struct evidence evidence = {
-	        .level = worth.level,
-	        .is_signed = worth.is_signed,
+	        .level = worth->level,
+	        .is_signed = worth->is_signed,
 	        .source = "folder",
 	        .artifact = artifact->path,
 	        .artifact_sha256 = artifact->measured.sha256,
-	        .details = evidence_details(j->arena, &artifact->measured, &checks),
+	        .details = evidence_details(j->arena, &artifact->measured, checks),
 	};
 	return store_measurement_record(j->store, j->target->name, value->kind, &value->value,
 	                                &evidence, &created);
+}
+
+static struct measurement_id record_value(struct judgement *j, size_t index,
+                                          const struct measured_value *value)
+{
+	struct checks checks = {.arena = j->arena};
+	struct worth worth;
+
+	worth_of(j->target, value, &checks, &worth);
+	judge_files(j, index, &checks, &worth);
+	return put_evidence(j, index, value, &worth, &checks);
+}
+
+/* The signature file is evidence of its own for whatever it is over. */
+static struct measurement_id record_signed(struct judgement *j,
+                                           const struct build_signature *signature,
+                                           const struct measured_value *value)
+{
+	const struct worth worth = {.level = LEVEL_CLAIMED, .is_signed = signature->is_verified};
+	struct measurement_id id =
+	        put_evidence(j, signature->index, value, &worth, &signature->checks);
+
+	if (signature->is_verified)
+		store_signature_put(j->store, id, &j->target->signing.digest);
+	return id;
 }
 
 /* --- holding and lifting
@@ -122,33 +127,26 @@ static bool begins_with(const char *text, const char *start)
 }
 
 /* Whether the measurement may go on by itself, as far as its evidence is concerned. */
-static void weigh(struct judgement *j, struct measurement_id id)
+static void weigh(struct judgement *j, struct measurement_id id, const char *undecided)
 {
+	const struct evidence_demand demand = {j->target->min_evidence, &j->target->signing};
 	struct measurement m;
-	bool is_short;
-	const char *held_for;
 
 	if (store_measurement_get(j->store, j->arena, id, &m) != 0)
 		die("m%lld was just recorded and is not there", (long long)id.n);
-	is_short = m.level < j->target->min_evidence && !m.approved;
-	held_for = begins_with(m.reason, HELD_FOR_BUILD) ? HELD_FOR_BUILD
-	                                                 : MEASUREMENT_HELD_FOR_EVIDENCE;
 	if (!m.wanted)
 		return; /* its removal does not depend on what is found */
-	if (is_short && (m.status == MEASUREMENT_NEW ||
-	                 (m.status == MEASUREMENT_HELD && begins_with(m.reason, HELD_FOR_BUILD))))
-		store_measurement_set_status(
-		        j->store, id, MEASUREMENT_HELD,
-		        arena_printf(j->arena,
-		                     MEASUREMENT_HELD_FOR_EVIDENCE "%s, the target wants %s",
-		                     evidence_level_name(m.level),
-		                     evidence_level_name(j->target->min_evidence)));
-	else if (!is_short)
+	bool for_build = begins_with(m.reason, HELD_FOR_BUILD);
+	const char *held_for = for_build ? HELD_FOR_BUILD : MEASUREMENT_HELD_FOR_EVIDENCE;
+	bool is_ours = m.status == MEASUREMENT_HELD && begins_with(m.reason, held_for);
+	const char *lacks = store_measurement_lacks(j->store, j->arena, &m, &demand, undecided);
+	if (lacks != NULL && (m.status == MEASUREMENT_NEW || is_ours))
+		store_measurement_set_status(j->store, id, MEASUREMENT_HELD, lacks);
+	else if (lacks == NULL)
 		store_measurement_lift(j->store, id, held_for,
 		                       arena_printf(j->arena, "%s%s",
-		                                    strcmp(held_for, HELD_FOR_BUILD) == 0
-		                                            ? "its build is accepted, evidence "
-		                                            : "stronger evidence: ",
+		                                    for_build ? "its build is accepted, evidence "
+		                                              : "stronger evidence: ",
 		                                    evidence_level_name(m.level)));
 }
 
@@ -158,24 +156,71 @@ static bool has_kind(const struct judgement *j, const struct measured *measured,
 	return !format_is_nitro(measured->format) || kind == KIND_OS_IMAGE || j->target->has_app;
 }
 
-/* Adds every file of the build as evidence; the first one makes the measurement. */
-static void record_kind(struct judgement *j, const struct build_verdict *verdict, enum kind kind)
-{
-	struct measurement_id *done =
-	        arena_array(j->arena, verdict->artifact_count * MEASURED_VALUES + 1, sizeof(*done));
-	size_t count = 0;
+/* The measurements of one kind that a build made or confirmed. */
+struct recorded {
+	struct measurement_id *items;
+	size_t count;
+};
 
+static bool is_recorded_as_signature(const struct build_verdict *verdict, size_t index)
+{
+	for (size_t i = 0; i < verdict->signature_count; i++)
+		if (verdict->signatures[i].index == index && verdict->signatures[i].cover_count > 0)
+			return true;
+	return false;
+}
+
+static void record_files(struct judgement *j, const struct build_verdict *verdict, enum kind kind,
+                         struct recorded *out)
+{
 	for (size_t i = 0; i < verdict->artifact_count; i++) {
 		size_t index = verdict->artifacts[i];
 		const struct measured *measured = &j->artifacts.items[index].measured;
+		if (is_recorded_as_signature(verdict, index))
+			continue;
 		for (size_t k = 0; k < measured->value_count; k++)
 			if (measured->values[k].kind == kind && has_kind(j, measured, kind))
-				done[count++] = record_value(j, index, &measured->values[k]);
+				out->items[out->count++] =
+				        record_value(j, index, &measured->values[k]);
 	}
+}
+
+/* For each value of what a signature is over, once. */
+static void record_signature(struct judgement *j, const struct build_signature *signature,
+                             enum kind kind, struct recorded *out)
+{
+	size_t before = out->count;
+
+	for (size_t i = 0; i < signature->cover_count; i++) {
+		const struct measured *measured = j->files[signature->covers[i]].measured;
+		for (size_t k = 0; k < measured->value_count; k++) {
+			if (measured->values[k].kind != kind || !has_kind(j, measured, kind))
+				continue;
+			struct measurement_id id =
+			        record_signed(j, signature, &measured->values[k]);
+			bool known = false;
+			for (size_t m = before; m < out->count; m++)
+				known = known || out->items[m].n == id.n;
+			if (!known)
+				out->items[out->count++] = id;
+		}
+	}
+}
+
+/* Adds every file of the build as evidence; the first one makes the measurement. */
+static void record_kind(struct judgement *j, const struct build_verdict *verdict, enum kind kind)
+{
+	size_t files = verdict->artifact_count * (1 + verdict->signature_count);
+	struct recorded done = {
+	        .items = arena_array(j->arena, files * MEASURED_VALUES + 1, sizeof(*done.items))};
+
+	record_files(j, verdict, kind, &done);
+	for (size_t i = 0; i < verdict->signature_count; i++)
+		record_signature(j, &verdict->signatures[i], kind, &done);
 	/* Only with all its evidence: the weakest piece may come first. */
-	for (size_t i = 0; i < count; i++)
-		weigh(j, done[i]);
-	j->changed = j->changed || count > 0;
+	for (size_t i = 0; i < done.count; i++)
+		weigh(j, done.items[i], verdict->undecided);
+	j->changed = j->changed || done.count > 0;
 }
 
 static void accept(struct judgement *j, const struct build_verdict *verdict)
@@ -405,7 +450,7 @@ bool judge_folder(struct store *store, const struct config_target *target, const
 		files[i].measured = &j.artifacts.items[i].measured;
 	}
 	j.files = files;
-	build_judge(&arena, files, j.artifacts.count, &j.verdicts);
+	build_judge(&arena, files, j.artifacts.count, &target->signing, &j.verdicts);
 	for (size_t i = 0; i < j.verdicts.count; i++)
 		refuse_strangers(&j, &j.verdicts.items[i]);
 	for (size_t i = 0; i < j.before.count; i++)
@@ -423,8 +468,9 @@ struct hash32 judge_rules(const struct config_target *target)
 {
 	struct buf text = {0};
 
-	buf_printf(&text, "1 %d %d ", (int)target->min_evidence, target->has_app);
+	buf_printf(&text, "2 %d %d ", (int)target->min_evidence, target->has_app);
 	buf_append(&text, target->app.b, sizeof(target->app.b));
+	buf_append(&text, target->signing.digest.b, sizeof(target->signing.digest.b));
 	for (size_t i = 0; i < target->known_os.count; i++)
 		buf_append(&text, target->known_os.items[i].b, sizeof(target->known_os.items[i].b));
 	struct hash32 rules = sha256(buf_bytes(&text));

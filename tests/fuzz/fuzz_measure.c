@@ -5,7 +5,20 @@
 #include "tests/fuzz/fuzz.h"
 
 static const char *const names[] = {"payments.eif", "measurements.json", "build.log", "", "x.EIF",
-                                    "app-compose.json", "sha256sum.txt", "digest.txt"};
+                                    "app-compose.json", "sha256sum.txt", "digest.txt",
+                                    "measurements.sigstore.json", "x.eif.minisig"};
+
+/* Every rule there is, chosen by the length. The key is that of the minisign seeds. */
+static struct minisign_key key;
+static const struct signing rules[] = {
+        {.kind = SIGNING_NONE},
+        {.kind = SIGNING_SIGSTORE,
+         .issuer = "https://token.actions.githubusercontent.com",
+         .workflow = "https://github.com/example-org/my-enclave/.github/workflows/",
+         .predicate_type = "https://dstack.dev/nitro-enclave/measurements/v1"},
+        {.kind = SIGNING_ED25519, .keys = {&key, 1}},
+};
+#define KEY "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 
 static void measure(struct arena *arena, struct bytes content, const char *name,
                     struct measured *out)
@@ -13,9 +26,28 @@ static void measure(struct arena *arena, struct bytes content, const char *name,
 	struct source source = source_memory(content);
 	struct hasher *hasher = hasher_new(false);
 
-	struct measure_how how = {.name = name, .is_kms = content.len % 2 == 1};
+	struct measure_how how = {.name = name,
+	                          .is_kms = content.len % 2 == 1,
+	                          .signing = &rules[content.len % ARRAY_LEN(rules)]};
+	PROPERTY(minisign_key_parse(&key, bytes_text(KEY), NULL) == 0);
 	PROPERTY(measure_source(arena, &source, &how, hasher, out, NULL) == 0);
 	hasher_free(hasher);
+}
+
+/* Nothing here is signed by anybody: there is no trusted root, and the key's own files are about
+ * nothing that is at hand. */
+static void check_signature(const struct measured *measured)
+{
+	const struct signature *signature = &measured->signature;
+
+	PROPERTY((signature->kind == SIGNING_SIGSTORE) == (measured->format == FORMAT_SIGSTORE));
+	PROPERTY((signature->kind == SIGNING_ED25519) == (measured->format == FORMAT_MINISIGN));
+	PROPERTY(!signature->is_decided || signature->kind == SIGNING_ED25519);
+	PROPERTY(signature->subject_count <= SIGNED_SUBJECTS);
+	PROPERTY(measured->refused || signature->kind == SIGNING_NONE || signature->is_decided ||
+	         signature->reason != NULL);
+	for (size_t i = 0; i < measured->value_count; i++)
+		PROPERTY(!measured->values[i].is_signed || measured->format == FORMAT_EIF);
 }
 
 static void check(const struct measured *measured, struct bytes content)
@@ -23,6 +55,7 @@ static void check(const struct measured *measured, struct bytes content)
 	struct hash32 value = pcrs_value(&measured->pcrs), whole = sha256(content);
 
 	PROPERTY(measured->refused == (measured->refusal != NULL));
+	check_signature(measured);
 	bool stated_alone = measured->format == FORMAT_BUILD_LOG;
 	PROPERTY(hash32_is_zero(&measured->value) || stated_alone ||
 	         hash32_equal(&measured->value, &value));
@@ -32,6 +65,7 @@ static void check(const struct measured *measured, struct bytes content)
 		PROPERTY(!measured->refused && hash32_is_zero(&measured->value));
 	} else if (!measured->refused) {
 		PROPERTY(!format_is_nitro(measured->format) ||
+		         measured->format == FORMAT_SIGSTORE ||
 		         (!hash32_is_zero(&measured->value) &&
 		          (stated_alone || !pcrs_any_zero(&measured->pcrs))));
 		PROPERTY(!hash32_is_zero(&measured->sha256));

@@ -40,6 +40,9 @@ for (const name of folder('nitro')) {
 for (const item of ['1817', '3903e7', '4401020304', '6449455446', '83010203', 'a201020304', 'd2845820', 'd81864', 'f97e00', '5f4101ff', 'c11a514b67b0', '1bffffffffffffffff', 'a2 6e72656769737465725f696e64657800'])
   seed('cbor', [Buffer.from(item.replace(/ /g, ''), 'hex')])
 
+for (const name of folder('sigstore').filter((f) => /sigstore\.json$|^conf_|^legacy/.test(f)))
+  seed('measure', [[8], file(`sigstore/${name}`)])
+
 // --- messages
 
 const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32BE(n); return b }
@@ -56,9 +59,18 @@ function measured(format, refused, details) {
   const value = createHash('sha256').update(Buffer.concat(pcrs)).digest()
   const reason = refused ? [[1], ...text('why')] : [[0]]
   const about = details ? [[1], ...text(details)] : [[0]]
-  return [[format], [refused ? 1 : 0], ...reason, [2], [0], ...pcrs, [1], Buffer.alloc(48, 4), value, Buffer.alloc(32, 5), u64(4711), ...about]
+  // BLAKE2b, the signature of a signature file, values of what is about no enclave
+  const blake = [[format === 1 ? 1 : 0], Buffer.alloc(64, format === 1 ? 6 : 0)]
+  const subject = format === 16 ? [[1], ...text('enclave.eif'), Buffer.alloc(32, 7)] : [[0]]
+  const signature = format < 16 ? [[0]] : [[format - 15], [refused ? 0 : 1], [0], [1], ...text('somebody'), ...subject, Buffer.alloc(8, 8), Buffer.alloc(64, 9)]
+  const state = format === 17 ? [...Array(3).fill(Buffer.alloc(48)), [0], Buffer.alloc(48), Buffer.alloc(32)] : [...pcrs, [1], Buffer.alloc(48, 4), value]
+  return [[format], [refused ? 1 : 0], ...reason, [format > 15 ? 1 : 2], [0], ...state, Buffer.alloc(32, 5), u64(4711), ...about, ...blake, ...signature, [0]]
 }
-for (const format of [1, 2, 3, 4]) {
+const sigstoreRule = [[1], [1], ...text('https://issuer'), [1], ...text('https://github.com/o/r/w@'), [1], ...text('type'), u32(2), Buffer.from('{}'), [0]]
+seed('measurer_wire', [...text('a.eif'), [0], [0]])
+seed('measurer_wire', [...text('measurements.sigstore.json'), [0], [1], ...sigstoreRule])
+seed('measurer_wire', [...text('a.eif'), [0], [1], [2], [0], [0], [0], u32(0), [1], Buffer.alloc(40, 3)])
+for (const format of [1, 2, 3, 4, 16, 17]) {
   seed('measurer_wire', measured(format, false, '{"a":1}'))
   seed('measurer_wire', measured(format, true, null))
 }
@@ -208,6 +220,8 @@ const macro = (name) => [...tests.split(`#define ${name}`)[1].split(/\n(?!\t)/)[
 const minisignKey = macro('KEY')
 const signed = `${macro('FIRST')}${macro('HASHED')}\n${macro('HASHED_COMMENT')}\n${macro('HASHED_GLOBAL')}\n`
 seed('minisign', [[minisignKey.length], Buffer.from(minisignKey), Buffer.from(signed)])
+// The rule is chosen by the length: each once.
+for (const tail of ['', '\n', '\n\n']) seed('measure', [[9], Buffer.from(signed + tail)])
 for (const one of ['AAECAw==', '2026-01-02T03:04:05.678Z', '2026-01-02T03:04:05Z']) seed('minisign', one)
 
 // --- all of it through the one entry, under a name that helps or none

@@ -13,6 +13,7 @@ struct folder {
 	struct measured measured[MAX_ARTIFACTS];
 	struct build_artifact artifacts[MAX_ARTIFACTS];
 	size_t count;
+	const struct signing *signing;
 	struct build_verdicts verdicts;
 };
 
@@ -42,7 +43,8 @@ static void refuse(struct measured *measured, const char *why, bool with_value)
 
 static const struct build_verdict *judge(struct folder *folder, size_t builds)
 {
-	build_judge(&folder->arena, folder->artifacts, folder->count, &folder->verdicts);
+	build_judge(&folder->arena, folder->artifacts, folder->count, folder->signing,
+	            &folder->verdicts);
 	assert_int_equal(folder->verdicts.count, builds);
 	return folder->verdicts.items;
 }

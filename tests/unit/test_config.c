@@ -1,5 +1,6 @@
 /* The configuration: what it refuses and on which line, its defaults, and the way back to text. */
 #include "common/config/config.h"
+#include "common/measure/sigstore.h"
 
 #include "common/config/document.h"
 
@@ -11,6 +12,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#define WORKFLOWS "https://github.com/o/r/.github/workflows/"
+#define MINISIGN "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 
 #define KMS "0x1111111111111111111111111111111111111111"
 #define APP "0x2222222222222222222222222222222222222222"
@@ -265,7 +269,127 @@ static const struct refusal refusals[] = {
         {19, "    known_os: 12",
          "lab.yaml:19: targets.payments.known_os: found a single value; expected a list of "
          "values of 64 hex digits each"},
+
+        {19, "    require_signed: sigstore",
+         "lab.yaml:19: targets.payments.require_signed: found a single value; expected a map"},
+        {19, "    require_signed: {}",
+         "lab.yaml:19: targets.payments.require_signed.sigstore: missing; expected sigstore or "
+         "ed25519"},
+        {19, "    require_signed: {sigstore: {trusted_root_file: /r}}",
+         "lab.yaml:19: targets.payments.require_signed.sigstore.workflow: missing"},
+        {19, "    require_signed: {sigstore: {workflow: '" WORKFLOWS "'}}",
+         "lab.yaml:19: targets.payments.require_signed.sigstore.trusted_root_file: missing"},
+        {19, "    require_signed: {sigstore: {workflow: github.com/o/r, trusted_root_file: /r}}",
+         "lab.yaml:19: targets.payments.require_signed.sigstore.workflow: \"github.com/o/r\": "
+         "expected https://<host>/<owner>/<repository>/ and a path"},
+        {19,
+         "    require_signed: {sigstore: {workflow: '" WORKFLOWS "a.yml', trusted_root_file: /r}}",
+         "lab.yaml:19: targets.payments.require_signed.sigstore.workflow: \"" WORKFLOWS
+         "a.yml\": expected a beginning that ends in / or @"},
+        {19,
+         "    require_signed: {sigstore: {workflow: '" WORKFLOWS
+         "', trusted_root_file: root.json}}",
+         "lab.yaml:19: targets.payments.require_signed.sigstore.trusted_root_file: found "
+         "\"root.json\"; expected an absolute path"},
+        {19, "    require_signed: {ed25519: {public_keys: []}}",
+         "lab.yaml:19: targets.payments.require_signed.ed25519.public_keys: found a list; expected "
+         "a list of minisign public keys"},
+        {19, "    require_signed: {ed25519: {public_keys: [RWQf]}}",
+         "lab.yaml:19: targets.payments.require_signed.ed25519.public_keys: \"RWQf\": 3 bytes, "
+         "expected 42; expected the line of a minisign public key"},
+        {19, "    require_signed: {ed25519: {public_keys: [" MINISIGN ", " MINISIGN "]}}",
+         "lab.yaml:19: targets.payments.require_signed.ed25519.public_keys: \"" MINISIGN
+         "\" stands twice"},
+        {19,
+         "    require_signed: {ed25519: {public_keys: [" MINISIGN
+         "]}, sigstore: {workflow: '" WORKFLOWS "', trusted_root_file: /r}}",
+         "lab.yaml:19: targets.payments.require_signed.ed25519: stands beside sigstore"},
 };
+
+/* A rule is whole, dumped as it was read, and part of nobody else's target. */
+static void test_require_signed(void **state)
+{
+	static const char *const rules[] = {
+	        "    require_signed: {sigstore: {workflow: '" WORKFLOWS
+	        "', trusted_root_file: /r}}",
+	        "    require_signed: {ed25519: {public_keys: [" MINISIGN "]}}",
+	};
+	struct hash32 digests[ARRAY_LEN(rules)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		char *text = text_with(19, rules[i]);
+		struct config *config, *again;
+		struct error error = {0};
+		struct buf dump = {0};
+
+		if (config_parse(&config, "lab.yaml", bytes_text(text), &error) != 0)
+			fail_msg("%s", error.text);
+		const struct signing *signing = &config_target_find(config, "payments")->signing;
+		assert_int_equal(signing->kind, i == 0 ? SIGNING_SIGSTORE : SIGNING_ED25519);
+		digests[i] = signing->digest;
+		config_dump(&dump, config);
+		assert_int_equal(config_parse(&again, "dump", buf_bytes(&dump), &error), 0);
+		const struct signing *read = &config_target_find(again, "payments")->signing;
+		assert_true(hash32_equal(&read->digest, &signing->digest));
+		if (i == 0) {
+			assert_string_equal(signing->issuer, SIGSTORE_GITHUB);
+			assert_string_equal(signing->predicate_type, SIGSTORE_MEASUREMENTS_TYPE);
+			/* The file is read at the start alone, and must be there then. */
+			assert_int_not_equal(config_read_files(config, &error), 0);
+			assert_non_null(strstr(error.text,
+			                       "targets.payments.require_signed.sigstore."
+			                       "trusted_root_file: /r"));
+		} else {
+			assert_int_equal(config_read_files(config, &error), 0);
+		}
+		buf_free(&dump);
+		config_free(config);
+		config_free(again);
+		free(text);
+	}
+	assert_false(hash32_equal(&digests[0], &digests[1]));
+}
+
+static void test_trusted_root_is_read(void **state)
+{
+	char folder[256], *text;
+	struct config *config;
+	struct error error = {0};
+
+	(void)state;
+	assert_non_null(getcwd(folder, sizeof(folder)));
+	static const struct {
+		const char *file, *why;
+	} cases[] = {
+	        {"sigstore/synthetic_trusted_root.json", NULL},
+	        {"sigstore/expected.json", "expected.json: mediaType: expected application/"},
+	        {"tdx", "Is a directory"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char line[600];
+		snprintf(line, sizeof(line),
+		         "    require_signed: {sigstore: {workflow: '" WORKFLOWS
+		         "', trusted_root_file: %s/tests/fixtures/%s}}",
+		         folder, cases[i].file);
+		text = text_with(19, line);
+		assert_int_equal(config_parse(&config, "lab.yaml", bytes_text(text), &error), 0);
+		struct hash32 before = config_target_find(config, "payments")->signing.digest;
+		int rc = config_read_files(config, &error);
+		if (cases[i].why == NULL) {
+			const struct signing *signing =
+			        &config_target_find(config, "payments")->signing;
+			assert_int_equal(rc, 0);
+			assert_int_equal(signing->root.len, 2180);
+			assert_false(hash32_equal(&before, &signing->digest));
+		} else {
+			assert_int_not_equal(rc, 0);
+			assert_non_null(strstr(error.text, cases[i].why));
+		}
+		config_free(config);
+		free(text);
+	}
+}
 
 static void test_refusals(void **state)
 {
@@ -618,6 +742,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_refusals),
+	        cmocka_unit_test(test_require_signed),
+	        cmocka_unit_test(test_trusted_root_is_read),
 	        cmocka_unit_test(test_empty),
 	        cmocka_unit_test(test_values),
 	        cmocka_unit_test(test_models),

@@ -119,6 +119,12 @@ static void bad_lines(void **state)
 	        {"export p1x", "\"p1x\" is no proposal"},
 	        {"proposals m1", "\"m1\" is no proposal"},
 	        {"inspect", "inspect needs an argument"},
+	        {"inspect a --trusted-root r", "--trusted-root and --identity need each other"},
+	        {"inspect a --identity r", "--trusted-root and --identity need each other"},
+	        {"inspect a --issuer i", "--issuer and --predicate-type need --trusted-root"},
+	        {"inspect a --trusted-root r --identity i --public-key k",
+	         "--public-key and --trusted-root are two different things"},
+	        {"status --public-key k", "status takes no --public-key"},
 	        {"backup", "backup needs an argument"},
 	        {"log --follow --verify", "--follow and --verify are two different things"},
 	};
