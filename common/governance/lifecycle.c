@@ -324,9 +324,13 @@ static struct verdict nothing_verdict(enum model model, enum proposal_state stat
 		return state > STATE_MULTISIG ? (struct verdict){STATE_MULTISIG, NULL} : stay;
 	if (state != STATE_DRAFTED)
 		return (struct verdict){STATE_DRAFTED, NULL};
-	if (seen->withdrawn && !seen->ever_posted)
+	/* What an owner sends by itself, or has sent in part, nobody but the owner can stop. */
+	if (seen->withdrawn && (!seen->ever_posted || model == MODEL_DIRECT))
 		return (struct verdict){STATE_CANCELLED,
-		                        "withdrawn by the operator before it was posted"};
+		                        seen->ever_posted
+		                                ? "withdrawn by the operator; some of its calls "
+		                                  "were made"
+		                                : "withdrawn by the operator before it was posted"};
 	if (seen->past_expiry && !seen->ever_posted)
 		return (struct verdict){STATE_EXPIRED,
 		                        "never posted and older than the target's expire"};

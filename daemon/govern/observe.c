@@ -2,6 +2,7 @@
 
 #include "common/governance/events.h"
 #include "common/governance/timelock.h"
+#include "daemon/govern/call_log.h"
 
 /* --- logs ----------------------------------------------------------------------------------- */
 
@@ -19,12 +20,6 @@ static bool last_log(const struct observe_context *context, const struct proposa
 		return false;
 	*out = logs.items[logs.count - 1];
 	return out->block_number > proposal->drafted_after;
-}
-
-static bool log_is_later(const struct seen_log *a, const struct seen_log *b)
-{
-	return a->block_number > b->block_number ||
-	       (a->block_number == b->block_number && a->log_index > b->log_index);
 }
 
 static void observe_operation_logs(struct observed *observed, const struct observe_context *context)
@@ -46,7 +41,7 @@ static void observe_operation_logs(struct observed *observed, const struct obser
 	if (observed->seen.operation == OPERATION_UNSET && observed->has_scheduled_tx &&
 	    last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CANCELLED),
 	             &proposal->operation_id, &cancelled) &&
-	    log_is_later(&cancelled, &scheduled)) {
+	    seen_log_is_later(&cancelled, &scheduled)) {
 		observed->seen.cancelled_latest = true;
 		observed->seen.cancelled_final = cancelled.block_number <= context->final.number;
 		observed->has_ended_tx = true;
@@ -102,6 +97,19 @@ static void sync_hashed(struct observed *observed, const struct observe_context 
 		           NULL); /* executed another way */
 }
 
+/* A batch without an operation that people imported from a file: the registries' events tell that
+ * its calls were made. */
+static void sync_unhashed_apply(struct observed *observed, const struct observe_context *context,
+                                struct safe_tx_row *row)
+{
+	const struct run_seen *run = &observed->run;
+
+	if (run->all && row->status == SAFE_TX_DRAFTED)
+		set_status(observed, context, row, SAFE_TX_EXECUTED, &run->last);
+	else if (!run->all && row->status == SAFE_TX_EXECUTED)
+		set_status(observed, context, row, SAFE_TX_DRAFTED, NULL);
+}
+
 /* A row that people imported from a file: only the operation tells what became of it. */
 static void sync_unhashed(struct observed *observed, const struct observe_context *context,
                           struct safe_tx_row *row)
@@ -112,6 +120,8 @@ static void sync_unhashed(struct observed *observed, const struct observe_contex
 	                               schedules ? observed->scheduled_tx : observed->executed_tx};
 	bool known = schedules ? observed->has_scheduled_tx : observed->has_executed_tx;
 
+	if (row->purpose == PURPOSE_APPLY)
+		sync_unhashed_apply(observed, context, row);
 	if (operation == OPERATION_UNKNOWN || (!schedules && row->purpose != PURPOSE_EXECUTE))
 		return;
 	bool done = schedules ? operation != OPERATION_UNSET : operation == OPERATION_DONE;
@@ -206,6 +216,17 @@ static struct check_slot *ask_checks(const struct observed *observed, struct rea
 	return slots;
 }
 
+static enum checks_seen check_of(const struct check_slot *slot, const struct call *call,
+                                 const struct chain_read_result *results)
+{
+	enum check_answer wanted = call->action == ACTION_ADD ? CHECK_YES : CHECK_NO;
+	enum check_answer answer = check_answer_of(slot, results, NULL, NULL);
+
+	if (answer == CHECK_UNKNOWN)
+		return CHECKS_UNKNOWN;
+	return answer == wanted ? CHECKS_AS_WANTED : CHECKS_CONTRADICT;
+}
+
 static enum checks_seen take_checks(struct observed *observed, const struct check_slot *slots,
                                     const struct chain_read_result *results)
 {
@@ -233,21 +254,83 @@ static bool contradiction_explained(const struct observed *observed,
                                     const struct observe_context *context)
 {
 	const struct proposal *proposal = observed->proposal;
+	bool operation = lifecycle_has_timelock(proposal->model);
 	struct seen_log executed;
 
-	if (!last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CALL_EXECUTED),
+	if (operation &&
+	    !last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CALL_EXECUTED),
 	              &proposal->operation_id, &executed))
 		return false;
 	for (size_t i = 0; i < proposal->call_count; i++) {
 		const struct call *call = &proposal->calls[i];
-		enum action opposite = call->action == ACTION_ADD ? ACTION_REMOVE : ACTION_ADD;
-		struct seen_log log;
-		if (last_log(context, proposal, &call->to,
-		             event_registry_topic0(call->kind, opposite), &call->value, &log) &&
-		    log_is_later(&log, &executed))
+		if (!operation &&
+		    !call_log_find(context->store, context->arena, proposal, call, &executed))
+			continue;
+		if (call_log_undone(context->store, context->arena, proposal, call, &executed))
 			return true;
 	}
 	return false;
+}
+
+/* --- batches without an operation --------------------------------------------------------------
+ */
+
+/* Before it is known as executed, what was undone since does not count: it may have been done
+ * before the drafting, in a block that was not final then. */
+static bool call_ran(const struct observed *observed, const struct observe_context *context,
+                     const struct call *call, struct seen_log *log)
+{
+	const struct proposal *proposal = observed->proposal;
+
+	return call_log_find(context->store, context->arena, proposal, call, log) &&
+	       (proposal->state == STATE_EXECUTED ||
+	        !call_log_undone(context->store, context->arena, proposal, call, log));
+}
+
+static void observe_run(struct observed *observed, const struct observe_context *context,
+                        const struct chain_read_result *results)
+{
+	const struct proposal *proposal = observed->proposal;
+	bool by_owner = path_first_sender(proposal->model) == PATH_OWNER;
+	struct run_seen *run = &observed->run;
+
+	*run = (struct run_seen){.all = true, .all_final = true};
+	for (size_t i = 0; i < proposal->call_count; i++) {
+		const struct call *call = &proposal->calls[i];
+		struct seen_log log;
+		if (call_ran(observed, context, call, &log)) {
+			run->any = true;
+			run->all_final &= log.block_number <= context->final.number;
+			if (!run->has_last || seen_log_is_later(&log, &run->last))
+				run->last = log;
+			run->has_last = true;
+			continue;
+		}
+		run->all_final = false;
+		/* Owners send call by call: what can be read needs no event. */
+		run->all &= by_owner && observed->checks != NULL &&
+		            check_of(&observed->checks[i], call, results) == CHECKS_AS_WANTED;
+	}
+	if (!by_owner)
+		return;
+	observed->seen.executed_latest = run->all;
+	observed->seen.ever_posted |= run->any;
+}
+
+static void observe_run_executed(struct observed *observed, const struct observe_context *context)
+{
+	const struct safe_tx_row *row = first_tx(observed);
+	bool by_safe = row != NULL && row->status == SAFE_TX_EXECUTED;
+
+	if (by_safe && row->has_tx) {
+		observed->has_executed_tx = true;
+		observed->executed_tx = row->tx;
+	} else if (observed->run.has_last && observed->seen.executed_latest) {
+		observed->has_executed_tx = true;
+		observed->executed_tx = observed->run.last.tx_hash;
+	}
+	observed->seen.executed_final =
+	        by_safe ? row->tx_block <= context->final.number : observed->run.all_final;
 }
 
 /* --- the two looks ------------------------------------------------------------------------------
@@ -261,7 +344,8 @@ void observe_ask_head(struct observed *observed, struct reads *reads)
 	if (lifecycle_has_timelock(proposal->model))
 		observed->timestamp_read =
 		        reads_add_timestamp(reads, &proposal->timelock, &proposal->operation_id);
-	if (proposal->state == STATE_DRAFTED)
+	if (proposal->state == STATE_DRAFTED ||
+	    (proposal->state == STATE_EXECUTED && proposal->model == MODEL_DIRECT))
 		observed->checks = ask_checks(observed, reads);
 }
 
@@ -296,6 +380,9 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	observe_operation_logs(observed, context);
 	seen->ever_posted =
 	        seen->operation == OPERATION_PENDING || seen->operation == OPERATION_DONE;
+	bool runs = !lifecycle_has_timelock(proposal->model);
+	if (runs)
+		observe_run(observed, context, results);
 
 	for (size_t i = 0; i < observed->txs.count; i++) {
 		struct safe_tx_row *row = &observed->txs.items[i];
@@ -308,6 +395,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 		observed->wants_final |= safe != NULL && nonce_passed(row, safe->nonce);
 	}
 	observe_first_tx(observed, context);
+	if (runs)
+		observe_run_executed(observed, context);
 
 	bool in_effect = observed->checks != NULL && !seen->ever_posted &&
 	                 take_checks(observed, observed->checks, results) == CHECKS_AS_WANTED;
@@ -349,6 +438,10 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 	observe_first_tx(observed, context);
 
 	observed->seen.checks_final = take_checks(observed, observed->final_checks, results);
+	/* What can be read at finality as wanted needs no event. */
+	if (observed->proposal->model == MODEL_DIRECT &&
+	    observed->seen.checks_final == CHECKS_AS_WANTED)
+		observed->seen.executed_final = true;
 	if (observed->seen.checks_final == CHECKS_CONTRADICT)
 		observed->seen.explained_later = contradiction_explained(observed, context);
 }

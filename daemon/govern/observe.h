@@ -6,6 +6,15 @@
 #include "common/store/store_safe_tx.h"
 #include "daemon/govern/lane.h"
 
+/* What the registries' events say about the calls of a batch that no operation of a timelock holds.
+ */
+struct run_seen {
+	bool all, any;  /* were made since the drafting */
+	bool all_final; /* in final blocks */
+	bool has_last;
+	struct seen_log last;
+};
+
 /* What one look at the chain finds about one proposal. Zero-initialise, set proposal and target. */
 struct observed {
 	const struct proposal *proposal;
@@ -17,6 +26,7 @@ struct observed {
 	bool getters_disagree;
 	bool txs_changed; /* a stored Safe transaction got another status */
 
+	struct run_seen run; /* models without a timelock */
 	size_t timestamp_read;
 	struct check_slot *checks; /* one per call, or NULL */
 	size_t final_timestamp_read, final_nonce_read;

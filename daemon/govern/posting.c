@@ -373,7 +373,7 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 	struct proposal proposal;
 	char hash[HASH32_TEXT_SIZE];
 
-	if (posting->row.purpose != PURPOSE_SCHEDULE ||
+	if ((posting->row.purpose != PURPOSE_SCHEDULE && posting->row.purpose != PURPOSE_APPLY) ||
 	    store_proposal_get(posting->lane->parts->store, &posting->arena, posting->row.proposal,
 	                       &proposal) != 0)
 		return false;
@@ -452,8 +452,7 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 		give_nonce_up(posting);
 	/* What stands in the queue already, whoever put it there, is taken over and not asked
 	 * twice. */
-	const struct tx_service_tx *same =
-	        queue_find_call(view, &posting->row.to, posting->row.data);
+	const struct tx_service_tx *same = queue_find_same(view, &posting->row);
 	if (same != NULL && !posting->row.has_nonce) {
 		if (assign(posting, same->tx.nonce))
 			queued(posting, "found in the Safe's queue");

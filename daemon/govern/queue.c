@@ -1,6 +1,7 @@
 #include "daemon/govern/queue.h"
 
 #include "common/base/log.h"
+#include "common/governance/multisend.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -154,40 +155,54 @@ struct queue_look *queue_look_start(const struct queue_ask *ask, queue_look_fn *
 	return look;
 }
 
-const struct tx_service_tx *queue_find_call(const struct queue_view *view, const struct address *to,
-                                            struct bytes data)
+const struct tx_service_tx *queue_find_same(const struct queue_view *view,
+                                            const struct safe_tx_row *row)
 {
 	for (size_t i = 0; i < view->count; i++) {
 		const struct safe_tx *tx = &view->items[i].tx;
-		if (address_equal(&tx->to, to) && bytes_equal(tx->data, data) &&
-		    tx->operation == 0 && u256_is_zero(&tx->value) && safe_tx_standard_gas(tx))
+		if (address_equal(&tx->to, &row->to) && bytes_equal(tx->data, row->data) &&
+		    tx->operation == row->operation && u256_is_zero(&tx->value) &&
+		    safe_tx_standard_gas(tx))
 			return &view->items[i];
 	}
 	return NULL;
 }
 
-static bool batch_overlaps(const struct timelock_batch *batch, const struct proposal *proposal)
+static bool calls_overlap(const struct contract_call *calls, size_t count,
+                          const struct proposal *proposal)
 {
-	for (size_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < proposal->call_count; k++)
-			if (address_equal(&batch->calls[i].to, &proposal->calls[k].to) &&
-			    bytes_equal(batch->calls[i].data, proposal->calls[k].data))
+			if (address_equal(&calls[i].to, &proposal->calls[k].to) &&
+			    bytes_equal(calls[i].data, proposal->calls[k].data))
 				return true;
 	return false;
+}
+
+static bool overlaps(const struct safe_tx *tx, struct arena *arena, const struct proposal *proposal)
+{
+	const struct contract_call plain = {.to = tx->to, .data = tx->data};
+	struct timelock_batch batch;
+	struct contract_call *calls;
+	uint64_t delay;
+	size_t count;
+
+	if (lifecycle_has_timelock(proposal->model))
+		return address_equal(&tx->to, &proposal->timelock) &&
+		       timelock_decode_schedule(arena, &batch, &delay, tx->data, NULL) == 0 &&
+		       calls_overlap(batch.calls, batch.count, proposal);
+	if (tx->operation == 0)
+		return calls_overlap(&plain, 1, proposal);
+	return multisend_decode(arena, &calls, &count, tx->data, NULL) == 0 &&
+	       calls_overlap(calls, count, proposal);
 }
 
 const struct tx_service_tx *queue_find_overlap(const struct queue_view *view, struct arena *arena,
                                                const struct proposal *proposal)
 {
-	for (size_t i = 0; i < view->count; i++) {
-		const struct safe_tx *tx = &view->items[i].tx;
-		struct timelock_batch batch;
-		uint64_t delay;
-		if (address_equal(&tx->to, &proposal->timelock) &&
-		    timelock_decode_schedule(arena, &batch, &delay, tx->data, NULL) == 0 &&
-		    batch_overlaps(&batch, proposal))
+	for (size_t i = 0; i < view->count; i++)
+		if (overlaps(&view->items[i].tx, arena, proposal))
 			return &view->items[i];
-	}
 	return NULL;
 }
 

@@ -28,11 +28,12 @@ struct queue_ask {
 struct queue_look *queue_look_start(const struct queue_ask *ask, queue_look_fn *done, void *arg);
 void queue_look_cancel(struct queue_look *look); /* NULL is fine */
 
-/* The queued transaction that is exactly this call with standard gas fields, NULL if none. */
-const struct tx_service_tx *queue_find_call(const struct queue_view *view, const struct address *to,
-                                            struct bytes data);
-/* One that would schedule one of these calls on the same timelock, in whatever batch, NULL if none.
- */
+/* The queued transaction that does exactly what this row does, with standard gas fields, NULL if
+ * none. */
+const struct tx_service_tx *queue_find_same(const struct queue_view *view,
+                                            const struct safe_tx_row *row);
+/* One that would schedule one of these calls on the same timelock or, without a timelock, make it,
+ * in whatever batch, NULL if none. */
 const struct tx_service_tx *queue_find_overlap(const struct queue_view *view, struct arena *arena,
                                                const struct proposal *proposal);
 /* The nonces that queued transactions hold; allocated in the arena. */

@@ -176,9 +176,11 @@ static void visit_ends(const struct observation *seen, void *arg)
 		                seen->operation == OPERATION_UNSET;
 		if (on_chain && place->model == MODEL_DELAY)
 			assert_int_not_equal(seen->turn, TURN_OVER);
-		bool by_hand =
-		        place->state == STATE_DRAFTED && seen->withdrawn && !seen->ever_posted;
+		bool by_hand = place->state == STATE_DRAFTED && seen->withdrawn &&
+		               (!seen->ever_posted || place->model == MODEL_DIRECT);
 		assert_true(on_chain || by_hand);
+		assert_true(operation_gone(place->model, seen) ||
+		            seen->operation == OPERATION_UNKNOWN);
 	} else if (next.to == STATE_FAILED) {
 		bool by_safe = queued_once && seen->safe_tx == SAFE_SEEN_FAILED &&
 		               operation_gone(place->model, seen);
@@ -456,8 +458,15 @@ static void test_draft_withdrawn_or_expired(void **state)
 		expect((enum model)model, STATE_DRAFTED, STATE_EXPIRED, "older",
 		       SEEN(.operation = OPERATION_UNSET, .past_expiry = true));
 		expect((enum model)model, STATE_DRAFTED, STATE_DRAFTED, NULL,
-		       SEEN(.operation = OPERATION_UNSET, .past_expiry = true, .withdrawn = true,
+		       SEEN(.operation = OPERATION_UNSET, .past_expiry = true,
 		            .ever_posted = true));
+		if (model == MODEL_DIRECT) /* nobody but the owner can stop what is left of it */
+			expect(MODEL_DIRECT, STATE_DRAFTED, STATE_CANCELLED, "some of its calls",
+			       SEEN(.withdrawn = true, .ever_posted = true));
+		else
+			expect((enum model)model, STATE_DRAFTED, STATE_DRAFTED, NULL,
+			       SEEN(.operation = OPERATION_UNSET, .withdrawn = true,
+			            .ever_posted = true));
 	}
 	/* somebody used the file meanwhile: the chain decides, not the wish */
 	expect(MODEL_SAFE_TIMELOCK, STATE_DRAFTED, STATE_TIMELOCK, NULL,
