@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 static const char *const names[] = {
+        [ALARM_ALREADY_IN_EFFECT] = "already-in-effect",
         [ALARM_CANCELLED] = "cancelled",
         [ALARM_CHECKS_DISAGREE] = "checks-disagree",
         [ALARM_CONFIRMATIONS_UNREADABLE] = "confirmations-unreadable",
@@ -19,6 +20,7 @@ static const char *const names[] = {
         [ALARM_EXPIRED] = "expired",
         [ALARM_FAILED] = "failed",
         [ALARM_MULTISEND] = "multisend",
+        [ALARM_MIN_DELAY_RAISED] = "min-delay-raised",
         [ALARM_NONCE_HOLE] = "nonce-hole",
         [ALARM_NO_CHECK] = "no-check",
         [ALARM_NOT_EXECUTED] = "not-executed",

@@ -409,6 +409,17 @@ static const char signatures[] =
         /* What was none of ours may be now: the next walk measures it again. */
         "DELETE FROM artifact WHERE format = 0;";
 
+/* When a timelock began to ask for a longer delay than a proposal's, and what stands before a Safe
+ * transaction in its Safe's order. */
+static const char standstill[] =
+        "ALTER TABLE proposal ADD COLUMN delay_at INTEGER NOT NULL DEFAULT 0;"
+        "CREATE TABLE blocked ("
+        " safe_tx_id INTEGER PRIMARY KEY REFERENCES safe_tx (id),"
+        " nonce INTEGER NOT NULL,"
+        " since INTEGER NOT NULL,"
+        " what TEXT NOT NULL"
+        ") STRICT;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -442,6 +453,8 @@ static const struct {
                      " signature; ALTER TABLE artifact DROP COLUMN blake2b; ALTER TABLE target DROP"
                      " COLUMN signing; DELETE FROM artifact WHERE format > 15; and the row"
                      " of `upgrade` and user_version as above"},
+        {standstill, "DROP TABLE blocked; ALTER TABLE proposal DROP COLUMN delay_at; and the row of"
+                     " `upgrade` and user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

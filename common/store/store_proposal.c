@@ -126,7 +126,7 @@ int store_proposal_create(struct store *store, const struct new_proposal *propos
 	"p.sender, "                                                                               \
 	"p.salt, p.predecessor, p.single,"                                                         \
 	" p.operation_id, p.attempt, p.delay, p.ready_at, p.drafted_after, p.created_at, "         \
-	"p.expires_at, p.urgent, p.redraft "
+	"p.expires_at, p.urgent, p.redraft, p.delay_at "
 
 static void read_proposal(struct query *query, struct arena *arena, struct proposal *out)
 {
@@ -152,6 +152,7 @@ static void read_proposal(struct query *query, struct arena *arena, struct propo
 	out->expires_at = db_wall(query);
 	out->urgent = db_int(query) != 0;
 	out->redraft = db_int(query) != 0;
+	out->delay_at = db_wall(query);
 }
 
 #define CALL_COLUMNS " c.proposal_id, c.id, c.contract, c.data, c.action, c.kind, c.value "
@@ -567,6 +568,21 @@ void store_proposal_set_urgent(struct store *store, struct proposal_id id)
 
 	db_bind_int(query, id.n);
 	db_run(query);
+}
+
+void store_proposal_set_delay(struct store *store, struct proposal_id id, uint64_t delay)
+{
+	char name[STORE_NAME_SIZE];
+	struct query *query =
+	        db_query(store->db, "UPDATE proposal SET delay = ?, delay_at = ? WHERE id = ?");
+
+	db_bind_u64(query, delay);
+	db_bind_int(query, store->now.ms);
+	db_bind_int(query, id.n);
+	db_run(query);
+	store_event_add(store, "proposal", store_name(name, 'p', id.n),
+	                "its schedule asks for a delay of %llu seconds from now on",
+	                (unsigned long long)delay);
 }
 
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at)

@@ -40,6 +40,7 @@ struct proposal {
 	struct wall created_at, expires_at;
 	bool urgent;  /* its Safe transactions compete for the lowest nonce */
 	bool redraft; /* withdrawn for one of its values: the others are drafted again */
+	struct wall delay_at; /* its delay was raised after drafting; 0: never */
 	struct call *calls;
 	size_t call_count;
 };
@@ -121,6 +122,8 @@ void store_proposal_set_flags(struct store *store, struct proposal_id id, unsign
 void store_proposal_withdraw(struct store *store, struct proposal_id id, bool redraft,
                              const char *reason);
 void store_proposal_set_urgent(struct store *store, struct proposal_id id);
+/* The timelock asks for more than at drafting. */
+void store_proposal_set_delay(struct store *store, struct proposal_id id, uint64_t delay);
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at);
 
 struct history_row {

@@ -327,6 +327,15 @@ void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum sa
 	arena_free(&arena);
 }
 
+void store_safe_tx_supersede(struct store *store, struct safe_tx_id old, struct safe_tx_id by)
+{
+	store_safe_tx_set_status(store, old, SAFE_TX_WITHDRAWN, NULL, 0);
+	struct query *query = db_query(store->db, "UPDATE safe_tx SET shares = 0 WHERE id = ?");
+
+	db_bind_int(query, by.n);
+	db_run(query);
+}
+
 void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
                                      unsigned confirmations, unsigned threshold)
 {

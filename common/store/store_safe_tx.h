@@ -55,6 +55,9 @@ int store_safe_tx_compete(struct store *store, struct safe_tx_id id, uint64_t no
 void store_safe_tx_unassign(struct store *store, struct safe_tx_id id);
 void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
                               const struct hash32 *tx /* or NULL */, uint64_t tx_block);
+/* by competed for the nonce of old and is in the queue now: old is withdrawn and by holds the nonce
+ * alone. Old may be executed all the same. */
+void store_safe_tx_supersede(struct store *store, struct safe_tx_id old, struct safe_tx_id by);
 void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
                                      unsigned confirmations, unsigned threshold);
 /* Before the service is asked to forget it. */

@@ -106,7 +106,8 @@ static struct draft_form form_of(struct arena *arena, const struct proposal *pro
 	        .step_count = count,
 	        .name = arena_printf(arena, "p%lld-%s-%u", (long long)proposal->id.n,
 	                             purpose_name(steps[0].purpose), attempt),
-	        .created_at = proposal->created_at,
+	        .created_at =
+	                proposal->delay_at.ms != 0 ? proposal->delay_at : proposal->created_at,
 	};
 
 	/* The Safe app puts several calls together by itself, in the same way. */

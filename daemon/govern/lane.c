@@ -54,7 +54,7 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 {
 	struct lane *lane = arg;
 
-	(void)new_logs;
+	lane->news |= new_logs > 0;
 	lane->have_head = true;
 	lane->head = *head;
 	lane->final = *final;
@@ -90,6 +90,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->govern = govern;
 	lane->parts = parts;
 	lane->config = config;
+	lane->news = true;
 	lane->chain = chain_new(parts->loop, parts->http, config);
 	lane->wake = loop_timer_new(parts->loop, run_stages, lane);
 	lane->drafter = drafter_new(lane);

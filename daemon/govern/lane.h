@@ -28,6 +28,7 @@ struct lane {
 	struct tracker *tracker;
 	struct executor *executor;
 	bool track_due; /* the tracker's next look was asked for */
+	bool news;      /* logs were read since the tracker's last look, or nothing was looked at yet */
 	bool have_head;
 	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */

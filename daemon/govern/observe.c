@@ -70,6 +70,19 @@ static void set_status(struct observed *observed, const struct observe_context *
 	                         block);
 }
 
+/* A later attempt holds its nonce. */
+static bool is_superseded(const struct observed *observed, const struct safe_tx_row *row)
+{
+	for (size_t i = 0; i < observed->txs.count; i++) {
+		const struct safe_tx_row *other = &observed->txs.items[i];
+		if (other->purpose == row->purpose && other->attempt > row->attempt &&
+		    other->has_nonce && other->nonce == row->nonce &&
+		    other->status <= SAFE_TX_QUEUED)
+			return true;
+	}
+	return false;
+}
+
 /* A row whose hash we know: the Safe's own events decide. */
 static void sync_hashed(struct observed *observed, const struct observe_context *context,
                         struct safe_tx_row *row)
@@ -89,8 +102,9 @@ static void sync_hashed(struct observed *observed, const struct observe_context 
 	                    &row->safe_tx_hash, &log))
 		set_status(observed, context, row, SAFE_TX_FAILED, &log);
 	else if (row->status == SAFE_TX_EXECUTED || row->status == SAFE_TX_FAILED)
-		set_status(observed, context, row, SAFE_TX_QUEUED,
-		           NULL); /* a reorganisation took it back */
+		/* A reorganisation took it back. */
+		set_status(observed, context, row,
+		           is_superseded(observed, row) ? SAFE_TX_WITHDRAWN : SAFE_TX_QUEUED, NULL);
 	else if (row->purpose == PURPOSE_EXECUTE && observed->seen.operation == OPERATION_DONE &&
 	         (row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED))
 		set_status(observed, context, row, SAFE_TX_WITHDRAWN,
@@ -150,18 +164,40 @@ static void note_threshold(const struct observe_context *context, struct safe_tx
 	                                row->threshold);
 }
 
-/* The latest attempt of the transaction that brings the proposal forward first. */
+/* Several attempts may compete for one nonce: which of them tells how the proposal stands. One that
+ * nobody has seen yet does not lift what the owners did with the nonce of the one before. */
+static unsigned weight(enum safe_tx_status status)
+{
+	switch (status) {
+	case SAFE_TX_EXECUTED:
+		return 5;
+	case SAFE_TX_QUEUED:
+		return 4;
+	case SAFE_TX_POSTING:
+		return 3;
+	case SAFE_TX_FAILED:
+	case SAFE_TX_REPLACED:
+		return 2;
+	case SAFE_TX_DRAFTED:
+		return 1;
+	case SAFE_TX_WITHDRAWN:
+		return 0;
+	}
+	die("no such status: %d", (int)status);
+}
+
+/* The attempt that counts of the transaction that brings the proposal forward first. */
 static struct safe_tx_row *first_tx(const struct observed *observed)
 {
-	struct safe_tx_row *latest = NULL;
+	struct safe_tx_row *first = NULL;
 
 	for (size_t i = 0; i < observed->txs.count; i++) {
 		struct safe_tx_row *row = &observed->txs.items[i];
 		if ((row->purpose == PURPOSE_SCHEDULE || row->purpose == PURPOSE_APPLY) &&
-		    (latest == NULL || row->attempt > latest->attempt))
-			latest = row;
+		    (first == NULL || weight(row->status) >= weight(first->status)))
+			first = row;
 	}
-	return latest;
+	return first;
 }
 
 static void observe_first_tx(struct observed *observed, const struct observe_context *context)
@@ -336,6 +372,11 @@ static void observe_run_executed(struct observed *observed, const struct observe
 /* --- the two looks ------------------------------------------------------------------------------
  */
 
+static bool is_pending(const struct proposal *proposal)
+{
+	return proposal->state < STATE_EXECUTED;
+}
+
 void observe_ask_head(struct observed *observed, struct reads *reads)
 {
 	const struct proposal *proposal = observed->proposal;
@@ -344,9 +385,27 @@ void observe_ask_head(struct observed *observed, struct reads *reads)
 	if (lifecycle_has_timelock(proposal->model))
 		observed->timestamp_read =
 		        reads_add_timestamp(reads, &proposal->timelock, &proposal->operation_id);
-	if (proposal->state == STATE_DRAFTED ||
+	if (proposal->state == STATE_DRAFTED || (observed->deeper && is_pending(proposal)) ||
 	    (proposal->state == STATE_EXECUTED && proposal->model == MODEL_DIRECT))
 		observed->checks = ask_checks(observed, reads);
+	observed->min_delay_read = READS_NONE;
+	if (observed->deeper && lifecycle_has_timelock(proposal->model) &&
+	    proposal->state <= STATE_MULTISIG)
+		observed->min_delay_read =
+		        reads_add_view(reads, &proposal->timelock, VIEW_MIN_DELAY);
+}
+
+/* A schedule that asks for less than the timelock wants can only revert. */
+static void take_min_delay(struct observed *observed, const struct chain_read_result *results)
+{
+	uint64_t min_delay;
+
+	observed->delay_too_short =
+	        observed->min_delay_read != READS_NONE &&
+	        observed->seen.operation == OPERATION_UNSET && !observed->seen.cancelled_latest &&
+	        reads_u64(&min_delay, &results[observed->min_delay_read]) == 0 &&
+	        min_delay > observed->proposal->delay;
+	observed->wants_final |= observed->delay_too_short;
 }
 
 static void take_operation(struct observed *observed, const struct chain_read_result *results)
@@ -398,12 +457,17 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	if (runs)
 		observe_run_executed(observed, context);
 
-	bool in_effect = observed->checks != NULL && !seen->ever_posted &&
-	                 take_checks(observed, observed->checks, results) == CHECKS_AS_WANTED;
+	take_min_delay(observed, results);
+	bool ran = lifecycle_has_timelock(proposal->model)
+	                   ? seen->operation == OPERATION_DONE
+	                   : seen->executed_latest || seen->safe_tx == SAFE_SEEN_EXECUTED;
+	observed->in_effect = observed->checks != NULL && is_pending(proposal) && !ran &&
+	                      take_checks(observed, observed->checks, results) == CHECKS_AS_WANTED;
 	/* Before it ends otherwise: what it asked for may be there all the same. */
 	bool ending = seen->cancelled_latest || seen->safe_tx == SAFE_SEEN_FAILED ||
 	              seen->safe_tx == SAFE_SEEN_REPLACED;
-	observed->wants_final |= in_effect || ending || seen->operation == OPERATION_DONE ||
+	observed->wants_final |= observed->in_effect || ending ||
+	                         seen->operation == OPERATION_DONE ||
 	                         proposal->state == STATE_EXECUTED;
 }
 
@@ -419,6 +483,10 @@ void observe_ask_final(struct observed *observed, struct reads *reads)
 		observed->final_nonce_read =
 		        reads_add_view(reads, &proposal->safe, VIEW_SAFE_NONCE);
 	observed->final_checks = ask_checks(observed, reads);
+	observed->final_min_delay_read = READS_NONE;
+	if (observed->delay_too_short)
+		observed->final_min_delay_read =
+		        reads_add_view(reads, &proposal->timelock, VIEW_MIN_DELAY);
 }
 
 void observe_final(struct observed *observed, const struct observe_context *context,
@@ -435,6 +503,10 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 			if (nonce_passed(&observed->txs.items[i], value))
 				set_status(observed, context, &observed->txs.items[i],
 				           SAFE_TX_REPLACED, NULL);
+	if (observed->final_min_delay_read != READS_NONE &&
+	    reads_u64(&value, &results[observed->final_min_delay_read]) == 0 &&
+	    value > observed->proposal->delay)
+		observed->min_delay = value;
 	observe_first_tx(observed, context);
 
 	observed->seen.checks_final = take_checks(observed, observed->final_checks, results);

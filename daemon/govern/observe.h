@@ -15,11 +15,13 @@ struct run_seen {
 	struct seen_log last;
 };
 
-/* What one look at the chain finds about one proposal. Zero-initialise, set proposal and target. */
+/* What one look at the chain finds about one proposal. Zero-initialise, set proposal, target and
+ * deeper. */
 struct observed {
 	const struct proposal *proposal;
 	const struct config_target
 	        *target;         /* NULL: left the configuration; addresses are its own */
+	bool deeper;             /* ask for what changes only together with an event, too */
 	struct safe_tx_list txs; /* as stored when the look began */
 	struct observation seen;
 	bool wants_final; /* something has to be asked at the final block, too */
@@ -31,6 +33,11 @@ struct observed {
 	struct check_slot *checks; /* one per call, or NULL */
 	size_t final_timestamp_read, final_nonce_read;
 	struct check_slot *final_checks;
+
+	bool in_effect; /* every check answers as wanted at the head, and nothing of it ran */
+	size_t min_delay_read, final_min_delay_read;
+	bool delay_too_short; /* at the head: the timelock asks for more than its schedule does */
+	uint64_t min_delay;   /* with delay_too_short: what it asks for at finality; 0: the same */
 
 	bool has_scheduled_tx, has_executed_tx, has_ended_tx; /* for the history */
 	struct hash32 scheduled_tx, executed_tx, ended_tx;

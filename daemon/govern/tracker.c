@@ -2,6 +2,8 @@
 
 #include "common/base/log.h"
 #include "common/store/store_event.h"
+#include "daemon/govern/deadend.h"
+#include "daemon/govern/draft_file.h"
 #include "daemon/govern/nonce_user.h"
 #include "daemon/govern/observe.h"
 
@@ -16,6 +18,7 @@ struct look {
 	struct observed *observed; /* one per proposal */
 	struct safe_slot *safes;
 	size_t safe_count;
+	bool deeper; /* logs were read since the last look */
 };
 
 struct tracker {
@@ -118,10 +121,9 @@ static void settle_sent(struct store *store, const struct observed *observed)
 	store_sent_tx_list(store, &arena, observed->proposal->id, &list);
 	for (size_t i = 0; i < list.count; i++) {
 		const struct hash32 *hash = &list.items[i].tx_hash;
-		bool ours = (observed->has_executed_tx &&
-		             hash32_equal(hash, &observed->executed_tx)) ||
-		            (observed->has_scheduled_tx &&
-		             hash32_equal(hash, &observed->scheduled_tx));
+		bool ours =
+		        (observed->has_executed_tx && hash32_equal(hash, &observed->executed_tx)) ||
+		        (observed->has_scheduled_tx && hash32_equal(hash, &observed->scheduled_tx));
 		if (list.items[i].status == SENT_STORED)
 			store_sent_tx_set_status(store, list.items[i].id,
 			                         ours ? SENT_MINED : SENT_REPLACED);
@@ -256,6 +258,7 @@ static void conclude(struct tracker *tracker)
 	struct look *look = tracker->look;
 	struct store *store = tracker->lane->parts->store;
 	bool *moved = arena_array(&look->arena, look->proposals.count, sizeof(*moved));
+	bool *changed = arena_array(&look->arena, look->proposals.count, sizeof(*changed));
 	bool any = false;
 
 	store_begin(store);
@@ -265,12 +268,16 @@ static void conclude(struct tracker *tracker)
 		moved[i] = move(tracker, observed);
 		if (!moved[i])
 			note_overdue(tracker, observed, observed->proposal->state);
-		any |= moved[i] || observed->txs_changed;
+		changed[i] = deadend_look(tracker->lane, &look->arena, observed);
+		tracker->lane->news |= deadend_waits(observed);
+		any |= moved[i] || changed[i] || observed->txs_changed;
 	}
 	store_commit(store);
 
 	for (size_t i = 0; i < look->proposals.count; i++) {
 		char subject[SUBJECT_SIZE];
+		if (changed[i])
+			draft_file_write(tracker->lane, look->proposals.items[i].id);
 		if (look->observed[i].getters_disagree)
 			lane_alarm(tracker->lane, ALARM_CHECKS_DISAGREE,
 			           proposal_subject(subject, look->proposals.items[i].id),
@@ -292,6 +299,7 @@ static bool chain_failed(struct tracker *tracker, const struct error *error)
 	log_unusual(tracker->lane->config->name, "could not read the proposals' state: %s",
 	            error->text);
 	tracker->again = false; /* the next tick asks again */
+	tracker->lane->news |= tracker->look->deeper;
 	finish(tracker);
 	return true;
 }
@@ -371,6 +379,8 @@ void tracker_run(struct tracker *tracker)
 	        .final = lane->final,
 	        .now = clock_wall(),
 	};
+	look->deeper = lane->news;
+	lane->news = false;
 	store_proposal_list(lane->parts->store, &look->arena, PROPOSALS_LIVE,
 	                    lane->config->chain_id, &look->proposals);
 	if (look->proposals.count == 0) {
@@ -384,6 +394,7 @@ void tracker_run(struct tracker *tracker)
 		struct observed *observed = &look->observed[i];
 		observed->proposal = &look->proposals.items[i];
 		observed->target = lane_target(lane, observed->proposal->target);
+		observed->deeper = look->deeper;
 		observe_ask_head(observed, &reads);
 		if (lifecycle_has_safe(observed->proposal->model))
 			ask_safe(look, &reads, &observed->proposal->safe);

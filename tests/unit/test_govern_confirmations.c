@@ -61,6 +61,7 @@ static struct pending begin(struct govern_world *w, const char *hash)
 	                                .model = MODEL_SAFE_TIMELOCK,
 	                                .safe = w->safe,
 	                                .timelock = w->timelock,
+	                                .delay = WORLD_DELAY,
 	                                .expires_at = {INT64_MAX},
 	                                .calls = &call,
 	                                .call_count = 1};

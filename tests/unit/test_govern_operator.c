@@ -142,6 +142,7 @@ static struct proposal_id propose(struct govern_world *w)
 	                                .model = MODEL_SAFE_TIMELOCK,
 	                                .safe = w->safe,
 	                                .timelock = w->timelock,
+	                                .delay = WORLD_DELAY,
 	                                .expires_at = {INT64_MAX},
 	                                .calls = &call,
 	                                .call_count = 1};

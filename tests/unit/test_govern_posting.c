@@ -154,6 +154,7 @@ static void draft(struct desk *desk)
 	                                .model = MODEL_SAFE_TIMELOCK,
 	                                .safe = w->safe,
 	                                .timelock = w->timelock,
+	                                .delay = WORLD_DELAY,
 	                                .expires_at = {INT64_MAX},
 	                                .calls = &call,
 	                                .call_count = 1};

@@ -1,0 +1,175 @@
+#include "daemon/govern/deadend.h"
+
+#include "common/governance/events.h"
+#include "common/governance/path.h"
+
+#include <inttypes.h>
+
+/* --- the timelock asks for a longer delay -------------------------------------------------------
+ */
+
+static const struct safe_tx_row *last_schedule(const struct safe_tx_list *txs)
+{
+	const struct safe_tx_row *last = NULL;
+
+	for (size_t i = 0; i < txs->count; i++)
+		if (txs->items[i].purpose == PURPOSE_SCHEDULE)
+			last = &txs->items[i];
+	return last;
+}
+
+static void tell_delay(struct lane *lane, const struct proposal *proposal, uint64_t min_delay,
+                       const struct safe_tx_row *last)
+{
+	char subject[SUBJECT_SIZE];
+
+	proposal_subject(subject, proposal->id);
+	if (last == NULL)
+		lane_alarm_once(lane, ALARM_MIN_DELAY_RAISED, subject,
+		                "the timelock asks for a delay of %" PRIu64
+		                " s now, its schedule for %" PRIu64
+		                " s: sent as it was, it reverts; the draft files are written anew",
+		                min_delay, proposal->delay);
+	else
+		lane_alarm_once(lane, ALARM_MIN_DELAY_RAISED, subject,
+		                "the timelock asks for a delay of %" PRIu64
+		                " s now, its schedule for %" PRIu64
+		                " s: what was signed can only revert; schedule attempt %u%s is for "
+		                "the same operation and is the one to sign",
+		                min_delay, proposal->delay, last->attempt + 1,
+		                last->has_nonce ? ", with the same nonce," : "");
+}
+
+/* The delay is not in the operation's id: a new attempt schedules the same operation. It competes
+ * for the nonce of the one that people have; one that nobody has is just replaced. */
+static bool reschedule(struct lane *lane, struct arena *arena, const struct observed *observed,
+                       const struct proposal *proposal)
+{
+	struct store *store = lane->parts->store;
+	struct path path = proposal_path(arena, proposal);
+	const struct safe_tx_row *last = NULL;
+	struct safe_tx_list txs;
+	struct path_step *steps;
+
+	if (path_first_sender(proposal->model) == PATH_SAFE) {
+		store_safe_tx_list(store, arena, proposal->id, &txs);
+		last = last_schedule(&txs);
+		/* While it is being posted nobody knows whether people have it. */
+		if (last == NULL || last->status == SAFE_TX_POSTING)
+			return false;
+	}
+	path.delay = observed->min_delay;
+	path_first(&steps, arena, &path);
+	tell_delay(lane, proposal, observed->min_delay, last);
+	store_proposal_set_delay(store, proposal->id, observed->min_delay);
+	if (last != NULL) {
+		if (last->status == SAFE_TX_DRAFTED)
+			store_safe_tx_set_status(store, last->id, SAFE_TX_WITHDRAWN, NULL, 0);
+		store_safe_tx_add(store, proposal->id, PURPOSE_SCHEDULE, &proposal->safe,
+		                  &steps[0].to, steps[0].data, steps[0].operation);
+	}
+	return true;
+}
+
+/* --- others did it ------------------------------------------------------------------------------
+ */
+
+/* "by module 0x.. of the Safe " when the Safe was made to act by one, else "". */
+static const char *module_of(struct lane *lane, struct arena *arena,
+                             const struct proposal *proposal, const struct seen_log *log)
+{
+	struct seen_log_list logs;
+	char module[ADDRESS_TEXT_SIZE];
+
+	store_log_of_tx(lane->parts->store, arena, lane->config->chain_id, log, &logs);
+	for (size_t i = 0; i < logs.count; i++) {
+		const struct seen_log *one = &logs.items[i];
+		struct event event;
+		if (address_equal(&one->address, &proposal->safe) &&
+		    event_decode_stored(&event, &one->address, &one->topic0, one->data) == 0 &&
+		    event.type == EVENT_MODULE_SUCCESS)
+			return arena_printf(arena, "by module %s of the Safe ",
+			                    address_text(module, &event.account));
+	}
+	return "";
+}
+
+/* Who brought a call into effect, as far as the registry's events tell. */
+static const char *who_did_it(struct lane *lane, struct arena *arena,
+                              const struct proposal *proposal)
+{
+	char hash[HASH32_TEXT_SIZE];
+
+	for (size_t i = 0; i < proposal->call_count; i++) {
+		const struct call *call = &proposal->calls[i];
+		struct seen_log_list logs;
+		store_log_find(lane->parts->store, arena, lane->config->chain_id, &call->to,
+		               event_registry_topic0(call->kind, call->action), &call->value,
+		               &logs);
+		if (logs.count == 0)
+			continue;
+		const struct seen_log *last = &logs.items[logs.count - 1];
+		return arena_printf(arena, "%sin transaction %s",
+		                    module_of(lane, arena, proposal, last),
+		                    hash32_text(hash, &last->tx_hash));
+	}
+	return "in a transaction that is not known";
+}
+
+static void settle_measurements(struct store *store, struct arena *arena,
+                                const struct proposal *proposal, const char *reason)
+{
+	struct measurement_list served;
+
+	store_proposal_measurements(store, arena, proposal->id, &served);
+	for (size_t i = 0; i < served.count; i++)
+		if (served.items[i].status == MEASUREMENT_PROPOSED && served.items[i].wanted)
+			store_measurement_set_status(store, served.items[i].id,
+			                             MEASUREMENT_AUTHORIZED, reason);
+}
+
+/* It is of no use any more, and executed later it might bring back what was removed meanwhile. */
+static bool step_back(struct lane *lane, struct arena *arena, const struct proposal *proposal)
+{
+	struct store *store = lane->parts->store;
+	const char *reason =
+	        arena_printf(arena, "already in effect, %s", who_did_it(lane, arena, proposal));
+	char subject[SUBJECT_SIZE];
+
+	proposal_subject(subject, proposal->id);
+	store_proposal_withdraw(store, proposal->id, false, reason);
+	settle_measurements(store, arena, proposal, reason);
+	lane_alarm_once(lane, ALARM_ALREADY_IN_EFFECT, subject,
+	                "%s: what it asks for stands on chain although it never ran; it is "
+	                "withdrawn",
+	                reason);
+	return true;
+}
+
+/* --- the look -----------------------------------------------------------------------------------
+ */
+
+bool deadend_waits(const struct observed *observed)
+{
+	const struct proposal *proposal = observed->proposal;
+
+	if ((proposal->flags & FLAG_WITHDRAWING) != 0)
+		return false;
+	return observed->delay_too_short || observed->in_effect;
+}
+
+bool deadend_look(struct lane *lane, struct arena *arena, const struct observed *observed)
+{
+	struct proposal now;
+
+	if (!deadend_waits(observed) ||
+	    store_proposal_get(lane->parts->store, arena, observed->proposal->id, &now) != 0 ||
+	    (now.flags & FLAG_WITHDRAWING) != 0)
+		return false;
+	if (observed->in_effect && observed->seen.checks_final == CHECKS_AS_WANTED &&
+	    now.state > STATE_DRAFTED && now.state < STATE_EXECUTED)
+		return step_back(lane, arena, &now);
+	if (observed->min_delay > now.delay && now.state <= STATE_MULTISIG)
+		return reschedule(lane, arena, observed, &now);
+	return false;
+}

@@ -1,0 +1,322 @@
+/* What is done about proposals that cannot go on as they are, by the whole govern against a node:
+ * a timelock that asks for more, and values that others brought there. */
+#include "common/governance/events.h"
+#include "common/store/alarm.h"
+#include "common/store/store_chain.h"
+#include "common/store/store_event.h"
+#include "common/store/store_safe_tx.h"
+#include "daemon/govern/lane.h"
+#include "tests/unit/govern_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const struct hash32 value = {{0xaa, 0xbb}};
+static const struct hash32 posted_hash = {{0x51}};
+
+static struct measurement_id record(struct govern_world *w)
+{
+	struct evidence evidence = {.level = LEVEL_RECOMPUTED,
+	                            .source = "folder",
+	                            .artifact = "/srv/enclave.eif",
+	                            .details = "{}"};
+	bool created;
+
+	return store_measurement_record(w->store, "payments", KIND_OS_IMAGE, &value, &evidence,
+	                                &created);
+}
+
+/* A proposal whose schedule is drafted: nothing has run yet. */
+static struct proposal_id propose(struct govern_world *w, enum model model)
+{
+	struct call call = {
+	        .to = w->kms, .action = ACTION_ADD, .kind = KIND_OS_IMAGE, .value = value};
+	uint8_t data[REGISTRY_CALL_SIZE];
+	struct proposal_id id;
+
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
+	call.data = bytes_of(data, sizeof(data));
+	struct new_proposal proposal = {.target = "payments",
+	                                .origin = "registrard",
+	                                .chain_id = WORLD_CHAIN,
+	                                .model = model,
+	                                .safe = w->safe,
+	                                .timelock = w->timelock,
+	                                .salt = {{7}},
+	                                .delay = WORLD_DELAY,
+	                                .expires_at = {INT64_MAX},
+	                                .calls = &call,
+	                                .call_count = 1};
+	store_begin(w->store);
+	store_target_put(w->store, "payments", WORLD_CHAIN, &w->kms, &w->app);
+	struct measurement_id m = record(w);
+	assert_int_equal(store_proposal_create(w->store, &proposal, &id, &w->error), 0);
+	store_call_serve(w->store, WORLD_CHAIN, &w->kms, call.data, m);
+	if (lifecycle_has_safe(model))
+		store_safe_tx_add(w->store, id, PURPOSE_SCHEDULE, &w->safe, &w->timelock,
+		                  bytes_text("old"), 0);
+	store_commit(w->store);
+	return id;
+}
+
+static struct safe_tx_list rows(struct govern_world *w, struct proposal_id id)
+{
+	struct safe_tx_list list;
+
+	store_safe_tx_list(w->store, &w->arena, id, &list);
+	return list;
+}
+
+static void put_in_queue(struct govern_world *w, struct proposal_id id)
+{
+	struct safe_tx_id row = rows(w, id).items[0].id;
+
+	store_begin(w->store);
+	assert_int_equal(store_safe_tx_assign(w->store, row, 42, &posted_hash, &w->error), 0);
+	store_safe_tx_set_status(w->store, row, SAFE_TX_QUEUED, NULL, 0);
+	assert_int_equal(store_proposal_move(w->store, id, STATE_DRAFTED, STATE_MULTISIG, "posted",
+	                                     NULL, &w->error),
+	                 0);
+	store_commit(w->store);
+}
+
+static struct proposal get(struct govern_world *w, struct proposal_id id)
+{
+	struct proposal proposal;
+
+	assert_int_equal(store_proposal_get(w->store, &w->arena, id, &proposal), 0);
+	return proposal;
+}
+
+static size_t alarms(struct govern_world *w, enum alarm alarm)
+{
+	const char *start = arena_printf(&w->arena, "[%s] ", alarm_name(alarm));
+	struct event_list events;
+	size_t count = 0;
+
+	store_event_list(w->store, &w->arena, 0, 100000, &events);
+	for (size_t i = 0; i < events.count; i++)
+		count += strcmp(events.items[i].type, "alarm") == 0 &&
+		         strncmp(events.items[i].text, start, strlen(start)) == 0;
+	return count;
+}
+
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_for(struct govern_world *w, int64_t ms)
+{
+	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
+
+	loop_timer_set(timer, ms);
+	world_run(w);
+	loop_timer_free(timer);
+}
+
+static void run_until_alarm(struct govern_world *w, enum alarm alarm)
+{
+	for (int i = 0; i < 500 && alarms(w, alarm) == 0; i++)
+		run_for(w, 10);
+	run_for(w, 50);
+	assert_int_equal(alarms(w, alarm), 1);
+}
+
+/* Until the first look is over. */
+static void run_until_looked(struct govern_world *w)
+{
+	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+
+	for (int i = 0; i < 500 && !lane->tracked; i++)
+		run_for(w, 10);
+	assert_true(lane->tracked);
+}
+
+static void prepare(struct govern_world *w)
+{
+	govern_world_prepare(w, &(struct world_options){.target = "", .chain = ""});
+}
+
+static void begin(struct govern_world *w)
+{
+	w->govern = govern_new(&w->parts);
+}
+
+static uint64_t delay_of(struct govern_world *w, struct bytes schedule)
+{
+	struct timelock_batch batch;
+	uint64_t delay;
+
+	assert_int_equal(timelock_decode_schedule(&w->arena, &batch, &delay, schedule, &w->error),
+	                 0);
+	struct hash32 salt = {{7}};
+	assert_true(hash32_equal(&batch.salt, &salt));
+	assert_int_equal(batch.count, 1);
+	return delay;
+}
+
+/* --- a longer delay --------------------------------------------------------------------------- */
+
+static void test_a_raised_delay_replaces_a_draft(void **state)
+{
+	struct govern_world *w = *state;
+
+	prepare(w);
+	struct proposal_id id = propose(w, MODEL_SAFE_TIMELOCK);
+	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, 2 * WORLD_DELAY);
+	begin(w);
+	run_until_alarm(w, ALARM_MIN_DELAY_RAISED);
+	struct safe_tx_list list = rows(w, id);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.items[0].status, SAFE_TX_WITHDRAWN);
+	assert_int_equal(list.items[1].status, SAFE_TX_DRAFTED);
+	assert_int_equal(list.items[1].attempt, 2);
+	assert_int_equal(delay_of(w, list.items[1].data), 2 * WORLD_DELAY);
+	assert_int_equal(get(w, id).delay, 2 * WORLD_DELAY);
+	assert_int_equal(get(w, id).state, STATE_DRAFTED);
+}
+
+static void test_a_raised_delay_beside_what_people_have(void **state)
+{
+	struct govern_world *w = *state;
+
+	prepare(w);
+	struct proposal_id id = propose(w, MODEL_SAFE_TIMELOCK);
+	put_in_queue(w, id);
+	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, WORLD_DELAY + 1);
+	begin(w);
+	run_until_alarm(w, ALARM_MIN_DELAY_RAISED);
+	struct safe_tx_list list = rows(w, id);
+	assert_int_equal(list.count, 2);
+	/* Until the new one is in the queue, the old one is what there is. */
+	assert_int_equal(list.items[0].status, SAFE_TX_QUEUED);
+	assert_int_equal(list.items[1].status, SAFE_TX_DRAFTED);
+	assert_int_equal(get(w, id).state, STATE_MULTISIG);
+}
+
+static void test_a_raised_delay_without_a_safe(void **state)
+{
+	struct govern_world *w = *state;
+
+	prepare(w);
+	struct proposal_id id = propose(w, MODEL_TIMELOCK);
+	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, WORLD_DELAY + 1);
+	begin(w);
+	run_until_alarm(w, ALARM_MIN_DELAY_RAISED);
+	assert_int_equal(rows(w, id).count, 0);
+	assert_int_equal(get(w, id).delay, WORLD_DELAY + 1);
+	assert_true(get(w, id).delay_at.ms > 0);
+}
+
+static void test_a_lowered_delay_changes_nothing(void **state)
+{
+	struct govern_world *w = *state;
+
+	prepare(w);
+	struct proposal_id id = propose(w, MODEL_SAFE_TIMELOCK);
+	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, WORLD_DELAY - 1);
+	begin(w);
+	run_until_looked(w);
+	assert_int_equal(alarms(w, ALARM_MIN_DELAY_RAISED), 0);
+	assert_int_equal(rows(w, id).count, 1);
+	assert_int_equal(get(w, id).delay, WORLD_DELAY);
+}
+
+/* --- in effect another way -------------------------------------------------------------------- */
+
+static void say_present(struct govern_world *w)
+{
+	static const uint8_t yes[32] = {[31] = 1};
+	uint8_t data[36];
+
+	memcpy(data, kind_getter_selector(KIND_OS_IMAGE), 4);
+	memcpy(data + 4, value.b, 32);
+	world_says(w, &w->kms, bytes_of(data, sizeof(data)), bytes_of(yes, sizeof(yes)));
+}
+
+static void put_log(struct govern_world *w, const struct address *address,
+                    const struct hash32 *topic0, const struct hash32 *key, unsigned index)
+{
+	struct seen_log log = {.block_number = 900,
+	                       .block_hash = {{0xbb}},
+	                       .tx_hash = {{0x77}},
+	                       .log_index = index,
+	                       .address = *address,
+	                       .topic0 = *topic0,
+	                       .key = *key,
+	                       .data = bytes_of(key->b, sizeof(key->b))};
+
+	store_begin(w->store);
+	assert_true(store_log_put(w->store, WORLD_CHAIN, &log));
+	store_commit(w->store);
+}
+
+static const char *last_alarm(struct govern_world *w)
+{
+	struct event_list events;
+	const char *text = "";
+
+	store_event_list(w->store, &w->arena, 0, 100000, &events);
+	for (size_t i = 0; i < events.count; i++)
+		if (strcmp(events.items[i].type, "alarm") == 0)
+			text = events.items[i].text;
+	return text;
+}
+
+static void test_what_a_module_did_is_stepped_back_from(void **state)
+{
+	struct govern_world *w = *state;
+	struct hash32 module = {{0}};
+	struct measurement_list served;
+
+	prepare(w);
+	struct proposal_id id = propose(w, MODEL_SAFE_TIMELOCK);
+	put_in_queue(w, id);
+	memset(module.b + 12, 0xcd, 20);
+	put_log(w, &w->kms, event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD), &value, 0);
+	put_log(w, &w->safe, event_topic0(EVENT_MODULE_SUCCESS), &module, 1);
+	say_present(w);
+	begin(w);
+	run_until_alarm(w, ALARM_ALREADY_IN_EFFECT);
+	assert_int_equal(get(w, id).flags & FLAG_WITHDRAWING, FLAG_WITHDRAWING);
+	assert_int_equal(get(w, id).state, STATE_MULTISIG);
+	store_proposal_measurements(w->store, &w->arena, id, &served);
+	assert_int_equal(served.items[0].status, MEASUREMENT_AUTHORIZED);
+	assert_non_null(strstr(last_alarm(w), "by module 0xCdCDCdCd"));
+	assert_non_null(strstr(last_alarm(w), "in transaction 0x7700"));
+}
+
+/* Nobody has it in hand: it simply is in effect. */
+static void test_a_draft_in_effect_is_confirmed(void **state)
+{
+	struct govern_world *w = *state;
+
+	prepare(w);
+	struct proposal_id id = propose(w, MODEL_SAFE_TIMELOCK);
+	say_present(w);
+	begin(w);
+	for (int i = 0; i < 500 && get(w, id).state != STATE_CONFIRMED; i++)
+		run_for(w, 10);
+	assert_int_equal(get(w, id).state, STATE_CONFIRMED);
+	assert_int_equal(alarms(w, ALARM_ALREADY_IN_EFFECT), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(test_a_raised_delay_replaces_a_draft),
+	        TEST(test_a_raised_delay_beside_what_people_have),
+	        TEST(test_a_raised_delay_without_a_safe),
+	        TEST(test_a_lowered_delay_changes_nothing),
+	        TEST(test_what_a_module_did_is_stepped_back_from),
+	        TEST(test_a_draft_in_effect_is_confirmed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
