@@ -38,6 +38,25 @@ int store_call_live(struct store *store, uint64_t chain_id, const struct address
 	return found ? 0 : ERR_NOT_FOUND;
 }
 
+size_t store_call_proposals(struct store *store, struct arena *arena, uint64_t chain_id,
+                            const struct address *to, struct bytes data, struct proposal_id **out)
+{
+	size_t count = 0;
+	struct query *query =
+	        db_query(store->db, "SELECT DISTINCT proposal_id FROM call WHERE chain_id = ?"
+	                            " AND contract = ? AND data = ? ORDER BY proposal_id");
+
+	*out = NULL;
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, to->b, sizeof(to->b));
+	db_bind_blob(query, data.data, data.len);
+	while (db_step(query)) {
+		*out = db_list_room(arena, *out, count, sizeof(**out));
+		(*out)[count++].n = db_int(query);
+	}
+	return count;
+}
+
 /* A call that somebody else proposed does not lift what a person here held, refused or does not
  * want: then the link alone is recorded, and the chain's answer will tell. */
 static bool may_be_proposed(const struct measurement *measurement, enum action action)

@@ -78,6 +78,10 @@ void store_call_serve(struct store *store, uint64_t chain_id, const struct addre
 int store_call_live(struct store *store, uint64_t chain_id, const struct address *to,
                     struct bytes data, struct proposal_id *out) MUST_USE;
 
+/* Every proposal that carries or carried this call, ids only, oldest first. */
+size_t store_call_proposals(struct store *store, struct arena *arena, uint64_t chain_id,
+                            const struct address *to, struct bytes data, struct proposal_id **out);
+
 int store_proposal_get(struct store *store, struct arena *arena, struct proposal_id id,
                        struct proposal *out) MUST_USE;
 enum proposal_scope { PROPOSALS_ALL, PROPOSALS_LIVE };

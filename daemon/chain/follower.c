@@ -81,6 +81,15 @@ static void tick_failed(struct follower *follower, const struct error *error)
 		follower->callbacks.failed(error, follower->arg);
 }
 
+/* What a contract says from here on is news; what it said before is history. */
+static void note_watched(struct follower *follower)
+{
+	for (size_t i = 0; i < follower->address_count; i++)
+		store_watched_add(follower->store, chain_id(follower), &follower->addresses[i],
+		                  follower->cursor + 1);
+	follower->watched = true;
+}
+
 static void tick_succeeded(struct follower *follower, bool moved)
 {
 	struct block_ref head = follower->head, final = follower->final;
@@ -91,6 +100,11 @@ static void tick_succeeded(struct follower *follower, bool moved)
 		log_info(chain_name(follower), "following the chain again, at block %" PRIu64,
 		         head.number);
 	follower->failing = false;
+	if (!follower->watched) { /* no block was read since the list is this one */
+		store_begin(follower->store);
+		note_watched(follower);
+		store_commit(follower->store);
+	}
 	if (!follower->again) /* a tick asked for meanwhile is still to come */
 		follower->forced = false;
 	schedule(follower);
@@ -121,19 +135,11 @@ static void backfill_found(size_t new_logs, void *arg)
 
 static void step(struct follower *follower);
 
-/* What a contract says from here on is news; what it said before is history. */
-static void note_watched(struct follower *follower)
-{
-	for (size_t i = 0; i < follower->address_count && !follower->watched; i++)
-		store_watched_add(follower->store, chain_id(follower), &follower->addresses[i],
-		                  follower->cursor + 1);
-	follower->watched = true;
-}
-
 static void record_step(struct follower *follower, const struct chain_log *logs, size_t count)
 {
 	store_begin(follower->store);
-	note_watched(follower);
+	if (!follower->watched)
+		note_watched(follower);
 	follower->new_logs += backfill_record(follower->store, chain_id(follower), logs, count);
 	store_cursor_set(follower->store, chain_id(follower), follower->step_end.number,
 	                 &follower->step_end.hash);

@@ -1,6 +1,7 @@
 #include "daemon/govern/lane.h"
 
 #include "daemon/chain/follower.h"
+#include "daemon/govern/change_watch.h"
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/executor.h"
 #include "daemon/govern/proposer.h"
@@ -61,6 +62,7 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	lane->head_seen = clock_wall();
 	lane->last_error[0] = '\0';
 	registry_watch_run(lane);
+	change_watch_run(lane->changes);
 	lane->track_due = true;
 	run_stages(lane);
 }
@@ -97,6 +99,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->proposer = proposer_new(lane);
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
+	lane->changes = change_watch_new(lane);
 	lane->follower =
 	        follower_new(parts->loop, lane->chain, parts->store,
 	                     &(struct follower_callbacks){
@@ -110,6 +113,7 @@ void lane_free(struct lane *lane)
 	if (lane == NULL)
 		return;
 	follower_free(lane->follower);
+	change_watch_free(lane->changes);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
 	proposer_free(lane->proposer);

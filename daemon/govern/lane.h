@@ -16,6 +16,7 @@ struct drafter;
 struct proposer;
 struct tracker;
 struct executor;
+struct change_watch;
 
 struct lane {
 	struct govern *govern;
@@ -27,6 +28,7 @@ struct lane {
 	struct proposer *proposer;
 	struct tracker *tracker;
 	struct executor *executor;
+	struct change_watch *changes;
 	bool track_due; /* the tracker's next look was asked for */
 	bool news;      /* logs were read since the tracker's last look, or nothing was looked at yet */
 	bool have_head;

@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {AppDecision, BootInfo, KmsDecision} from "./Boot.sol";
 import {OwnedOneStep} from "./Owned.sol";
 
 /// First generation: one-step ownership, and isAuthorized(bytes32) as the public guide names it.
 /// Only what a registrar touches; written from the published interface.
-contract Gen1Kms is OwnedOneStep {
-    mapping(bytes32 => bool) public kmsAllowedAggregatedMrs;
-    mapping(bytes32 => bool) public kmsAllowedDeviceIds;
-    mapping(bytes32 => bool) public allowedOsImages;
-
-    event OsImageHashAdded(bytes32 osImageHash);
-    event OsImageHashRemoved(bytes32 osImageHash);
-    event KmsAggregatedMrAdded(bytes32 mrAggregated);
-    event KmsAggregatedMrRemoved(bytes32 mrAggregated);
-    event KmsDeviceAdded(bytes32 deviceId);
-    event KmsDeviceRemoved(bytes32 deviceId);
-
+contract Gen1Kms is OwnedOneStep, KmsDecision {
     constructor() {
         _disableInitializers();
     }
@@ -58,18 +48,26 @@ contract Gen1Kms is OwnedOneStep {
         kmsAllowedDeviceIds[h] = false;
         emit KmsDeviceRemoved(h);
     }
+
+    function registerApp(address appId) external {
+        require(appId != address(0), "Invalid app ID");
+        registeredApps[appId] = true;
+        emit AppRegistered(appId);
+    }
+
+    function setAppImplementation(address implementation) external onlyOwner {
+        require(implementation != address(0), "Invalid implementation address");
+        appImplementation = implementation;
+        emit AppImplementationSet(implementation);
+    }
+
+    function setGatewayAppId(string calldata id) external onlyOwner {
+        gatewayAppId = id;
+        emit GatewayAppIdSet(id);
+    }
 }
 
-contract Gen1App is OwnedOneStep {
-    mapping(bytes32 => bool) public allowedComposeHashes;
-    mapping(bytes32 => bool) public allowedDeviceIds;
-    bool public allowAnyDevice;
-
-    event ComposeHashAdded(bytes32 composeHash);
-    event ComposeHashRemoved(bytes32 composeHash);
-    event DeviceAdded(bytes32 deviceId);
-    event DeviceRemoved(bytes32 deviceId);
-
+contract Gen1App is OwnedOneStep, AppDecision {
     constructor() {
         _disableInitializers();
     }
@@ -101,11 +99,28 @@ contract Gen1App is OwnedOneStep {
         allowedDeviceIds[h] = false;
         emit DeviceRemoved(h);
     }
+
+    function setAllowAnyDevice(bool any) external onlyOwner {
+        allowAnyDevice = any;
+        emit AllowAnyDeviceSet(any);
+    }
+
+    function setRequireTcbUpToDate(bool required) external onlyOwner {
+        requireTcbUpToDate = required;
+        emit RequireTcbUpToDateSet(required);
+    }
 }
 
 /// A contract that contradicts itself: isAuthorized says yes to everything, the mapping does not.
 contract Gen1KmsContradicting is Gen1Kms {
     function isAuthorized(bytes32) external pure override returns (bool) {
         return true;
+    }
+}
+
+/// A registry older than the decision functions.
+contract Gen1KmsUndecided is Gen1Kms {
+    function isAppAllowed(BootInfo calldata) external pure override returns (bool, string memory) {
+        assembly { revert(0, 0) }
     }
 }

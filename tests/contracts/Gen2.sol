@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {AppDecision, KmsDecision} from "./Boot.sol";
 import {OwnedTwoStep} from "./Owned.sol";
 
 /// Second generation: ownership in two steps, a PolicyChanged event with every change, and the
@@ -18,22 +19,19 @@ abstract contract Policy is OwnedTwoStep {
 
     function _set(mapping(bytes32 => bool) storage list, string memory policy, bytes32 h, bool enabled) internal {
         list[h] = enabled;
-        emit PolicyChanged(msg.sender, keccak256(bytes(policy)), h, enabled);
+        _changed(policy, h, enabled);
+    }
+
+    function _changed(string memory policy, bytes32 value, bool enabled) internal {
+        emit PolicyChanged(msg.sender, keccak256(bytes(policy)), value, enabled);
+    }
+
+    function _authorizeUpgrade(address implementation) internal override onlyOwner {
+        _changed("implementation-upgrade", bytes32(uint256(uint160(implementation))), true);
     }
 }
 
-contract Gen2Kms is Policy {
-    mapping(bytes32 => bool) public kmsAllowedAggregatedMrs;
-    mapping(bytes32 => bool) public kmsAllowedDeviceIds;
-    mapping(bytes32 => bool) public allowedOsImages;
-
-    event OsImageHashAdded(bytes32 osImageHash);
-    event OsImageHashRemoved(bytes32 osImageHash);
-    event KmsAggregatedMrAdded(bytes32 mrAggregated);
-    event KmsAggregatedMrRemoved(bytes32 mrAggregated);
-    event KmsDeviceAdded(bytes32 deviceId);
-    event KmsDeviceRemoved(bytes32 deviceId);
-
+contract Gen2Kms is Policy, KmsDecision {
     function addOsImageHash(bytes32 h) external onlyOwner {
         emit OsImageHashAdded(h);
         _set(allowedOsImages, "os-image", h, true);
@@ -63,18 +61,29 @@ contract Gen2Kms is Policy {
         emit KmsDeviceRemoved(h);
         _set(kmsAllowedDeviceIds, "kms-device", h, false);
     }
+
+    function registerApp(address appId) external {
+        require(appId != address(0), "Invalid app ID");
+        registeredApps[appId] = true;
+        emit AppRegistered(appId);
+        _changed("registered-app", bytes32(uint256(uint160(appId))), true);
+    }
+
+    function setAppImplementation(address implementation) external onlyOwner {
+        require(implementation != address(0), "Invalid implementation address");
+        appImplementation = implementation;
+        emit AppImplementationSet(implementation);
+        _changed("app-implementation", bytes32(uint256(uint160(implementation))), true);
+    }
+
+    function setGatewayAppId(string calldata id) external onlyOwner {
+        gatewayAppId = id;
+        emit GatewayAppIdSet(id);
+        _changed("gateway-app-id", keccak256(bytes(id)), true);
+    }
 }
 
-contract Gen2App is Policy {
-    mapping(bytes32 => bool) public allowedComposeHashes;
-    mapping(bytes32 => bool) public allowedDeviceIds;
-    bool public allowAnyDevice;
-
-    event ComposeHashAdded(bytes32 composeHash);
-    event ComposeHashRemoved(bytes32 composeHash);
-    event DeviceAdded(bytes32 deviceId);
-    event DeviceRemoved(bytes32 deviceId);
-
+contract Gen2App is Policy, AppDecision {
     function addComposeHash(bytes32 h) external onlyOwner {
         emit ComposeHashAdded(h);
         _set(allowedComposeHashes, "compose-hash", h, true);
@@ -93,5 +102,17 @@ contract Gen2App is Policy {
     function removeDevice(bytes32 h) external onlyOwner {
         emit DeviceRemoved(h);
         _set(allowedDeviceIds, "device", h, false);
+    }
+
+    function setAllowAnyDevice(bool any) external onlyOwner {
+        allowAnyDevice = any;
+        emit AllowAnyDeviceSet(any);
+        _changed("allow-any-device", bytes32(0), any);
+    }
+
+    function setRequireTcbUpToDate(bool required) external onlyOwner {
+        requireTcbUpToDate = required;
+        emit RequireTcbUpToDateSet(required);
+        _changed("require-tcb-up-to-date", bytes32(0), required);
     }
 }

@@ -28,7 +28,7 @@ abstract contract OwnedOneStep is Initializable, UUPSUpgradeable {
         _setOwner(next);
     }
 
-    function _authorizeUpgrade(address) internal override onlyOwner {}
+    function _authorizeUpgrade(address) internal virtual override onlyOwner {}
 }
 
 /// Ownership as the newer releases have it: the new owner must accept. Behind a timelock that means

@@ -227,7 +227,9 @@ describe('the contracts', () => {
       removeKmsAggregatedMr: '0x2adee48d', kmsAllowedAggregatedMrs: '0xf6fe4f40', addKmsDevice: '0x4d5922a1', removeKmsDevice: '0x9e6f3114',
       kmsAllowedDeviceIds: '0x13eb9770', addComposeHash: '0xdfc77223', removeComposeHash: '0x67b3f22c', allowedComposeHashes: '0x2f6622e5',
       addDevice: '0x2a819728', removeDevice: '0x1d266200', allowedDeviceIds: '0xbf8b211b', owner: '0x8da5cb5b', pendingOwner: '0xe30c3978',
-      transferOwnership: '0xf2fde38b', acceptOwnership: '0x79ba5097',
+      transferOwnership: '0xf2fde38b', acceptOwnership: '0x79ba5097', isAppAllowed: '0x1e079198', isKmsAllowed: '0xe067ec9d',
+      registerApp: '0x17a1d80f', setAppImplementation: '0x3ceaaa11', setGatewayAppId: '0x3971db27', setAllowAnyDevice: '0x7c4beeb8',
+      setRequireTcbUpToDate: '0x6e4c7422', allowAnyDevice: '0x3440a16a', requireTcbUpToDate: '0x0aa58c83', registeredApps: '0xa6c4cce9',
     }
     for (const name of ['Gen1Kms', 'Gen1App', 'Gen2Kms', 'Gen2App'])
       for (const f of chain.contracts[name].abi.filter((x) => x.type === 'function' && published[x.name]))

@@ -117,11 +117,13 @@ export async function deployRegistry(chain, { generation, owner = people.deploye
     const args = encodeAbiParameters(parseAbiParameters('address, bytes'), [implementation, init])
     return chain.deploy(concatHex([chain.contracts.ERC1967Proxy.bytecode, args]))
   }
-  return {
+  const registry = {
     generation,
     kms: await behindProxy(kmsContract ?? `Gen${generation}Kms`),
     app: app ? await behindProxy(`Gen${generation}App`) : undefined,
   }
+  if (app) await chain.write(people.deployer.address, registry.kms, 'function registerApp(address)', registry.app)
+  return registry
 }
 
 /// Hands both contracts over. On generation 2 the new owner still has to accept.

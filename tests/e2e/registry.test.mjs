@@ -1,0 +1,134 @@
+// Watching the registries themselves: what others change is told, what our own proposals change is not.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { encodeFunctionData, parseAbi } from 'viem'
+import { roles } from '../harness/deploy.mjs'
+import { makeWorld, people, until } from '../harness/world.mjs'
+
+const inWorld = (options, run) => async () => {
+  const world = await makeWorld(options)
+  try {
+    await run(world)
+  } finally {
+    await world.close()
+  }
+}
+
+const call = (to, signature, ...args) => ({ to, data: encodeFunctionData({ abi: parseAbi([signature]), args }) })
+const hash = (byte) => `0x${byte.repeat(32)}`
+let salts = 0xc0ffee
+const salt = () => `0x${(++salts).toString(16).padStart(64, '0')}`
+
+const events = async (daemon, type) => (await daemon.events()).filter((e) => e.type === type)
+const alarms = async (daemon) => (await events(daemon, 'alarm')).map((e) => e.text)
+
+/// Through the timelock, past registrard. Returns the receipt of the execution.
+async function behindItsBack(world, calls) {
+  const operation = await world.timelock.scheduleByHand(calls, { salt: salt() })
+  await world.chain.advance((await world.timelock.minDelay()) + 1)
+  const receipt = await world.timelock.executeByHand(operation)
+  await world.chain.mine(3)
+  return { ...operation, receipt }
+}
+
+async function untilAlarm(daemon, pattern) {
+  let last
+  return until(async () => {
+    last = await alarms(daemon)
+    return last.find((a) => pattern.test(a))
+  }, { what: () => `an alarm ${pattern}; there are:\n${last.join('\n')}\n${daemon.tail(10)}` })
+}
+
+async function untilRead(world, daemon) {
+  const head = Number(await world.chain.blockNumber())
+  await until(async () => (await daemon.ctl(['status', '--json'])).json.chains[0].head >= head, { what: 'the daemon to have read it' })
+}
+
+/// The alarm names the transaction, its block and who did it.
+function assertNames(alarm, receipt, actor, source) {
+  assert.ok(alarm.includes(receipt.transactionHash), alarm)
+  assert.ok(alarm.includes(`block ${BigInt(receipt.blockNumber)}`), alarm)
+  assert.ok(alarm.toLowerCase().includes(`by ${actor} (${source})`.toLowerCase()), alarm)
+}
+
+describe('changes of the registries', { concurrency: 3 }, () => {
+  for (const generation of [1, 2])
+    test(`generation ${generation}: values, settings, roles and code that others change are alarms with transaction and actor, our own are none`, inWorld({ generation }, async (world) => {
+      const { kms, app } = world.registry
+      const { chain } = world
+      const actor = generation === 1 ? [people.relayer.address, 'sender of the transaction'] : [world.timelock.address, 'actor in PolicyChanged']
+      // History: a value that was there before anybody looked.
+      await behindItsBack(world, [call(kms, 'function addOsImageHash(bytes32)', hash('0a'))])
+      const daemon = world.daemon()
+      await daemon.start()
+      await until(async () => (await events(daemon, 'chain')).some((e) => /kms .* has a history up to block \d+: 1 additions and removals/.test(e.text)), { what: 'the history to be summed up' })
+
+      // Our own: nothing is told.
+      const { value } = world.drop()
+      const p = await daemon.untilProposal(value)
+      await world.carry(daemon, p.id)
+      await untilRead(world, daemon)
+      assert.deepEqual(await alarms(daemon), [])
+
+      // Values of every kind, added and removed; never recorded here.
+      const kinds = [
+        ['os-image', kms, 'OsImageHash'], ['kms-mr', kms, 'KmsAggregatedMr'], ['kms-device', kms, 'KmsDevice'],
+        ['compose', app, 'ComposeHash'], ['device', app, 'Device'],
+      ]
+      for (const [action, word] of [['add', 'added to'], ['remove', 'removed from']]) {
+        const done = await behindItsBack(world, kinds.map(([, to, name], i) => call(to, `function ${action}${name}(bytes32)`, hash(`b${i}`))))
+        for (const [i, [kind]] of kinds.entries()) {
+          const alarm = await untilAlarm(daemon, new RegExp(`^\\[registry-changed\\] ${kind} ${hash(`b${i}`)} was ${word} .*not recorded here`))
+          assertNames(alarm, done.receipt, ...actor)
+          assert.ok(alarm.includes(`operation ${done.id}`), alarm)
+          assert.ok(alarm.includes('(payments)'), alarm)
+        }
+      }
+      // One that is recorded here and wanted.
+      const gone = await behindItsBack(world, [call(kms, 'function removeOsImageHash(bytes32)', value)])
+      assertNames(await untilAlarm(daemon, new RegExp(`^\\[registry-changed\\] os-image ${value} was removed .* it is m\\d+ \\(`)), gone.receipt, ...actor)
+
+      // Settings.
+      const settings = await behindItsBack(world, [
+        call(app, 'function setAllowAnyDevice(bool)', true), call(app, 'function setRequireTcbUpToDate(bool)', true),
+        call(kms, 'function setAppImplementation(address)', people.outsider.address), call(kms, 'function setGatewayAppId(string)', 'any\nthing'),
+      ])
+      for (const pattern of [/any device is allowed now/, /need an up-to-date TCB now/, /deploys new apps with the implementation/, /gateway app id/])
+        assertNames(await untilAlarm(daemon, pattern), settings.receipt, ...actor)
+      // An app of somebody else's may be registered by anybody: no alarm.
+      await chain.write(people.outsider.address, kms, 'function registerApp(address)', people.outsider.address)
+      await chain.mine(3)
+      await until(async () => (await events(daemon, 'chain')).some((e) => /app .* was registered at kms/.test(e.text)), { what: 'the registration to be noted' })
+      assert.ok(!(await alarms(daemon)).some((a) => /was registered at/.test(a)))
+
+      // Roles and the delay of the timelock.
+      const role = await behindItsBack(world, [
+        call(world.timelock.address, 'function grantRole(bytes32,address)', roles.proposer, people.outsider.address),
+        call(world.timelock.address, 'function updateDelay(uint256)', 60n),
+      ])
+      assertNames(await untilAlarm(daemon, /^\[role-changed\] PROPOSER_ROLE of timelock .* was granted to/), role.receipt, world.timelock.address, 'actor in RoleGranted')
+      assertNames(await untilAlarm(daemon, /^\[delay-changed\] the minimum delay .* is now 60 s/), role.receipt, people.relayer.address, 'sender of the transaction')
+      const revoked = await behindItsBack(world, [call(world.timelock.address, 'function revokeRole(bytes32,address)', roles.proposer, people.outsider.address)])
+      assertNames(await untilAlarm(daemon, /PROPOSER_ROLE of timelock .* was revoked from/), revoked.receipt, world.timelock.address, 'actor in RoleRevoked')
+
+      // The code.
+      const slot = '0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc'
+      const before = `0x${(await chain.rpc('eth_getStorageAt', kms, slot, 'latest')).slice(-40)}`
+      const next = await chain.deploy(chain.contracts[`Gen${generation}Kms`].bytecode)
+      const upgraded = await behindItsBack(world, [call(kms, 'function upgradeToAndCall(address,bytes)', next, '0x')])
+      const alarm = await untilAlarm(daemon, /^\[implementation-changed\]/)
+      assertNames(alarm, upgraded.receipt, ...actor)
+      assert.match(alarm.toLowerCase(), new RegExp(`changed from ${before} to ${next.toLowerCase()}`))
+
+      // Each was told once, and a restart tells none of them again.
+      await daemon.kill9()
+      await daemon.start()
+      await chain.mine(3)
+      await untilRead(world, daemon)
+      const all = await alarms(daemon)
+      assert.equal(new Set(all).size, all.length, 'each alarm once')
+      assert.equal(all.filter((a) => /^\[registry-changed\]/.test(a)).length, 2 * kinds.length + 1)
+      assert.equal(all.filter((a) => /^\[policy-changed\]/.test(a)).length, 4)
+      assert.equal(all.filter((a) => /^\[(role|delay|implementation)-changed\]/.test(a)).length, 4)
+    }))
+})
