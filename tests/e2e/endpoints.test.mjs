@@ -113,7 +113,7 @@ describe('status endpoints', { concurrency: 3 }, () => {
 
     await until(async () => (await alarms(daemon)).length >= Object.keys(bad).length, { what: 'an alarm for each' })
     const told = await alarms(daemon)
-    for (const name of Object.keys(bad)) assert.ok(told.some((a) => a.startsWith(`${endpoints.url(name)} refused: `)), `an alarm names ${name}`)
+    for (const name of Object.keys(bad)) assert.ok(told.some((a) => a.startsWith(`[endpoint] ${endpoints.url(name)} refused: `)), `an alarm names ${name}`)
     const { endpoints: shown } = await status(daemon)
     assert.equal(shown.refused, Object.keys(bad).length)
     assert.equal(shown.trouble.find((t) => t.url === endpoints.url('absent')).error, 'HTTP status 400')
