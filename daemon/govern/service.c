@@ -8,7 +8,7 @@
 
 enum { TIMEOUT_MS = 20000, MAX_ANSWER = 8 * 1024 * 1024, MAX_KEY = 4096 };
 
-enum { AGE_DIVISOR = 6, MAX_INTERVAL_MS = 2 * 3600 * 1000 };
+enum { AGE_DIVISOR = 5, MAX_INTERVAL_MS = 2 * 3600 * 1000 };
 
 struct service {
 	const struct proposal_api *api;

@@ -4,11 +4,12 @@ import { benchDrafts } from './drafts.mjs'
 import { benchEif } from './eif.mjs'
 import { benchIdle } from './idle.mjs'
 import { benchIntake } from './intake.mjs'
+import { benchMany } from './many.mjs'
 import { benchStart } from './start.mjs'
 import { benchTicks } from './ticks.mjs'
 import { machine, missed, printTable, quick } from './lib.mjs'
 
-const items = { eif: benchEif, drafts: benchDrafts, intake: benchIntake, ticks: benchTicks, start: benchStart, idle: benchIdle }
+const items = { eif: benchEif, drafts: benchDrafts, intake: benchIntake, ticks: benchTicks, many: benchMany, start: benchStart, idle: benchIdle }
 const chosen = process.env.BENCH ? process.env.BENCH.split(',') : Object.keys(items)
 const about = machine()
 

@@ -18,6 +18,7 @@ export class RpcProxy {
     this.chain = chain
     this.calls = [] // { at, method, params }
     this.httpRequests = 0
+    this.bytes = 0 // asked and answered
   }
 
   get url() { return `http://127.0.0.1:${this.#port}` }
@@ -52,6 +53,7 @@ export class RpcProxy {
     for await (const c of req) chunks.push(c)
     const text = Buffer.concat(chunks).toString()
     this.httpRequests++
+    this.bytes += text.length
     const body = JSON.parse(text)
     const list = Array.isArray(body) ? body : [body]
     for (const { method, params } of list) this.calls.push({ at: new Date(), method, params })
@@ -85,6 +87,7 @@ export class RpcProxy {
       out = Array.isArray(out) ? out.map((item) => change(item, list.find((c) => c.id === item.id))) : change(out, list[0])
     }
     const reply = JSON.stringify(out)
+    this.bytes += reply.length
     res.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(reply) })
     res.end(reply)
   }
