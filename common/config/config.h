@@ -57,6 +57,7 @@ struct config_http {
 	char *tls_cert_file, *tls_key_file; /* both or none */
 	uint64_t max_file_mib, quota_mib;   /* of one dropped file; of all that a target dropped */
 	int64_t unfinished_ms;     /* a dropped build not finished and not touched for so long is removed */
+	int64_t keep_ms;           /* and so is one that is complete and recorded */
 };
 
 struct config_target {

@@ -555,6 +555,14 @@ static const struct option http_options[] = {
          .fallback = "24h",
          FIELD(struct config, http.unfinished_ms),
          .help = "A build that was begun, not completed, and not touched for so long is removed."},
+        {.name = "keep",
+         .type = OPTION_DURATION,
+         .min = SECOND,
+         .max = 3650 * DAY,
+         .fallback = "30d",
+         FIELD(struct config, http.keep_ms),
+         .help = "The files of a completed build are removed so long after they came, once they are "
+                 "measured and judged. What is recorded of them stays."},
 };
 static const struct section http_section = {SECTION(http_options), .check = check_http};
 

@@ -576,14 +576,52 @@ static void begin(struct http_exchange *exchange, const struct http_head *what, 
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+static bool waits_for_verdict(const struct path_list *unjudged, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	for (size_t i = 0; i < unjudged->count; i++)
+		if (strncmp(unjudged->items[i], folder, len) == 0 &&
+		    (unjudged->items[i][len] == '\0' || unjudged->items[i][len] == '/'))
+			return true;
+	return false;
+}
+
+/* Whether all of it was measured and judged: then it lies here for people alone. */
+static bool is_recorded(const char *target, const struct spool_build *build, void *arg)
+{
+	const struct drop *drop = arg;
+	struct arena arena = {0};
+	struct path_list unjudged;
+	struct artifact artifact;
+
+	store_folder_unjudged(drop->parts.store, &arena, target, &unjudged);
+	bool recorded = !waits_for_verdict(&unjudged, build->folder);
+	for (size_t i = 0; i < build->count && recorded; i++)
+		recorded = store_artifact_get(drop->parts.store, &arena, target,
+		                              arena_printf(&arena, "%s/%s", build->folder,
+		                                           build->files[i].path),
+		                              &artifact) == 0;
+	arena_free(&arena);
+	return recorded;
+}
+
 static void clean(void *arg)
 {
 	struct drop *drop = arg;
-	int64_t unfinished = drop->parts.config->http.unfinished_ms;
-	struct wall since = {clock_wall().ms - unfinished};
+	const struct config_http *http = &drop->parts.config->http;
+	int64_t now = clock_wall().ms, every = http->unfinished_ms;
+	const struct spool_cleaning cleaning = {
+	        .open_since = {now - http->unfinished_ms},
+	        .complete_since = {now - http->keep_ms},
+	        .busy = is_busy,
+	        .recorded = is_recorded,
+	        .arg = drop,
+	};
 
-	spool_clean(drop->spool, since, is_busy, drop);
-	loop_timer_set(drop->clean, unfinished / 4 < CLEAN_MS ? unfinished / 4 : CLEAN_MS);
+	spool_clean(drop->spool, &cleaning);
+	every = (http->keep_ms < every ? http->keep_ms : every) / 4;
+	loop_timer_set(drop->clean, every < CLEAN_MS ? every : CLEAN_MS);
 }
 
 static int add_target(struct drop *drop, const struct config_target *target, struct error *error)

@@ -530,8 +530,8 @@ out:
 	return rc;
 }
 
-static int remove_open(struct spool *spool, struct arena *arena, const char *target,
-                       const char *folder, struct error *error)
+static int remove_build(struct spool *spool, struct arena *arena, const char *target,
+                        const char *folder, struct error *error)
 {
 	uint8_t id[8];
 	char text[sizeof(id) * 2 + 1];
@@ -559,29 +559,50 @@ int spool_remove(struct spool *spool, const char *target, const char *name, stru
 	else if (build.state == SPOOL_COMPLETE)
 		rc = error_set(error, ERR_CONFLICT, "build %s is complete and stays", name);
 	else
-		rc = remove_open(spool, &arena, target, build.folder, error);
+		rc = remove_build(spool, &arena, target, build.folder, error);
 	arena_free(&arena);
 	return rc;
 }
 
-static void clean_target(struct spool *spool, const char *target, struct wall since,
-                         bool (*busy)(const char *target, const char *name, void *arg), void *arg)
+/* Why it goes, or NULL when it stays. */
+static const char *why_removed(const struct spool_cleaning *cleaning, const char *target,
+                               const char *name, const struct spool_build *build)
+{
+	switch (build->state) {
+	case SPOOL_NONE:
+		break;
+	case SPOOL_OPEN:
+		if (build->touched.ms < cleaning->open_since.ms &&
+		    !cleaning->busy(target, name, cleaning->arg))
+			return "was not finished in time";
+		break;
+	case SPOOL_COMPLETE:
+		if (build->touched.ms < cleaning->complete_since.ms &&
+		    cleaning->recorded(target, build, cleaning->arg))
+			return "is recorded and old";
+		break;
+	}
+	return NULL;
+}
+
+static void clean_stage(struct spool *spool, const char *target, const char *stage,
+                        const struct spool_cleaning *cleaning)
 {
 	struct arena arena = {0};
-	DIR *folder = opendir(place(&arena, spool, target, "open", ""));
+	DIR *folder = opendir(place(&arena, spool, target, stage, ""));
 	const struct dirent *entry;
 	struct spool_build build;
 	struct error error;
 
 	while (folder != NULL && (entry = readdir(folder)) != NULL) {
-		if (!spool_name_is_good(entry->d_name) || busy(target, entry->d_name, arg))
+		if (!spool_name_is_good(entry->d_name))
 			continue;
 		spool_look(spool, &arena, target, entry->d_name, &build);
-		if (build.state != SPOOL_OPEN || build.touched.ms >= since.ms)
+		const char *why = why_removed(cleaning, target, entry->d_name, &build);
+		if (why == NULL)
 			continue;
-		if (remove_open(spool, &arena, target, build.folder, &error) == 0)
-			log_info(target, "dropped build %s was not finished in time; removed",
-			         entry->d_name);
+		if (remove_build(spool, &arena, target, build.folder, &error) == 0)
+			log_info(target, "dropped build %s %s; removed", entry->d_name, why);
 		else
 			log_unusual(target, "%s", error.text);
 	}
@@ -590,11 +611,12 @@ static void clean_target(struct spool *spool, const char *target, struct wall si
 	arena_free(&arena);
 }
 
-void spool_clean(struct spool *spool, struct wall since,
-                 bool (*busy)(const char *target, const char *name, void *arg), void *arg)
+void spool_clean(struct spool *spool, const struct spool_cleaning *cleaning)
 {
-	for (size_t i = 0; i < spool->account_count; i++)
-		clean_target(spool, spool->accounts[i].target, since, busy, arg);
+	for (size_t i = 0; i < spool->account_count; i++) {
+		clean_stage(spool, spool->accounts[i].target, "open", cleaning);
+		clean_stage(spool, spool->accounts[i].target, "builds", cleaning);
+	}
 }
 
 /* --- life ----------------------------------------------------------------------------------- */

@@ -78,8 +78,14 @@ int spool_commit(struct spool *spool, const char *target, const char *name,
 /* Removes an open build. ERR_NOT_FOUND, ERR_CONFLICT: it is complete. */
 int spool_remove(struct spool *spool, const char *target, const char *name,
                  struct error *error) MUST_USE;
-/* Removes open builds not touched since, except those that busy speaks up for. */
-void spool_clean(struct spool *spool, struct wall since,
-                 bool (*busy)(const char *target, const char *name, void *arg), void *arg);
+/* What is old: open builds not touched since, except those that busy speaks up for, and complete
+ * ones that recorded lets go. */
+struct spool_cleaning {
+	struct wall open_since, complete_since;
+	bool (*busy)(const char *target, const char *name, void *arg);
+	bool (*recorded)(const char *target, const struct spool_build *build, void *arg);
+	void *arg;
+};
+void spool_clean(struct spool *spool, const struct spool_cleaning *cleaning);
 
 #endif

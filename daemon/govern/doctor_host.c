@@ -1,6 +1,8 @@
 /* What this machine and the configuration show without asking anybody. */
 #include "daemon/govern/doctor.h"
 
+#include "common/base/clock.h"
+#include "common/measure/sigstore.h"
 #include "daemon/sandbox/sandbox.h"
 
 #include <dirent.h>
@@ -150,6 +152,96 @@ static void examine_secrets(struct exam *host, const struct config_target *targe
 	examine_secret(host, target->service.api_key_file);
 }
 
+/* --- HTTP, and who must have signed --------------------------------------------------------------
+ */
+
+static void examine_http(struct exam *host, const struct config *config)
+{
+	const struct config_http *http = &config->http;
+	struct row row = {"dropped builds", FINDING_OK, ""};
+	struct buf targets = {0};
+
+	if (http->listen == NULL)
+		return;
+	for (size_t i = 0; i < config->target_count; i++)
+		if (config->targets[i].token_file != NULL)
+			buf_printf(&targets, "%s%s", targets.len > 0 ? ", " : "",
+			           config->targets[i].name);
+	if (targets.len == 0) {
+		row.result = FINDING_WARNING;
+		row.fix = "Give a target a `token_file`, or take `http` away: nobody can drop a "
+		          "build.";
+	}
+	exam_row(host, row, "listens on %s %s, for %s", http->listen,
+	         http->tls_cert_file != NULL ? "with TLS" : "(this machine alone)",
+	         targets.len > 0 ? buf_text(&targets) : "no target");
+	buf_free(&targets);
+	if (http->tls_cert_file != NULL)
+		examine_secret(host, http->tls_key_file);
+	for (size_t i = 0; i < config->target_count; i++)
+		examine_secret(host, config->targets[i].token_file);
+}
+
+/* Whether what signs today can be verified with this root. */
+static bool is_current(const struct sigstore_root *root, int64_t now)
+{
+	bool authority = false, log = false;
+
+	for (size_t i = 0; i < root->authority_count; i++)
+		authority = authority ||
+		            (root->authorities[i].from <= now && now <= root->authorities[i].until);
+	for (size_t i = 0; i < root->log_count; i++)
+		log = log || (root->logs[i].from <= now && now <= root->logs[i].until);
+	return authority && log;
+}
+
+static void examine_sigstore(struct exam *host, const struct config_target *target)
+{
+	struct row row = {"required signature", FINDING_OK, ""};
+	struct sigstore_root *root = arena_alloc(&host->arena, sizeof(*root));
+	struct error error;
+
+	if (sigstore_root_read(&host->arena, target->signing.root, root, &error) != 0) {
+		row.result = FINDING_FAILURE;
+		row.fix = "Put a trusted root there and restart.";
+		exam_row(host, row, "%s: %s: %s", target->name, target->trusted_root_file,
+		         error.text);
+		return;
+	}
+	if (!is_current(root, clock_wall().ms / 1000)) {
+		row.result = FINDING_WARNING;
+		row.fix = "Fetch the current trusted root and restart: what is signed today cannot "
+		          "be "
+		          "verified with this one.";
+	}
+	exam_row(host, row, "%s: Sigstore, %s; %zu authorities and %zu logs in %s", target->name,
+	         target->signing.workflow, root->authority_count, root->log_count,
+	         target->trusted_root_file);
+}
+
+static void examine_signing(struct exam *host, const struct config_target *target)
+{
+	const struct signing *signing = &target->signing;
+	struct buf keys = {0};
+	char id[MINISIGN_ID_TEXT];
+
+	switch (signing->kind) {
+	case SIGNING_NONE:
+		return;
+	case SIGNING_SIGSTORE:
+		examine_sigstore(host, target);
+		return;
+	case SIGNING_ED25519:
+		break;
+	}
+	for (size_t i = 0; i < signing->keys.count; i++)
+		buf_printf(&keys, "%s%s", i > 0 ? ", " : "",
+		           minisign_id_text(id, signing->keys.items[i].id));
+	exam_row(host, (struct row){"required signature", FINDING_OK, ""}, "%s: Ed25519, by %s",
+	         target->name, buf_text(&keys));
+	buf_free(&keys);
+}
+
 void host_exam(struct exam *host, const struct govern_parts *parts)
 {
 	const struct config *config = parts->config;
@@ -162,4 +254,7 @@ void host_exam(struct exam *host, const struct govern_parts *parts)
 		examine_secrets(host, &config->targets[i]);
 	for (size_t i = 0; i < config->watch_count; i++)
 		examine_watch(host, &config->watches[i]);
+	examine_http(host, config);
+	for (size_t i = 0; i < config->target_count; i++)
+		examine_signing(host, &config->targets[i]);
 }

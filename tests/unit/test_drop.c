@@ -3,6 +3,8 @@
 #include "daemon/api/drop.h"
 
 #include "common/base/jval.h"
+#include "common/store/store_build.h"
+#include "common/store/store_measurement.h"
 #include "daemon/api/spool.h"
 #include "tests/unit/browser.h"
 
@@ -645,6 +647,67 @@ static void test_unfinished_are_removed(void **state)
 	assert_true(there(world, "payments/builds/done/a"));
 }
 
+static void record(struct world *world, const char *folder, const char *file)
+{
+	store_artifact_put(
+	        world->store,
+	        &(struct artifact){.target = "payments",
+	                           .path = arena_printf(&world->arena, "%s/%s", folder, file),
+	                           .folder = folder,
+	                           .measured = {.level = LEVEL_CLAIMED}});
+}
+
+/* Completed in 1970, with two files. */
+static char *put_old(struct world *world, const char *name)
+{
+	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	static const char *const files[] = {"/a.eif", "/notes", ""};
+	char *folder = in(world, "state/drop/payments/builds/%s", name);
+	char path[80];
+
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s%s", name, i < 2 ? files[i] : "/complete");
+		if (i < 2)
+			assert_int_equal(put(world, path, "x"), 201);
+		else
+			assert_int_equal(ask(world, "POST", path, "", nothing), 200);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		assert_int_equal(utimensat(AT_FDCWD,
+		                           arena_printf(&world->arena, "%s%s", folder, files[i]),
+		                           old, 0),
+		                 0);
+	return folder;
+}
+
+/* A complete build goes when it is old, all of it is recorded, and nothing waits for a verdict. */
+static void test_recorded_are_removed(void **state)
+{
+	struct world *world = *state;
+	static const char *const builds[] = {"recorded", "half", "unjudged"};
+	struct waiting waiting = {world, "payments/builds/recorded", 0};
+	struct address kms = {{1}};
+
+	char *folders[] = {put_old(world, builds[0]), put_old(world, builds[1]),
+	                   put_old(world, builds[2])};
+	store_begin(world->store);
+	store_target_put(world->store, "payments", 1, &kms, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(builds); i++) {
+		record(world, folders[i], "a.eif");
+		if (i != 1)
+			record(world, folders[i], "notes");
+		if (i != 2)
+			store_folder_judged(world->store, "payments", folders[i]);
+	}
+	store_commit(world->store);
+	restart(world);
+	call(world);
+	browser_until(&world->browser, is_gone, &waiting);
+	assert_true(there(world, "payments/builds/half/a.eif"));
+	assert_true(there(world, "payments/builds/unjudged/a.eif"));
+	assert_int_equal(put(world, "recorded/a.eif", "y"), 201); /* the name is free again */
+}
+
 static void test_bad_files(void **state)
 {
 	static const char *const bad[] = {"", "\n", "short", "0123456789abcdef 0123456789",
@@ -715,6 +778,7 @@ int main(void)
 	        TEST(test_one_connection),
 	        TEST(test_ends_between_steps),
 	        TEST(test_unfinished_are_removed),
+	        TEST(test_recorded_are_removed),
 	        TEST(test_bad_files),
 	        TEST(test_watches),
 	};
