@@ -1,7 +1,7 @@
-/* Answers of the Safe Transaction Service: nothing is accepted whose
+/* Answers of the services that keep a Safe's queue: nothing is accepted whose
  * hash is not the hash of its fields, and what is accepted, written as we post it, is accepted as
  * the same transaction. */
-#include "common/governance/tx_service.h"
+#include "common/governance/proposal_api.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { CHAIN_ID = 8453 };
@@ -65,17 +65,18 @@ static void check_tx(struct arena *arena, const struct tx_service_tx *tx,
 	check_again(arena, tx);
 }
 
-static void check_page(struct arena *arena, const struct address *safe, struct bytes body)
+static void check_page(struct arena *arena, const struct proposal_api *api,
+                       const struct proposal_place *place, struct bytes body)
 {
 	struct tx_service_page page;
 
-	if (tx_service_parse_page(arena, &page, CHAIN_ID, safe, body, NULL) != 0) {
+	if (api->parse_page(arena, &page, place, body, NULL) != 0) {
 		PROPERTY(page.count == 0);
 		return;
 	}
 	PROPERTY((page.refused > 0) == (page.refusal != NULL));
 	for (size_t i = 0; i < page.count; i++)
-		check_tx(arena, &page.items[i], safe);
+		check_tx(arena, &page.items[i], &place->safe);
 }
 
 static void check_others(struct arena *arena, struct bytes body)
@@ -102,12 +103,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes body = bytes_of(data, size);
 	struct arena arena = {0};
-	struct tx_service_tx tx;
-	struct address safe = safe_asked(body);
+	const struct proposal_place place = {CHAIN_ID, safe_asked(body)};
+	const struct proposal_api *const apis[] = {&tx_service_api, &queue_service_api};
 
-	if (tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe, body, NULL) == 0)
-		check_tx(&arena, &tx, &safe);
-	check_page(&arena, &safe, body);
+	for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
+		struct tx_service_tx tx;
+		if (apis[i]->parse_tx(&arena, &tx, &place, body, NULL) == 0)
+			check_tx(&arena, &tx, &place.safe);
+		check_page(&arena, apis[i], &place, body);
+	}
 	check_others(&arena, body);
 	arena_free(&arena);
 	return 0;
