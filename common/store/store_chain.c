@@ -337,6 +337,22 @@ void store_watched_add(struct store *store, uint64_t chain_id, const struct addr
 	db_run(query);
 }
 
+int store_watched_since(struct store *store, uint64_t chain_id, const struct address *contract,
+                        uint64_t *since)
+{
+	struct query *query = db_query(
+	        store->db, "SELECT since FROM watched WHERE chain_id = ? AND contract = ?");
+
+	*since = 0;
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, contract->b, sizeof(contract->b));
+	if (!db_step(query))
+		return ERR_NOT_FOUND;
+	*since = db_u64(query);
+	db_done(query);
+	return 0;
+}
+
 void store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id, uint64_t upto,
                       size_t limit, struct seen_log_list *out)
 {

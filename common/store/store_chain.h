@@ -73,6 +73,9 @@ void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_l
 /* The first block whose logs of the contract are news; the first call decides. */
 void store_watched_add(struct store *store, uint64_t chain_id, const struct address *contract,
                        uint64_t since);
+/* ERR_NOT_FOUND: it is not watched. */
+int store_watched_since(struct store *store, uint64_t chain_id, const struct address *contract,
+                        uint64_t *since) MUST_USE;
 /* Up to limit news at or below block upto that nobody was told about yet, in chain order. */
 void store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id, uint64_t upto,
                       size_t limit, struct seen_log_list *out);

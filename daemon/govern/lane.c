@@ -6,6 +6,7 @@
 #include "daemon/govern/executor.h"
 #include "daemon/govern/proposer.h"
 #include "daemon/govern/registry_watch.h"
+#include "daemon/govern/safe_watch.h"
 #include "daemon/govern/tracker.h"
 
 #include <stdio.h>
@@ -63,6 +64,7 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	lane->last_error[0] = '\0';
 	registry_watch_run(lane);
 	change_watch_run(lane->changes);
+	safe_watch_run(lane);
 	lane->track_due = true;
 	run_stages(lane);
 }
