@@ -370,6 +370,7 @@ static void command_revoke(struct client *client, const struct jval *args)
 const struct command commands[] = {
         {"status", command_status},       {"measurements", command_measurements},
         {"proposals", command_proposals}, {"wait", command_wait},
+        {"drift", command_drift},
         {"check", command_check},         {"approve", command_approve},
         {"hold", command_hold},           {"withdraw", command_withdraw},
         {"register", command_register},   {"revoke", command_revoke},

@@ -1,5 +1,7 @@
 #include "daemon/api/report.h"
 
+#include "daemon/govern/drift.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -281,5 +283,38 @@ struct jval *report_check(const struct hash32 *value, const char *target,
 	jval_add(view, "head", report_block(head));
 	jval_add(view, "final", report_block(final));
 	jval_add(view, "checks", list);
+	return view;
+}
+
+/* --- drift --------------------------------------------------------------------------------- */
+
+struct jval *report_drift(struct store *store, const struct drift_row *row)
+{
+	static const char *const chains[] = {
+	        [CHECK_UNKNOWN] = "unknown", [CHECK_NO] = "absent", [CHECK_YES] = "present"};
+	struct jval *view = jval_object();
+	enum action pending;
+	bool is_pending =
+	        row->recorded && store_measurement_pending(store, row->measurement, &pending) == 0;
+
+	jval_add_string(view, "target", row->target->name);
+	jval_add_string(view, "kind", kind_name(row->kind));
+	jval_add_hash32(view, "value", &row->value);
+	add_address(view, "contract", &row->contract);
+	jval_add_string(view, "chain", chains[row->chain]);
+	jval_add_string(view, "recorded",
+	                row->recorded ? measurement_status_name(row->status) : NULL);
+	if (row->recorded)
+		add_id(view, "measurement", 'm', row->measurement.n);
+	else
+		jval_add_string(view, "measurement", NULL);
+	jval_add_string(view, "wanted",
+	                !row->recorded ? NULL
+	                : row->wanted  ? "present"
+	                               : "absent");
+	jval_add_string(view, "pending", is_pending ? action_name(pending) : NULL);
+	jval_add_string(view, "verdict", drift_verdict_name(row->verdict));
+	add_hash_if(view, "tx", row->has_tx, &row->tx);
+	add_int_if(view, "block", row->has_tx, row->block);
 	return view;
 }

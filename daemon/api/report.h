@@ -26,6 +26,11 @@ struct jval *report_check(const struct hash32 *value, const char *target,
 /* Yes only if every answer is yes, no if any is no, else unknown. */
 enum check_answer report_check_sum(const struct govern_check *checks, size_t count);
 
+/* A row of drift: {target, kind, value, contract, chain: present|absent|unknown, recorded (status or
+ * null), measurement, wanted, pending, verdict, tx, block}. */
+struct drift_row;
+struct jval *report_drift(struct store *store, const struct drift_row *row);
+
 /* The one screen: {version, started, chains[], folders, endpoints (or null), targets[] {target,
  * chain, model, measurements{}, proposals{}}, waiting[] {id, target, state, since, for}}. chains,
  * folders and endpoints (NULL: there are none) are taken. */

@@ -60,6 +60,15 @@ const struct ctl_command ctl_commands[] = {
          "The time is given as 500ms, 10s, 5m, 72h or 14d; 72h if missing.\n"},
         {"check", ARGUMENT_VALUE, OPT_TARGET, OPT_TARGET, "VALUE --target T", "ask the chain now",
          "Exit 0: authorized. 1: not. 3: the chain could not decide.\n"},
+        {"drift", ARGUMENT_NONE, OPT_TARGET, 0, "[--target T]",
+         "compare the chain's lists with what is recorded",
+         "Rebuilds each list from the registry's own events, asks the chain for every value at the "
+         "final block, and\n"
+         "prints what differs: unknown-here (on chain, nobody here vouches for it), "
+         "missing-on-chain, should-be-absent,\n"
+         "undecided. --json: every value. Exit 0: no difference. 1: there is one. 3: the history "
+         "is not all read, or the\n"
+         "chain could not decide.\n"},
         {"export", ARGUMENT_PROPOSAL, OPT_FORMAT, 0, "ID [--format tx-builder|calldata|cast]",
          "print a draft for other tools",
          "tx-builder: a file for the Safe web app's Transaction Builder (the default). calldata: "

@@ -2,6 +2,7 @@
 
 #include "daemon/ctl/connection.h"
 #include "daemon/ctl/render.h"
+#include "daemon/ctl/render_registry.h"
 #include "daemon/ctl/table.h"
 
 #include <errno.h>
@@ -156,6 +157,8 @@ static void render_answer(struct buf *out, const struct ctl_options *options,
 		render_in_full(out, json, false);
 	else if (strcmp(name, "check") == 0)
 		render_check(out, json);
+	else if (strcmp(name, "drift") == 0)
+		render_drift(out, json);
 	else if (strcmp(name, "doctor") == 0)
 		render_doctor(out, json);
 	else if (strcmp(name, "export") == 0)

@@ -131,4 +131,68 @@ describe('changes of the registries', { concurrency: 3 }, () => {
       assert.equal(all.filter((a) => /^\[policy-changed\]/.test(a)).length, 4)
       assert.equal(all.filter((a) => /^\[(role|delay|implementation)-changed\]/.test(a)).length, 4)
     }))
+
+  test('drift compares what is on chain with what is recorded, in every verdict', inWorld({ generation: 1 }, async (world) => {
+    const { kms, app } = world.registry
+    const daemon = world.daemon()
+    const drift = async (...args) => {
+      await world.chain.mine(3)
+      await untilRead(world, daemon)
+      return daemon.ctl(['drift', ...args], { ok: false })
+    }
+    const rows = async () => (await drift('--json')).json
+    const verdicts = async () => Object.fromEntries((await rows()).map((r) => [`${r.kind} ${r.value}`, r.verdict]))
+    await daemon.start()
+    await until(async () => (await drift()).code === 0, { what: 'the history to be read' })
+    assert.deepEqual(await rows(), [])
+
+    const { value } = world.drop()
+    const p = await daemon.untilProposal(value)
+    assert.equal((await drift()).code, 0, 'not there yet, and nobody says that it is')
+    await world.carry(daemon, p.id)
+    assert.deepEqual(await verdicts(), { [`os-image ${value}`]: 'ok', [`compose ${value}`]: 'ok' })
+    assert.equal((await drift()).code, 0)
+
+    // unknown-here: what others add, with the transaction that did.
+    const added = await behindItsBack(world, [call(kms, 'function addKmsDevice(bytes32)', hash('d1')), call(app, 'function addDevice(bytes32)', hash('d2')), call(app, 'function addDevice(bytes32)', hash('d3'))])
+    await behindItsBack(world, [call(app, 'function removeDevice(bytes32)', hash('d3'))])
+    const foreign = (await rows()).find((r) => r.value === hash('d1'))
+    assert.deepEqual(foreign, {
+      target: 'payments', kind: 'kms-device', value: hash('d1'), contract: kms.toLowerCase(), chain: 'present', recorded: null, measurement: null,
+      wanted: null, pending: null, verdict: 'unknown-here', tx: added.receipt.transactionHash, block: Number(BigInt(added.receipt.blockNumber)),
+    })
+    assert.equal((await verdicts())[`device ${hash('d2')}`], 'unknown-here')
+    assert.equal((await verdicts())[`device ${hash('d3')}`], 'ok', 'gone again')
+    assert.equal((await drift()).code, 1)
+
+    // should-be-absent: removed by people, which is the last word here, and added again by others.
+    await behindItsBack(world, [call(app, 'function removeComposeHash(bytes32)', value)])
+    await daemon.untilMeasurement(value, (m) => m.kind !== 'compose' || m.status === 'revoked')
+    await behindItsBack(world, [call(app, 'function addComposeHash(bytes32)', value)])
+    assert.equal((await verdicts())[`compose ${value}`], 'should-be-absent')
+
+    // missing-on-chain: the contract forgot it without a word.
+    const { keccak256, concatHex, pad, toHex } = await import('viem')
+    await world.chain.rpc('anvil_setStorageAt', kms, keccak256(concatHex([value, pad(toHex(4))])), pad('0x00'))
+    await world.chain.mine(3)
+    assert.deepEqual((await world.allowed(value)).kms, false)
+    const text = await drift('--target', 'payments')
+    assert.equal((await verdicts())[`os-image ${value}`], 'missing-on-chain')
+    assert.equal(text.code, 1)
+    assert.match(text.stdout, new RegExp(`missing-on-chain +payments +os-image +${value} +absent +authorized +present`))
+    assert.match(text.stdout, /should-be-absent/)
+    assert.ok(!text.stdout.includes(hash('d3')), 'what agrees is not shown')
+    assert.match(text.stdout, /^5 values compared, 4 not as recorded$/m)
+    assert.equal((await drift('--target', 'nobody')).code, 64)
+  }))
+
+  test('drift without an answer is unknown', inWorld({ generation: 2 }, async (world) => {
+    await behindItsBack(world, [call(world.registry.kms, 'function addOsImageHash(bytes32)', hash('0a'))])
+    const daemon = world.daemon({ target: { check: 'isAuthorized' } }) // which this generation does not have
+    await daemon.start()
+    await until(async () => (await daemon.ctl(['drift', '--json'], { ok: false })).json.length === 1, { what: 'the history' })
+    const { code, json } = await daemon.ctl(['drift', '--json'], { ok: false })
+    assert.equal(code, 3)
+    assert.deepEqual([json[0].chain, json[0].verdict], ['unknown', 'undecided'])
+  }))
 })

@@ -1,0 +1,33 @@
+#include "daemon/ctl/render_registry.h"
+
+#include "daemon/ctl/table.h"
+
+#include <string.h>
+
+static const char *text_of(const struct jval *object, const char *key)
+{
+	return jval_get_string(object, key);
+}
+
+void render_drift(struct buf *out, const struct jval *list)
+{
+	struct table table = {0};
+	size_t different = 0;
+
+	table_add(&table, "VERDICT", "TARGET", "KIND", "VALUE", "CHAIN", "RECORDED", "WANTED",
+	          "LAST TRANSACTION");
+	for (size_t i = 0; i < jval_count(list); i++) {
+		const struct jval *row = jval_at(list, i);
+		const char *verdict = text_of(row, "verdict");
+		if (verdict != NULL && strcmp(verdict, "ok") == 0)
+			continue;
+		different++;
+		table_add(&table, verdict, text_of(row, "target"), text_of(row, "kind"),
+		          text_of(row, "value"), text_of(row, "chain"), text_of(row, "recorded"),
+		          text_of(row, "wanted"), text_of(row, "tx"));
+	}
+	if (different > 0)
+		table_write(out, &table, 0);
+	arena_free(&table.arena);
+	buf_printf(out, "%zu values compared, %zu not as recorded\n", jval_count(list), different);
+}

@@ -1,0 +1,10 @@
+/* What the daemon answered about the registries themselves, for people. Pure: JSON in, text out. */
+#ifndef CTL_RENDER_REGISTRY_H
+#define CTL_RENDER_REGISTRY_H
+
+#include "common/base/jval.h"
+
+/* The rows of drift that differ, and how many there are in all. */
+void render_drift(struct buf *out, const struct jval *list);
+
+#endif
