@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -68,7 +69,7 @@ static void drift_told(const struct drift *drift, void *arg)
 	for (size_t i = 0; i < drift->count; i++)
 		told->rows[i] = drift->rows[i];
 	if (drift->unknown != NULL)
-		strncpy(told->unknown, drift->unknown, sizeof(told->unknown) - 1);
+		snprintf(told->unknown, sizeof(told->unknown), "%s", drift->unknown);
 	loop_stop(told->w->loop);
 }
 
