@@ -82,16 +82,64 @@ int check_http(const struct place *place, void *base)
 	return 0;
 }
 
+static int check_delay(const struct place *place, const struct config_target *target)
+{
+	const struct config_named *named = &target->named;
+
+	if (target->model != MODEL_DELAY)
+		return named->has_delay ? place_fail(place, "delay", "is of no use with model %s",
+		                                     model_name(target->model))
+		                        : 0;
+	if (named->has_timelock)
+		return place_fail(place, "timelock", "is of no use with model delay");
+	if (!named->has_delay)
+		return place_fail(
+		        place, "delay",
+		        "missing; model delay needs the module's address and its enqueuer");
+	return 0;
+}
+
 static int check_model(const struct place *place, const struct config_target *target)
 {
-	if (lifecycle_has_safe(target->model) && !target->has_safe)
+	if (lifecycle_has_safe(target->model) && !target->named.has_safe)
 		return place_fail(place, "safe", "missing; model %s needs the address of the Safe",
 		                  model_name(target->model));
-	if (lifecycle_has_timelock(target->model) && !target->has_timelock)
+	if (lifecycle_has_timelock(target->model) && target->model != MODEL_DELAY &&
+	    !target->named.has_timelock)
 		return place_fail(place, "timelock",
 		                  "missing; model %s needs the address of the timelock",
 		                  model_name(target->model));
-	return 0;
+	return check_delay(place, target);
+}
+
+/* What stands in for Safe and timelock, so that the rest need not ask which model it is. */
+static void take_named(struct config_target *target)
+{
+	const struct config_named *named = &target->named;
+	bool delay = target->model == MODEL_DELAY;
+
+	target->safe = delay ? named->enqueuer : named->safe;
+	target->has_safe = delay ? named->has_enqueuer : named->has_safe;
+	target->timelock = delay ? named->delay : named->timelock;
+	target->has_timelock = delay ? named->has_delay : named->has_timelock;
+	if (delay)
+		target->avatar = named->safe;
+}
+
+/* "delay.enqueuer" stands in the section delay. */
+static int same_address(const struct place *place, const char *option, const char *other)
+{
+	const char *dot = strchr(option, '.');
+	char section[32], path[256];
+	struct place inside = *place;
+
+	if (dot == NULL)
+		return place_fail(place, option, "is the same address as %s", other);
+	snprintf(section, sizeof(section), "%.*s", (int)(dot - option), option);
+	snprintf(path, sizeof(path), "%s.%s", place->path, section);
+	inside.path = path;
+	inside.node = tree_get(place->node, section);
+	return place_fail(&inside, dot + 1, "is the same address as %s", other);
 }
 
 static int check_addresses(const struct place *place, const struct config_target *target)
@@ -103,16 +151,17 @@ static int check_addresses(const struct place *place, const struct config_target
 	} roles[] = {
 	        {"kms", &target->kms, true},
 	        {"app", &target->app, target->has_app},
-	        {"safe", &target->safe, target->has_safe},
-	        {"timelock", &target->timelock, target->has_timelock},
+	        {"safe", &target->named.safe, target->named.has_safe},
+	        {"timelock", &target->named.timelock, target->named.has_timelock},
+	        {"delay.address", &target->named.delay, target->named.has_delay},
+	        {"delay.enqueuer", &target->named.enqueuer, target->named.has_enqueuer},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
 		for (size_t j = 0; j < i; j++)
 			if (roles[i].there && roles[j].there &&
 			    address_equal(roles[i].address, roles[j].address))
-				return place_fail(place, roles[i].option,
-				                  "is the same address as %s", roles[j].option);
+				return same_address(place, roles[i].option, roles[j].option);
 	return 0;
 }
 
@@ -178,8 +227,7 @@ static int check_service(const struct place *place, const struct config_target *
 		inside.node = node;
 
 	if (service->kind != SERVICE_NONE && service->url == NULL)
-		return place_fail(&inside, "url",
-		                  "missing; kind %s needs the service's address",
+		return place_fail(&inside, "url", "missing; kind %s needs the service's address",
 		                  proposal_api_of(service->kind)->name);
 	if (service->kind == SERVICE_NONE && service->url != NULL)
 		return place_fail(&inside, "url",
@@ -228,6 +276,8 @@ int check_target(const struct place *place, void *base)
 {
 	struct config_target *target = base;
 	int rc = check_model(place, target);
+
+	take_named(target);
 
 	if (rc == 0)
 		rc = check_addresses(place, target);

@@ -60,11 +60,21 @@ struct config_http {
 	int64_t keep_ms;           /* and so is one that is complete and recorded */
 };
 
+struct config_named {          /* accounts of the governance path as the file names them */
+	struct address safe, timelock, delay, enqueuer;
+	bool has_safe, has_timelock, has_delay, has_enqueuer;
+};
+
 struct config_target {
 	char *name;
 	const struct config_chain *chain;
-	struct address kms, app, safe, timelock;
-	bool has_app, has_safe, has_timelock;
+	struct address kms, app;
+	bool has_app;
+	struct config_named named;
+	struct address safe;       /* whose queue is used: named.safe, or who enqueues in a Delay module */
+	struct address timelock;   /* what keeps calls waiting: named.timelock, or the Delay module */
+	bool has_safe, has_timelock;
+	struct address avatar;     /* model delay: named.safe, which the module makes act; else zero */
 	enum model model;
 	enum check_mode check;
 	bool compose_registry_kms; /* compose_registry: kms */

@@ -89,7 +89,8 @@ static const struct option chain_options[] = {
          .fallback = "2000000",
          .unit = "gas",
          FIELD(struct config_chain, max_gas),
-         .help = "What one transaction of the executor or scheduler key may use. Batches are cut to it, "
+         .help = "What one transaction of the executor or scheduler key may use. Batches are cut "
+                 "to it, "
                  "and to half a block of the chain."},
         {.name = "no_block",
          .type = OPTION_DURATION,
@@ -126,7 +127,7 @@ static const struct choice model_choices[] = {
         {"safe+timelock", MODEL_SAFE_TIMELOCK, false},
         {"safe", MODEL_SAFE, false},
         {"timelock", MODEL_TIMELOCK, false},
-        {"delay", MODEL_DELAY, true},
+        {"delay", MODEL_DELAY, false},
         {"direct", MODEL_DIRECT, false},
 };
 static const struct choice check_choices[] = {
@@ -155,12 +156,31 @@ static const struct option timelock_options[] = {
         {.name = "address",
          .type = OPTION_ADDRESS,
          .flags = OPTION_REQUIRED,
-         FIELD(struct config_target, timelock),
-         ALSO(struct config_target, has_timelock),
+         FIELD(struct config_target, named.timelock),
+         ALSO(struct config_target, named.has_timelock),
          .help = "The OpenZeppelin TimelockController (4.x or 5.x) that owns the registry "
                  "contracts."},
 };
 static const struct section timelock_section = {SECTION(timelock_options)};
+
+static const struct option delay_options[] = {
+        {.name = "address",
+         .type = OPTION_ADDRESS,
+         .flags = OPTION_REQUIRED,
+         FIELD(struct config_target, named.delay),
+         ALSO(struct config_target, named.has_delay),
+         .help = "The Delay module (1.0.x or 1.1.x), enabled on the Safe that owns the registry "
+                 "contracts."},
+        {.name = "enqueuer",
+         .type = OPTION_ADDRESS,
+         .flags = OPTION_REQUIRED,
+         FIELD(struct config_target, named.enqueuer),
+         ALSO(struct config_target, named.has_enqueuer),
+         .help = "The account enabled on the module that adds to its queue: another Safe, in whose "
+                 "queue transactions are proposed, or with `service: {kind: none}` any account, "
+                 "for which files are written."},
+};
+static const struct section delay_section = {SECTION(delay_options)};
 
 static const struct option batch_options[] = {
         {.name = "quiet",
@@ -290,20 +310,25 @@ static const struct option target_options[] = {
          FIELD(struct config_target, model),
          CHOICES(model_choices),
          .help = "How the registry contracts are governed: by a Safe behind a timelock, a Safe "
-                 "alone, a timelock whose proposer is an ordinary account, or an ordinary account "
-                 "(`direct`, for development). GOVERNANCE.md says what each of them means."},
+                 "alone, a timelock whose proposer is an ordinary account, a Safe with a Delay "
+                 "module, or an ordinary account (`direct`, for development). GOVERNANCE.md says "
+                 "what each of them means."},
         {.name = "safe",
          .type = OPTION_ADDRESS,
-         FIELD(struct config_target, safe),
-         ALSO(struct config_target, has_safe),
-         .help = "The Safe (1.3.0, 1.4.1 or 1.5.0) that proposes, or with model `safe` owns the "
-                 "contracts. Needed by every model with a Safe."},
+         FIELD(struct config_target, named.safe),
+         ALSO(struct config_target, named.has_safe),
+         .help = "The Safe (1.3.0, 1.4.1 or 1.5.0) that proposes, or with the models `safe` and "
+                 "`delay` owns the contracts. Needed by every model with a Safe."},
         {.name = "timelock",
          .type = OPTION_SECTION,
          .flags = OPTION_SHORT,
          .section = &timelock_section,
          .help = "Needed by every model with a timelock; may also be written `timelock: 0x...`."},
-        {.name = "delay", .type = OPTION_ABSENT, .help = "A Zodiac Delay module."},
+        {.name = "delay",
+         .type = OPTION_SECTION,
+         .section = &delay_section,
+         .help = "A Zodiac Delay module; needed by model `delay`. It does not bind the Safe's own "
+                 "owners."},
         {.name = "check",
          .type = OPTION_CHOICE,
          .fallback = "auto",

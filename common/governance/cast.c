@@ -1,5 +1,6 @@
 #include "common/governance/cast.h"
 
+#include "common/governance/delay.h"
 #include "common/governance/registry.h"
 #include "common/governance/timelock.h"
 
@@ -110,10 +111,40 @@ static bool timelock_arguments(struct buf *out, struct bytes data)
 	return known;
 }
 
+static void append_entry(struct buf *out, const char *signature, const struct delay_entry *entry)
+{
+	const struct contract_call call = {
+	        .to = entry->to, .value = entry->value, .data = entry->data};
+
+	buf_printf(out, "\"%s\"", signature);
+	append_one(out, &call);
+	buf_printf(out, " %d", (int)entry->operation);
+}
+
+static bool delay_arguments(struct buf *out, struct bytes data)
+{
+	struct delay_entry entry;
+	uint64_t nonce;
+
+	if (delay_decode_enqueue(&entry, data, NULL) == 0)
+		append_entry(out, DELAY_ENQUEUE_SIGNATURE, &entry);
+	else if (delay_decode_execute(&entry, data, NULL) == 0)
+		append_entry(out, DELAY_EXECUTE_SIGNATURE, &entry);
+	else if (delay_decode_set_nonce(&nonce, data) == 0)
+		buf_printf(out, "\"%s\" %llu", DELAY_SET_NONCE_SIGNATURE,
+		           (unsigned long long)nonce);
+	else if (delay_is_skip_expired(data))
+		buf_printf(out, "\"%s\"", DELAY_SKIP_SIGNATURE);
+	else
+		return false;
+	return true;
+}
+
 /* Appends "signature" and arguments of a call that we know; nothing otherwise. */
 static bool append_arguments(struct buf *out, struct bytes data)
 {
-	return registry_arguments(out, data) || timelock_arguments(out, data);
+	return registry_arguments(out, data) || timelock_arguments(out, data) ||
+	       delay_arguments(out, data);
 }
 
 void cast_send(struct buf *out, const struct contract_call *call, const struct address *from)

@@ -69,6 +69,22 @@ int delay_entry_calls(struct arena *arena, struct contract_call **calls, size_t 
 	return multisend_decode(arena, calls, count, entry->data, error);
 }
 
+int delay_entry_find(struct delay_entry *out, struct arena *arena,
+                     const struct contract_call *calls, size_t count, const struct hash32 *hash)
+{
+	size_t deployments;
+	const struct multisend_deployment *known = multisend_deployments(&deployments);
+
+	for (size_t i = 0; i < deployments; i++) {
+		*out = delay_entry_of(arena, calls, count, &known[i].address);
+		struct hash32 found = delay_tx_hash(out);
+		if (hash32_equal(&found, hash))
+			return 0;
+	}
+	*out = (struct delay_entry){0};
+	return ERR_NOT_FOUND;
+}
+
 /* --- writing ------------------------------------------------------------------------------------
  */
 

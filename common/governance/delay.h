@@ -34,6 +34,12 @@ struct delay_entry delay_entry_of(struct arena *arena, const struct contract_cal
 int delay_entry_calls(struct arena *arena, struct contract_call **calls, size_t *count,
                       const struct delay_entry *entry, struct error *error) MUST_USE;
 
+/* The entry with this hash that makes these calls, whichever known MultiSendCallOnly it goes
+ * through; ERR_NOT_FOUND: none has it. */
+int delay_entry_find(struct delay_entry *out, struct arena *arena,
+                     const struct contract_call *calls, size_t count,
+                     const struct hash32 *hash) MUST_USE;
+
 /* Each appends the calldata of one function. */
 void delay_encode_enqueue(struct buf *out, const struct delay_entry *entry);
 void delay_encode_execute(struct buf *out, const struct delay_entry *entry);

@@ -15,7 +15,8 @@ enum {
 
 static uint64_t frame_of(enum path_account sender)
 {
-	return sender == PATH_SAFE ? SAFE_FRAME : TRANSACTION;
+	/* Anybody may be a Safe. */
+	return sender == PATH_SAFE || sender == PATH_ANYBODY ? SAFE_FRAME : TRANSACTION;
 }
 
 static uint64_t sum(const uint64_t *items, size_t count)
@@ -56,6 +57,7 @@ struct gas_use gas_of(const struct path *path, const uint64_t *inner)
 
 	path_first(&first, &arena, path);
 	if (path_then(&then, &arena, path)) {
+		/* A Delay module keeps less than a timelock, and its avatar signs nothing. */
 		use.first = carriage(path, first) + TIMELOCK_FRAME;
 		use.run = carriage(path, &then) + TIMELOCK_FRAME + sum(inner, path->count);
 	} else if (path_first_sender(path->model) == PATH_OWNER) {

@@ -1,6 +1,7 @@
 #include "common/governance/path.h"
 
 #include "common/base/error.h"
+#include "common/governance/delay.h"
 #include "common/governance/multisend.h"
 #include "common/governance/timelock.h"
 
@@ -65,6 +66,41 @@ static void then_execute(struct path_step *step, struct arena *arena, const stru
 	                           .data = keep(arena, &data)};
 }
 
+/* --- through a Delay module ------------------------------------------------------------------- */
+
+static struct delay_entry entry_of(struct arena *arena, const struct path *path)
+{
+	if (path->count > 1 && address_is_zero(&path->multisend))
+		die("a Safe's batch without the address of MultiSendCallOnly");
+	return delay_entry_of(arena, path->calls, path->count, &path->multisend);
+}
+
+static size_t first_enqueue(struct path_step *steps, struct arena *arena, const struct path *path)
+{
+	struct delay_entry entry = entry_of(arena, path);
+	struct buf data = {0};
+
+	delay_encode_enqueue(&data, &entry);
+	steps[0] = step_of(path);
+	if (address_is_zero(&path->safe))
+		steps[0].sender = PATH_ENQUEUER;
+	steps[0].to = path->timelock;
+	steps[0].data = keep(arena, &data);
+	return 1;
+}
+
+static void then_next(struct path_step *step, struct arena *arena, const struct path *path)
+{
+	struct delay_entry entry = entry_of(arena, path);
+	struct buf data = {0};
+
+	delay_encode_execute(&data, &entry);
+	*step = (struct path_step){.purpose = PURPOSE_EXECUTE,
+	                           .sender = PATH_ANYBODY,
+	                           .to = path->timelock,
+	                           .data = keep(arena, &data)};
+}
+
 /* --- without a delay -------------------------------------------------------------------------- */
 
 static size_t first_each(struct path_step *steps, struct arena *arena, const struct path *path)
@@ -101,6 +137,7 @@ static const struct way ways[] = {
 	[MODEL_SAFE_TIMELOCK] = {PURPOSE_SCHEDULE, PATH_SAFE, PATH_TIMELOCK, first_schedule, then_execute},
 	[MODEL_SAFE] = {PURPOSE_APPLY, PATH_SAFE, PATH_SAFE, first_together, NULL},
 	[MODEL_TIMELOCK] = {PURPOSE_SCHEDULE, PATH_PROPOSER, PATH_TIMELOCK, first_schedule, then_execute},
+	[MODEL_DELAY] = {PURPOSE_SCHEDULE, PATH_SAFE, PATH_AVATAR, first_enqueue, then_next},
 	[MODEL_DIRECT] = {PURPOSE_APPLY, PATH_OWNER, PATH_OWNER, first_each, NULL},
 };
 /* clang-format on */
@@ -151,17 +188,27 @@ bool path_then(struct path_step *out, struct arena *arena, const struct path *pa
 
 bool path_needs_multisend(const struct path *path)
 {
-	return way_of(path->model)->first == first_together && path->count > 1;
+	const struct way *way = way_of(path->model);
+
+	return (way->first == first_together || way->first == first_enqueue) && path->count > 1;
 }
 
 bool path_operation_id(struct hash32 *out, const struct path *path)
 {
-	struct timelock_batch batch = batch_of(path);
+	const struct way *way = way_of(path->model);
 
 	*out = (struct hash32){0};
-	if (way_of(path->model)->first != first_schedule)
+	if (way->first == first_schedule) {
+		struct timelock_batch batch = batch_of(path);
+		*out = timelock_operation_id(&batch);
+	} else if (way->first == first_enqueue) {
+		struct arena arena = {0};
+		struct delay_entry entry = entry_of(&arena, path);
+		*out = delay_tx_hash(&entry);
+		arena_free(&arena);
+	} else {
 		return false;
-	*out = timelock_operation_id(&batch);
+	}
 	return true;
 }
 
@@ -177,9 +224,14 @@ bool path_account_address(struct address *out, const struct path *path, enum pat
 	case PATH_TIMELOCK:
 		*out = path->timelock;
 		return true;
+	case PATH_AVATAR:
+		*out = path->avatar;
+		return true;
 	case PATH_PROPOSER:
 	case PATH_EXECUTOR:
 	case PATH_OWNER:
+	case PATH_ENQUEUER:
+	case PATH_ANYBODY:
 		return false;
 	}
 	die("no such account: %d", (int)account);
@@ -198,6 +250,12 @@ const char *path_account_name(enum path_account account)
 		return "the timelock's executor";
 	case PATH_OWNER:
 		return "the contract's owner";
+	case PATH_ENQUEUER:
+		return "the Delay module's enqueuer";
+	case PATH_AVATAR:
+		return "the Delay module's avatar";
+	case PATH_ANYBODY:
+		return "anybody";
 	}
 	die("no such account: %d", (int)account);
 }

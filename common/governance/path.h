@@ -10,9 +10,11 @@
 
 struct path {
 	enum model model;
-	struct address safe, timelock;     /* zero: the model has none */
-	struct address multisend;          /* MultiSendCallOnly of the Safe's own version; used by
-	                                    * models whose Safe makes several calls at once */
+	struct address safe, timelock; /* zero: the model has none. With a Delay module: the Safe
+	                                * that enqueues (zero: no Safe does) and the module */
+	struct address avatar;         /* whom a Delay module makes act */
+	struct address multisend;      /* MultiSendCallOnly of the version of the Safe that makes
+	                                * several calls at once, where one does */
 	const struct contract_call *calls; /* in calls_order, at least one */
 	size_t count;
 	struct hash32 salt;        /* of the operation, where there is one */
@@ -28,6 +30,9 @@ enum path_account {
 	PATH_PROPOSER, /* an account with the timelock's PROPOSER_ROLE */
 	PATH_EXECUTOR, /* whoever may execute on the timelock */
 	PATH_OWNER,    /* whoever owner() of the called contract names */
+	PATH_ENQUEUER, /* an account that is enabled on the Delay module and no Safe */
+	PATH_AVATAR,   /* the Safe that the Delay module makes act */
+	PATH_ANYBODY,
 };
 /* The account where the path itself tells it; false for those that only the chain knows. */
 bool path_account_address(struct address *out, const struct path *path, enum path_account account);
@@ -48,7 +53,7 @@ bool path_exists(enum model model);
 /* What is drafted first: one transaction, or, for a model whose owner can send but single calls,
  * one per call in their order. Returns how many. */
 size_t path_first(struct path_step **out, struct arena *arena, const struct path *path);
-/* The purpose of those, and who sends them. */
+/* The purpose of those, and who sends them (with a Delay module: where a Safe enqueues). */
 enum purpose path_first_purpose(enum model model);
 enum path_account path_first_sender(enum model model);
 /* In whose name the registry is called in the end. */

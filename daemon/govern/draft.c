@@ -12,7 +12,11 @@ struct draft *draft_new(struct lane *lane, const struct config_target *target)
 	draft->lane = lane;
 	draft->target = target;
 	draft->path = (struct path){
-	        .model = target->model, .safe = target->safe, .timelock = target->timelock};
+	        .model = target->model,
+	        .safe = target->safe,
+	        .timelock = target->timelock,
+	        .avatar = target->avatar,
+	};
 	return draft;
 }
 
@@ -64,7 +68,7 @@ void draft_make_batch(struct draft *draft)
 
 bool draft_has_operation(const struct draft *draft)
 {
-	return path_caller(draft->path.model) == PATH_TIMELOCK;
+	return lifecycle_has_timelock(draft->path.model);
 }
 
 void draft_set_attempt(struct draft *draft, uint64_t attempt)
@@ -91,6 +95,8 @@ static struct address sender_of(const struct draft *draft)
 	enum path_account account = path_first_sender(draft->path.model);
 	struct address sender = {0};
 
+	if (draft->path.model == MODEL_DELAY)
+		return draft->target->safe; /* also where it is no Safe */
 	if (path_account_address(&sender, &draft->path, account))
 		return sender;
 	if (account == PATH_PROPOSER)

@@ -37,7 +37,10 @@ struct draft {
 	bool delay_known;
 	enum { ATTEMPT_UNKNOWN, ATTEMPT_FOUND, ATTEMPT_PENDING, ATTEMPT_TAKEN } attempt_seen;
 	uint64_t attempt;
-	enum safe_version safe_version; /* where the Safe itself makes the calls */
+	enum safe_version safe_version; /* of the Safe that makes the calls, where one does */
+
+	size_t queue_read, enqueuer_read; /* Delay module: txNonce, VERSION() of who enqueues */
+	uint64_t queue_next;
 
 	struct path path; /* of the candidates still in; calls in the arena */
 	struct path_step *steps;
@@ -87,6 +90,8 @@ void draft_settle(struct draft *draft);
 void draft_ask_way(struct draft *draft, struct reads *reads);
 int draft_take_way(struct draft *draft, const struct chain_read_result *results,
                    struct error *error) MUST_USE;
+/* Where a Delay module has this very batch waiting already, attempt_seen says so. */
+void draft_find_entry(struct draft *draft);
 /* Leaves those in the draft that no operation carries or, when there are none, those of one
  * operation, which may be that very batch; the others' turn comes after it. True when some were set
  * apart. */

@@ -119,3 +119,13 @@ void draft_file_write_execute(struct lane *lane, const struct proposal *proposal
 		write_forms(lane, &form);
 	arena_free(&arena);
 }
+
+void draft_file_write_front(struct lane *lane, const struct proposal *proposal, const char *name,
+                            struct bytes data)
+{
+	struct arena arena = {0};
+	struct draft_form form = draft_form_front(&arena, proposal, name, data);
+
+	write_forms(lane, &form);
+	arena_free(&arena);
+}

@@ -12,5 +12,8 @@
 void draft_file_write(struct lane *lane, struct proposal_id id);
 /* The files of an execution that is not made through a Safe transaction of ours. */
 void draft_file_write_execute(struct lane *lane, const struct proposal *proposal);
+/* The files of what brings the queue before it on: name as in "p7-skip-3". */
+void draft_file_write_front(struct lane *lane, const struct proposal *proposal, const char *name,
+                            struct bytes data);
 
 #endif

@@ -155,7 +155,7 @@ int draft_form_first(struct draft_form *out, struct arena *arena, const struct p
 	struct path_step *steps;
 
 	*out = (struct draft_form){0};
-	if (path_first_sender(path.model) == PATH_SAFE)
+	if (path_first_sender(path.model) == PATH_SAFE && !address_is_zero(&path.safe))
 		return ERR_NOT_FOUND;
 	size_t count = path_first(&steps, arena, &path);
 	*out = form_of(arena, proposal, steps, count, 1);
@@ -180,6 +180,22 @@ int draft_form_then(struct draft_form *out, struct arena *arena, const struct pr
 		out->note = note_of(arena, out);
 	out->description = describe(arena, proposal, out->note);
 	return 0;
+}
+
+struct draft_form draft_form_front(struct arena *arena, const struct proposal *proposal,
+                                   const char *name, struct bytes data)
+{
+	struct path_step *step = arena_alloc(arena, sizeof(*step));
+
+	*step = (struct path_step){.purpose = PURPOSE_EXECUTE,
+	                           .sender = PATH_ANYBODY,
+	                           .to = proposal->timelock,
+	                           .data = data};
+	struct draft_form form = form_of(arena, proposal, step, 1, 1);
+	form.name = name;
+	form.note = note_of(arena, &form);
+	form.description = describe(arena, proposal, "brings the queue before it on");
+	return form;
 }
 
 int draft_form_current(struct draft_form *out, struct arena *arena, struct store *store,

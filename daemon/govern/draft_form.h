@@ -34,6 +34,9 @@ int draft_form_first(struct draft_form *out, struct arena *arena,
  * nothing has to. */
 int draft_form_then(struct draft_form *out, struct arena *arena,
                     const struct proposal *proposal) MUST_USE;
+/* What anybody may send to bring the queue before it on. */
+struct draft_form draft_form_front(struct arena *arena, const struct proposal *proposal,
+                                   const char *name, struct bytes data);
 /* The one that matters now. ERR_NOT_FOUND: none. */
 int draft_form_current(struct draft_form *out, struct arena *arena, struct store *store,
                        const struct proposal *proposal) MUST_USE;

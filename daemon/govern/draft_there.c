@@ -3,6 +3,7 @@
 #include "daemon/govern/draft.h"
 
 #include "common/governance/timelock.h"
+#include "daemon/govern/delay_log.h"
 #include "daemon/govern/scheduled.h"
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -149,8 +150,18 @@ void draft_ask_way(struct draft *draft, struct reads *reads)
 				draft->facts[i].owner_read =
 				        reads_add_view(reads, &draft->items[i].call.to, VIEW_OWNER);
 		break;
+	case PATH_AVATAR:
+		draft->version_read = reads_add_view(reads, &draft->path.avatar, VIEW_SAFE_VERSION);
+		draft->enqueuer_read =
+		        reads_add_view(reads, &draft->target->safe, VIEW_SAFE_VERSION);
+		draft->delay_read =
+		        reads_add_view(reads, &draft->path.timelock, VIEW_DELAY_COOLDOWN);
+		draft->queue_read = reads_add_view(reads, &draft->path.timelock, VIEW_DELAY_NONCE);
+		break;
 	case PATH_PROPOSER:
 	case PATH_EXECUTOR:
+	case PATH_ENQUEUER:
+	case PATH_ANYBODY:
 		die("no registry is called by %s",
 		    path_account_name(path_caller(draft->path.model)));
 	}
@@ -186,6 +197,26 @@ static int take_owners(struct draft *draft, const struct chain_read_result *resu
 	return 0;
 }
 
+/* The module's queue, and whether who adds to it is a Safe: what is none sends by itself. */
+static int take_module(struct draft *draft, const struct chain_read_result *results,
+                       struct error *error)
+{
+	const struct chain_read_result *enqueuer = &results[draft->enqueuer_read];
+	enum safe_version version;
+	char *text;
+	bool is_safe = enqueuer->success &&
+	               view_text(&draft->arena, &text, enqueuer->returned) == 0 &&
+	               safe_version_parse(&version, text, NULL) == 0;
+
+	draft->path.safe = is_safe ? draft->target->safe : (struct address){0};
+	draft->delay_known = reads_u64(&draft->path.delay, &results[draft->delay_read]) == 0;
+	if (!draft->delay_known || reads_u64(&draft->queue_next, &results[draft->queue_read]) != 0)
+		return error_set(error, ERR_UNAVAILABLE,
+		                 "the Delay module does not answer txCooldown and txNonce: is its "
+		                 "address right in the configuration?");
+	return take_version(draft, &results[draft->version_read], error);
+}
+
 int draft_take_way(struct draft *draft, const struct chain_read_result *results,
                    struct error *error)
 {
@@ -200,8 +231,12 @@ int draft_take_way(struct draft *draft, const struct chain_read_result *results,
 		return take_version(draft, &results[draft->version_read], error);
 	case PATH_OWNER:
 		return take_owners(draft, results, error);
+	case PATH_AVATAR:
+		return take_module(draft, results, error);
 	case PATH_PROPOSER:
 	case PATH_EXECUTOR:
+	case PATH_ENQUEUER:
+	case PATH_ANYBODY:
 		break;
 	}
 	die("no registry is called by %s", path_account_name(path_caller(draft->path.model)));
@@ -226,17 +261,45 @@ bool draft_set_owners_apart(struct draft *draft)
 
 /* --- operations ------------------------------------------------------------------------------- */
 
+void draft_find_entry(struct draft *draft)
+{
+	struct lane *lane = draft->lane;
+	struct delay_added added;
+	struct hash32 hash;
+
+	path_operation_id(&hash, &draft->path);
+	draft->attempt_seen =
+	        delay_added_find(&added, lane->parts->store, &draft->arena, lane->config->chain_id,
+	                         &draft->path.timelock, &hash, 0) == 0 &&
+	                        added.nonce >= draft->queue_next
+	                ? ATTEMPT_PENDING
+	                : ATTEMPT_FOUND;
+}
+
 /* Nothing of the candidates is the batch that the timelock has, but it has all of their calls. */
 static void hold_scheduled(struct draft *draft, const struct hash32 *operation)
 {
+	bool entry = draft->path.model == MODEL_DELAY;
 	char hash[HASH32_TEXT_SIZE];
 
-	draft_hold(
-	        draft, ALARM_SCHEDULED_ELSEWHERE,
-	        arena_printf(
-	                &draft->arena,
-	                "operation %s of the timelock, which is not ours, makes its call already",
-	                hash32_text(hash, operation)));
+	draft_hold(draft, ALARM_SCHEDULED_ELSEWHERE,
+	           arena_printf(&draft->arena,
+	                        "%s %s of the %s, which is not ours, makes its call already",
+	                        entry ? "entry" : "operation", hash32_text(hash, operation),
+	                        entry ? "Delay module" : "timelock"));
+}
+
+static bool is_elsewhere(struct draft *draft, const struct contract_call *call,
+                         struct hash32 *operation)
+{
+	struct lane *lane = draft->lane;
+
+	if (draft->path.model == MODEL_DELAY)
+		return delay_elsewhere(lane->parts->store, &draft->arena, lane->config->chain_id,
+		                       &draft->path.timelock, draft->queue_next, call, NULL,
+		                       operation);
+	return scheduled_elsewhere(lane, &draft->arena, &draft->path.timelock, call, NULL,
+	                           operation);
 }
 
 bool draft_set_apart(struct draft *draft)
@@ -251,8 +314,7 @@ bool draft_set_apart(struct draft *draft)
 		operations[i] = (struct hash32){0};
 		if (c->dropped)
 			continue;
-		if (!scheduled_elsewhere(draft->lane, &draft->arena, &draft->path.timelock, &call,
-		                         NULL, &operations[i]))
+		if (!is_elsewhere(draft, &call, &operations[i]))
 			some_free = true;
 		else if (keep == NULL)
 			keep = &operations[i];

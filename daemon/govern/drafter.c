@@ -129,22 +129,6 @@ static void rehearsed(const struct error *error, void *arg)
 	}
 }
 
-static void found_multisend(const struct error *error, void *arg)
-{
-	struct drafter *drafter = arg;
-	struct draft *draft = drafter->draft;
-
-	if (error != NULL && error->code == ERR_DENIED) {
-		draft_hold(draft, ALARM_MULTISEND, error->text);
-		next(drafter);
-	} else if (!failed(drafter, error)) {
-		draft_make_steps(draft);
-		draft_rehearse(draft, rehearsed, drafter);
-	}
-}
-
-/* --- what the chain answered ------------------------------------------------------------------ */
-
 /* One that is there under an id of ours is followed; calls that others carry wait for them. */
 static void decide_operation(struct drafter *drafter)
 {
@@ -169,6 +153,27 @@ static void decide_operation(struct drafter *drafter)
 	}
 }
 
+static void found_multisend(const struct error *error, void *arg)
+{
+	struct drafter *drafter = arg;
+	struct draft *draft = drafter->draft;
+
+	if (error != NULL && error->code == ERR_DENIED) {
+		draft_hold(draft, ALARM_MULTISEND, error->text);
+		next(drafter);
+	} else if (failed(drafter, error)) {
+		return;
+	} else if (path_caller(draft->path.model) == PATH_AVATAR) {
+		draft_find_entry(draft); /* its hash has MultiSendCallOnly in it */
+		decide_operation(drafter);
+	} else {
+		draft_make_steps(draft);
+		draft_rehearse(draft, rehearsed, drafter);
+	}
+}
+
+/* --- what the chain answered ------------------------------------------------------------------ */
+
 static void decide(struct drafter *drafter)
 {
 	struct draft *draft = drafter->draft;
@@ -180,7 +185,7 @@ static void decide(struct drafter *drafter)
 		next(drafter);
 	} else if (draft->reduced) {
 		ask_again(drafter);
-	} else if (draft_has_operation(draft)) {
+	} else if (path_caller(draft->path.model) == PATH_TIMELOCK) {
 		decide_operation(drafter);
 	} else if (draft_set_owners_apart(draft)) {
 		ask_again(drafter);

@@ -164,6 +164,7 @@ static void send_by_key(struct executor *executor, struct arena *arena,
 	struct send_request request = {.proposal = proposal->id,
 	                               .target = proposal->target,
 	                               .key = key,
+	                               .model = proposal->model,
 	                               .state = proposal->state,
 	                               .to = step->to,
 	                               .data = step->data};

@@ -40,7 +40,7 @@ static void follow(struct lane *lane)
 	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
 	                    &live);
 	struct address *list =
-	        arena_array(&arena, 4 * config->target_count + 2 * live.count, sizeof(*list));
+	        arena_array(&arena, 5 * config->target_count + 2 * live.count, sizeof(*list));
 	for (size_t i = 0; i < config->target_count; i++) {
 		const struct config_target *target = &config->targets[i];
 		if (target->chain != lane->config)
@@ -52,9 +52,11 @@ static void follow(struct lane *lane)
 			add_unique(list, &count, &target->safe);
 		if (target->has_timelock)
 			add_unique(list, &count, &target->timelock);
+		if (!address_is_zero(&target->avatar))
+			add_unique(list, &count, &target->avatar);
 	}
 	for (size_t i = 0; i < live.count; i++) {
-		if (lifecycle_has_safe(live.items[i].model))
+		if (!address_is_zero(&live.items[i].safe))
 			add_unique(list, &count, &live.items[i].safe);
 		if (lifecycle_has_timelock(live.items[i].model))
 			add_unique(list, &count, &live.items[i].timelock);

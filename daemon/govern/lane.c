@@ -1,5 +1,6 @@
 #include "daemon/govern/lane.h"
 
+#include "common/governance/delay.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/change_watch.h"
 #include "daemon/govern/drafter.h"
@@ -234,10 +235,17 @@ char *measurement_subject(char text[SUBJECT_SIZE], struct measurement_id id)
 struct path proposal_path(struct arena *arena, const struct proposal *proposal)
 {
 	struct timelock_batch batch = proposal_batch(arena, proposal);
+	struct delay_entry entry;
+	struct address multisend = {0};
 
+	/* The entry's own hash tells through which of the known ones it goes. */
+	if (proposal->model == MODEL_DELAY && batch.count > 1 &&
+	    delay_entry_find(&entry, arena, batch.calls, batch.count, &proposal->operation_id) == 0)
+		multisend = entry.to;
 	return (struct path){.model = proposal->model,
 	                     .safe = proposal->safe,
 	                     .timelock = proposal->timelock,
+	                     .multisend = multisend,
 	                     .calls = batch.calls,
 	                     .count = batch.count,
 	                     .salt = batch.salt,

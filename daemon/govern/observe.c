@@ -3,6 +3,7 @@
 #include "common/governance/events.h"
 #include "common/governance/timelock.h"
 #include "daemon/govern/call_log.h"
+#include "daemon/govern/observe_delay.h"
 
 /* --- logs ----------------------------------------------------------------------------------- */
 
@@ -293,9 +294,11 @@ static bool contradiction_explained(const struct observed *observed,
 	bool operation = lifecycle_has_timelock(proposal->model);
 	struct seen_log executed;
 
-	if (operation &&
-	    !last_log(context, proposal, &proposal->timelock, event_topic0(EVENT_CALL_EXECUTED),
-	              &proposal->operation_id, &executed))
+	if (observed->delay != NULL)
+		executed = observed->delay->run;
+	else if (operation &&
+	         !last_log(context, proposal, &proposal->timelock,
+	                   event_topic0(EVENT_CALL_EXECUTED), &proposal->operation_id, &executed))
 		return false;
 	for (size_t i = 0; i < proposal->call_count; i++) {
 		const struct call *call = &proposal->calls[i];
@@ -377,19 +380,22 @@ static bool is_pending(const struct proposal *proposal)
 	return proposal->state < STATE_EXECUTED;
 }
 
-void observe_ask_head(struct observed *observed, struct reads *reads)
+void observe_ask_head(struct observed *observed, const struct observe_context *context,
+                      struct reads *reads)
 {
 	const struct proposal *proposal = observed->proposal;
 
 	observed->timestamp_read = READS_NONE;
-	if (lifecycle_has_timelock(proposal->model))
+	if (proposal->model == MODEL_DELAY)
+		observe_delay_ask(observed, context, reads);
+	else if (lifecycle_has_timelock(proposal->model))
 		observed->timestamp_read =
 		        reads_add_timestamp(reads, &proposal->timelock, &proposal->operation_id);
 	if (proposal->state == STATE_DRAFTED || (observed->deeper && is_pending(proposal)) ||
 	    (proposal->state == STATE_EXECUTED && proposal->model == MODEL_DIRECT))
 		observed->checks = ask_checks(observed, reads);
 	observed->min_delay_read = READS_NONE;
-	if (observed->deeper && lifecycle_has_timelock(proposal->model) &&
+	if (observed->deeper && path_caller(proposal->model) == PATH_TIMELOCK &&
 	    proposal->state <= STATE_MULTISIG)
 		observed->min_delay_read =
 		        reads_add_view(reads, &proposal->timelock, VIEW_MIN_DELAY);
@@ -435,10 +441,15 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	seen->chain_now = context->head.timestamp;
 	seen->withdrawn = (proposal->flags & FLAG_WITHDRAWING) != 0;
 	seen->past_expiry = context->now.ms >= proposal->expires_at.ms;
-	take_operation(observed, results);
-	observe_operation_logs(observed, context);
-	seen->ever_posted =
-	        seen->operation == OPERATION_PENDING || seen->operation == OPERATION_DONE;
+	if (observed->delay != NULL) {
+		observe_delay_take(observed, context, results);
+	} else {
+		take_operation(observed, results);
+		observe_operation_logs(observed, context);
+	}
+	seen->ever_posted = seen->operation == OPERATION_PENDING ||
+	                    seen->operation == OPERATION_DONE ||
+	                    (observed->delay != NULL && observed->delay->was_added);
 	bool runs = !lifecycle_has_timelock(proposal->model);
 	if (runs)
 		observe_run(observed, context, results);
@@ -476,10 +487,12 @@ void observe_ask_final(struct observed *observed, struct reads *reads)
 	const struct proposal *proposal = observed->proposal;
 
 	observed->final_timestamp_read = observed->final_nonce_read = READS_NONE;
-	if (lifecycle_has_timelock(proposal->model))
+	if (observed->delay != NULL)
+		observe_delay_ask_final(observed, reads);
+	else if (lifecycle_has_timelock(proposal->model))
 		observed->final_timestamp_read =
 		        reads_add_timestamp(reads, &proposal->timelock, &proposal->operation_id);
-	if (lifecycle_has_safe(proposal->model))
+	if (!address_is_zero(&proposal->safe))
 		observed->final_nonce_read =
 		        reads_add_view(reads, &proposal->safe, VIEW_SAFE_NONCE);
 	observed->final_checks = ask_checks(observed, reads);
@@ -494,6 +507,8 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 {
 	uint64_t value;
 
+	if (observed->delay != NULL)
+		observe_delay_take_final(observed, context, results);
 	if (observed->final_timestamp_read != READS_NONE &&
 	    reads_u64(&value, &results[observed->final_timestamp_read]) == 0)
 		observed->seen.executed_final = value == TIMELOCK_TIMESTAMP_DONE;

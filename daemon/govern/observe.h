@@ -6,6 +6,8 @@
 #include "common/store/store_safe_tx.h"
 #include "daemon/govern/lane.h"
 
+struct observed_delay;
+
 /* What the registries' events say about the calls of a batch that no operation of a timelock holds.
  */
 struct run_seen {
@@ -33,6 +35,7 @@ struct observed {
 	struct check_slot *checks; /* one per call, or NULL */
 	size_t final_timestamp_read, final_nonce_read;
 	struct check_slot *final_checks;
+	struct observed_delay *delay; /* model delay only */
 
 	bool in_effect; /* every check answers as wanted at the head, and nothing of it ran */
 	size_t min_delay_read, final_min_delay_read;
@@ -51,7 +54,8 @@ struct observe_context {
 };
 
 /* Appends what must be read at the head. */
-void observe_ask_head(struct observed *observed, struct reads *reads);
+void observe_ask_head(struct observed *observed, const struct observe_context *context,
+                      struct reads *reads);
 /* Takes the answers of the head and the logs, brings the stored Safe transactions in line with the
  * logs (inside the caller's transaction), and decides whether the final block has to be asked. */
 void observe_head(struct observed *observed, const struct observe_context *context,

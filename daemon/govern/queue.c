@@ -1,6 +1,7 @@
 #include "daemon/govern/queue.h"
 
 #include "common/base/log.h"
+#include "common/governance/delay.h"
 #include "common/governance/multisend.h"
 
 #include <stdlib.h>
@@ -179,6 +180,19 @@ static bool calls_overlap(const struct contract_call *calls, size_t count,
 	return false;
 }
 
+static bool is_entry_with(const struct safe_tx *tx, struct arena *arena,
+                          const struct proposal *proposal)
+{
+	struct delay_entry entry;
+	struct contract_call *calls;
+	size_t count;
+
+	return address_equal(&tx->to, &proposal->timelock) &&
+	       delay_decode_enqueue(&entry, tx->data, NULL) == 0 &&
+	       delay_entry_calls(arena, &calls, &count, &entry, NULL) == 0 &&
+	       calls_overlap(calls, count, proposal);
+}
+
 static bool overlaps(const struct safe_tx *tx, struct arena *arena, const struct proposal *proposal)
 {
 	const struct contract_call plain = {.to = tx->to, .data = tx->data};
@@ -187,6 +201,8 @@ static bool overlaps(const struct safe_tx *tx, struct arena *arena, const struct
 	uint64_t delay;
 	size_t count;
 
+	if (proposal->model == MODEL_DELAY)
+		return is_entry_with(tx, arena, proposal);
 	if (lifecycle_has_timelock(proposal->model))
 		return address_equal(&tx->to, &proposal->timelock) &&
 		       timelock_decode_schedule(arena, &batch, &delay, tx->data, NULL) == 0 &&

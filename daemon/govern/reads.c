@@ -1,5 +1,6 @@
 #include "daemon/govern/reads.h"
 
+#include "common/governance/delay.h"
 #include "common/governance/timelock.h"
 
 #include <string.h>
@@ -49,6 +50,15 @@ size_t reads_add_has_role(struct reads *reads, const struct address *timelock,
 
 	timelock_encode_has_role(&data, role, account);
 	return add_encoded(reads, timelock, &data);
+}
+
+size_t reads_add_module_enabled(struct reads *reads, const struct address *to,
+                                const struct address *module)
+{
+	struct buf data = {0};
+
+	delay_encode_is_module_enabled(&data, module);
+	return add_encoded(reads, to, &data);
 }
 
 size_t reads_add_lookup(struct reads *reads, const struct address *to, const uint8_t selector[4],

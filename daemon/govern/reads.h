@@ -21,6 +21,9 @@ size_t reads_add_timestamp(struct reads *reads, const struct address *timelock,
                            const struct hash32 *id);
 size_t reads_add_has_role(struct reads *reads, const struct address *timelock,
                           const struct hash32 *role, const struct address *account);
+/* isModuleEnabled(module) of a Safe or of a Delay module. */
+size_t reads_add_module_enabled(struct reads *reads, const struct address *to,
+                                const struct address *module);
 /* A getter with a single 32-byte argument. */
 size_t reads_add_lookup(struct reads *reads, const struct address *to, const uint8_t selector[4],
                         const struct hash32 *key);

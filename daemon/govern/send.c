@@ -96,6 +96,13 @@ static const char *key_name(const struct send *send)
 	return is_schedule(send) ? "scheduler" : "executor";
 }
 
+static const char *function_name(const struct send *send)
+{
+	if (send->request.model == MODEL_DELAY)
+		return "executeNextTx";
+	return is_schedule(send) ? "scheduleBatch" : "executeBatch";
+}
+
 /* People and the tracker go on while the chain and the signer are asked. */
 static bool still_due(struct send *send)
 {
@@ -459,8 +466,7 @@ static void simulated(const struct error *error, const struct chain_read_result 
 	}
 	if (!result->success) {
 		finish(send, ERR_DENIED,
-		       arena_printf(&send->arena, "%s reverts: %s",
-		                    is_schedule(send) ? "scheduleBatch" : "executeBatch",
+		       arena_printf(&send->arena, "%s reverts: %s", function_name(send),
 		                    revert_text(&send->arena, result->returned)));
 		return;
 	}
@@ -504,25 +510,55 @@ static const struct role_rule *rules_of(const struct send *send, size_t *count)
 	return is_schedule(send) ? scheduler_rules : executor_rules;
 }
 
+static const char *timelock_problem(const struct send *send,
+                                    const struct chain_read_result *results)
+{
+	size_t count;
+	const struct role_rule *rules = rules_of(send, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		enum check_answer has = check_answer_parse(results[i].returned);
+		if (has == CHECK_UNKNOWN)
+			return "the timelock does not answer hasRole";
+		if ((has == CHECK_YES) != rules[i].must_have)
+			return rules[i].problem;
+	}
+	return NULL;
+}
+
+/* Anybody may execute the next entry of a Delay module; who may more is refused. */
+static const char *module_problem(const struct send *send, const struct chain_read_result *results)
+{
+	struct address owner;
+
+	switch (check_answer_parse(results[0].returned)) {
+	case CHECK_UNKNOWN:
+		return "the Delay module does not answer isModuleEnabled";
+	case CHECK_YES:
+		return "the executor key is also enabled on the Delay module and is refused";
+	case CHECK_NO:
+		break;
+	}
+	if (!results[1].success || view_address(&owner, results[1].returned) != 0)
+		return "the Delay module does not answer owner";
+	if (address_equal(&owner, &send->request.from))
+		return "the executor key also owns the Delay module and is refused";
+	return NULL;
+}
+
 static void roles_answered(const struct error *error, const struct chain_read_result *results,
                            size_t count, void *arg)
 {
 	struct send *send = arg;
-	const struct role_rule *rules = rules_of(send, &count);
-	const char *problem = NULL;
 
+	(void)count;
 	send->op = NULL;
 	if (error != NULL) {
 		finish(send, ERR_UNAVAILABLE, error->text);
 		return;
 	}
-	for (size_t i = 0; i < count && problem == NULL; i++) {
-		enum check_answer has = check_answer_parse(results[i].returned);
-		if (has == CHECK_UNKNOWN)
-			problem = "the timelock does not answer hasRole";
-		else if ((has == CHECK_YES) != rules[i].must_have)
-			problem = rules[i].problem;
-	}
+	const char *problem = send->request.model == MODEL_DELAY ? module_problem(send, results)
+	                                                         : timelock_problem(send, results);
 	if (problem != NULL) {
 		finish(send, ERR_DENIED, problem);
 		return;
@@ -531,12 +567,26 @@ static void roles_answered(const struct error *error, const struct chain_read_re
 	                          send->request.data, simulated, send);
 }
 
+static void ask_roles(const struct send *send, struct reads *reads)
+{
+	const struct send_request *request = &send->request;
+	size_t count;
+	const struct role_rule *rules = rules_of(send, &count);
+
+	if (request->model == MODEL_DELAY) {
+		reads_add_module_enabled(reads, &request->to, &request->from);
+		reads_add_view(reads, &request->to, VIEW_OWNER);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		reads_add_has_role(reads, &request->to, rules[i].role, &request->from);
+}
+
 struct send *send_start(struct lane *lane, const struct send_request *request, send_done_fn *done,
                         void *arg)
 {
 	struct send *send = xcalloc(1, sizeof(*send));
 	struct reads reads = {.arena = &send->arena};
-	size_t count;
 
 	send->lane = lane;
 	send->request = *request;
@@ -546,9 +596,7 @@ struct send *send_start(struct lane *lane, const struct send_request *request, s
 	send->arg = arg;
 	send->tx = (struct eth_transaction){
 	        .chain_id = lane->config->chain_id, .to = request->to, .data = send->request.data};
-	const struct role_rule *rules = rules_of(send, &count);
-	for (size_t i = 0; i < count; i++)
-		reads_add_has_role(&reads, &request->to, rules[i].role, &request->from);
+	ask_roles(send, &reads);
 	send->op = chain_read_many(lane->chain, &lane->head, reads.items, reads.count,
 	                           roles_answered, send);
 	return send;

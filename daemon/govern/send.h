@@ -9,10 +9,11 @@ struct send;
 
 struct send_request {
 	struct proposal_id proposal;
-	const char *target;        /* whose key */
-	enum signer_key key;       /* executor or scheduler */
+	const char *target;  /* whose key */
+	enum signer_key key; /* executor or scheduler */
+	enum model model;
 	enum proposal_state state; /* in which it is sent, and in no other */
-	struct address from, to;   /* that key's, the timelock */
+	struct address from, to;   /* that key's, the timelock or Delay module */
 	struct bytes data;
 	bool has_previous; /* sent before and not mined: same nonce, higher fee */
 	uint64_t previous_nonce;

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/store/store_event.h"
 #include "daemon/govern/deadend.h"
+#include "daemon/govern/delay_tell.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/nonce_user.h"
 #include "daemon/govern/observe.h"
@@ -283,6 +284,7 @@ static void conclude(struct tracker *tracker)
 			           proposal_subject(subject, look->proposals.items[i].id),
 			           "isAuthorized and the mapping of a contract disagree: its "
 			           "checks are unknown");
+		delay_tell(tracker->lane, &look->arena, &look->observed[i]);
 	}
 	if (any)
 		lane_changed(tracker->lane);
@@ -395,8 +397,8 @@ void tracker_run(struct tracker *tracker)
 		observed->proposal = &look->proposals.items[i];
 		observed->target = lane_target(lane, observed->proposal->target);
 		observed->deeper = look->deeper;
-		observe_ask_head(observed, &reads);
-		if (lifecycle_has_safe(observed->proposal->model))
+		observe_ask_head(observed, &look->context, &reads);
+		if (!address_is_zero(&observed->proposal->safe))
 			ask_safe(look, &reads, &observed->proposal->safe);
 	}
 	tracker->op = chain_read_many(lane->chain, &look->context.head, reads.items, reads.count,

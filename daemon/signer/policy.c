@@ -1,5 +1,6 @@
 #include "daemon/signer/policy.h"
 
+#include "common/governance/delay.h"
 #include "common/governance/multisend.h"
 #include "common/governance/registry.h"
 #include "common/governance/timelock.h"
@@ -29,7 +30,8 @@ static bool same_governance(const struct config_target *a, const struct config_t
 {
 	return a->chain->chain_id == b->chain->chain_id && a->model == b->model &&
 	       same_optional(a->has_safe, &a->safe, b->has_safe, &b->safe) &&
-	       same_optional(a->has_timelock, &a->timelock, b->has_timelock, &b->timelock);
+	       same_optional(a->has_timelock, &a->timelock, b->has_timelock, &b->timelock) &&
+	       address_equal(&a->avatar, &b->avatar);
 }
 
 static bool is_call_of_role(const struct contract_call *call, enum contract_role role)
@@ -83,6 +85,33 @@ static int check_calls(const struct config *config, const struct config_target *
 	return 0;
 }
 
+/* --- the Delay module ------------------------------------------------------------------------ */
+
+typedef int decode_entry_fn(struct delay_entry *entry, struct bytes calldata, struct error *error);
+
+static int check_entry(const struct config *config, const struct config_target *target,
+                       struct bytes data, decode_entry_fn *decode, struct error *error)
+{
+	struct contract_call *calls;
+	struct delay_entry entry;
+	struct arena arena = {0};
+	size_t count;
+
+	int rc = decode(&entry, data, error);
+	if (rc != 0)
+		rc = error_set(error, ERR_DENIED, "calldata that is not exactly %s of the module",
+		               decode == delay_decode_enqueue ? "an execTransactionFromModule"
+		                                              : "an executeNextTx");
+	else if (delay_entry_calls(&arena, &calls, &count, &entry, error) != 0)
+		rc = error_set(error, ERR_DENIED,
+		               "an entry of the module that is no call and no batch of plain calls "
+		               "by MultiSendCallOnly");
+	else
+		rc = check_calls(config, target, calls, count, error);
+	arena_free(&arena);
+	return rc;
+}
+
 /* --- the timelock ---------------------------------------------------------------------------- */
 
 static int check_schedule(const struct config *config, const struct config_target *target,
@@ -92,6 +121,8 @@ static int check_schedule(const struct config *config, const struct config_targe
 	struct arena arena = {0};
 	uint64_t delay;
 
+	if (target->model == MODEL_DELAY)
+		return check_entry(config, target, data, delay_decode_enqueue, error);
 	int rc = timelock_decode_schedule(&arena, &batch, &delay, data, error);
 	if (rc != 0 || batch.single)
 		rc = error_set(error, ERR_DENIED, "calldata that is not exactly a scheduleBatch");
@@ -111,6 +142,8 @@ static int check_execute(const struct config *config, const struct config_target
 	struct timelock_batch batch;
 	struct arena arena = {0};
 
+	if (target->model == MODEL_DELAY)
+		return check_entry(config, target, data, delay_decode_execute, error);
 	int rc = timelock_decode_execute(&arena, &batch, data, error);
 	if (rc != 0)
 		rc = error_set(error, ERR_DENIED,
@@ -121,10 +154,13 @@ static int check_execute(const struct config *config, const struct config_target
 	return rc;
 }
 
-static int check_cancel(struct bytes data, struct error *error)
+static int check_cancel(const struct config_target *target, struct bytes data, struct error *error)
 {
 	struct hash32 id;
 
+	if (target->model == MODEL_DELAY)
+		return error_set(error, ERR_DENIED,
+		                 "a Delay module cancels nothing; its owner passes over entries");
 	if (timelock_decode_cancel(&id, data) != 0)
 		return error_set(error, ERR_DENIED,
 		                 "calldata that is not exactly a cancel(bytes32)");
@@ -137,7 +173,7 @@ static int check_cancel(struct bytes data, struct error *error)
 static int check_to_timelock(const struct config_target *target, const struct safe_tx *tx,
                              struct error *error)
 {
-	if (target->model != MODEL_SAFE_TIMELOCK)
+	if (target->model != MODEL_SAFE_TIMELOCK && target->model != MODEL_DELAY)
 		return error_set(error, ERR_DENIED,
 		                 "the target's model is %s, which has no Safe before a timelock",
 		                 model_name(target->model));
@@ -224,7 +260,7 @@ static int check_purpose(const struct config *config, const struct config_target
 		return rc != 0 ? rc : check_execute(config, target, tx->data, error);
 	case PURPOSE_CANCEL:
 		rc = check_to_timelock(target, tx, error);
-		return rc != 0 ? rc : check_cancel(tx->data, error);
+		return rc != 0 ? rc : check_cancel(target, tx->data, error);
 	case PURPOSE_APPLY:
 		return check_apply(config, target, tx, error);
 	case PURPOSE_REJECT:

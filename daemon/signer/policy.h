@@ -13,6 +13,9 @@
 /*  schedule  safe+timelock  scheduleBatch of registry calls, predecessor 0, to the timelock
  *  execute   safe+timelock  executeBatch of the same, to the timelock; also the single execute and
  *                           any predecessor, as people may have scheduled it
+ *  schedule  delay          execTransactionFromModule of one registry call, or of a
+ *                           MultiSendCallOnly batch of them, to the module
+ *  execute   delay          executeNextTx of the same, to the module
  *  apply     safe           one registry call, or a MultiSendCallOnly batch of them
  *  cancel    safe+timelock  cancel(id), to the timelock
  *  reject    either         an empty call of the Safe to itself
@@ -25,8 +28,8 @@ int policy_safe_tx(const struct config *config, const char *target, enum purpose
 int policy_delete(const struct config *config, const char *target, uint64_t totp, struct wall now,
                   struct error *error) MUST_USE;
 
-/* execute or executeBatch of registry calls to the timelock of a target with execute: direct, value
- * 0, within max_fee_gwei and max_gas of its chain. */
+/* execute or executeBatch (executeNextTx) of registry calls to the timelock (Delay module) of a
+ * target with execute: direct, value 0, within max_fee_gwei and max_gas of its chain. */
 int policy_execution(const struct config *config, const char *target,
                      const struct eth_transaction *tx, struct error *error) MUST_USE;
 

@@ -1,4 +1,5 @@
 #include "common/governance/cast.h"
+#include "common/governance/delay.h"
 #include "common/governance/registry.h"
 #include "common/governance/timelock.h"
 #include "tests/unit/fixture.h"
@@ -85,6 +86,39 @@ static void test_single_operation(void **state)
 	buf_free(&line);
 }
 
+static void expect_line(struct buf *data, const char *expected)
+{
+	struct buf line = {0};
+
+	assert_true(cast_calldata(&line, &(struct contract_call){.data = buf_bytes(data)}));
+	assert_string_equal(buf_text(&line), expected);
+	buf_free(&line);
+	buf_clear(data);
+}
+
+static void test_delay_module(void **state)
+{
+	const struct delay_entry entry = {
+	        .to = address_of("0x67d269191c92Caf3cD7723F116c85e6E9bf55933"),
+	        .data = bytes_text("abcd"),
+	        .operation = DELAY_DELEGATECALL};
+	struct buf data = {0};
+
+	(void)state;
+	delay_encode_enqueue(&data, &entry);
+	expect_line(&data, "cast calldata "
+	                   "\"execTransactionFromModule(address,uint256,bytes,uint8)\" "
+	                   "0x67d269191c92Caf3cD7723F116c85e6E9bf55933 0 0x61626364 1");
+	delay_encode_execute(&data, &entry);
+	expect_line(&data, "cast calldata \"executeNextTx(address,uint256,bytes,uint8)\" "
+	                   "0x67d269191c92Caf3cD7723F116c85e6E9bf55933 0 0x61626364 1");
+	delay_encode_skip_expired(&data);
+	expect_line(&data, "cast calldata \"skipExpired()\"");
+	delay_encode_set_nonce(&data, 7);
+	expect_line(&data, "cast calldata \"setTxNonce(uint256)\" 7");
+	buf_free(&data);
+}
+
 static void test_send_of_an_unknown_call(void **state)
 {
 	struct contract_call call = {.to = address_of("0x67d269191c92Caf3cD7723F116c85e6E9bf55933"),
@@ -104,9 +138,8 @@ static void test_send_of_an_unknown_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_lines_that_cast_read),
-	        cmocka_unit_test(test_send),
-	        cmocka_unit_test(test_single_operation),
+	        cmocka_unit_test(test_lines_that_cast_read),    cmocka_unit_test(test_send),
+	        cmocka_unit_test(test_single_operation),        cmocka_unit_test(test_delay_module),
 	        cmocka_unit_test(test_send_of_an_unknown_call),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #define APP "0x2222222222222222222222222222222222222222"
 #define SAFE "0x3333333333333333333333333333333333333333"
 #define TIMELOCK "0x4444444444444444444444444444444444444444"
+#define MODULE "0x5555555555555555555555555555555555555555"
 
 /* A whole configuration; each refusal below replaces one of its lines. */
 static const char *const good[] = {
@@ -253,9 +254,10 @@ static const struct refusal refusals[] = {
         /* known, but not in this version: refused by name */
         {3, "notify: []", "lab.yaml:3: notify: is not available in this version"},
         {16, "    model: delay",
-         "lab.yaml:16: targets.payments.model: \"delay\" is not available in this version"},
-        {19, "    delay: {address: " APP "}",
-         "lab.yaml:19: targets.payments.delay: is not available in this version"},
+         "lab.yaml:18: targets.payments.timelock: is of no use with model delay"},
+        {19, "    delay: {address: " APP ", enqueuer: " SAFE "}",
+         "lab.yaml:19: targets.payments.delay: is of no use with model safe+timelock"},
+        {19, "    delay: " MODULE, "lab.yaml:19: targets.payments.delay: found a single value"},
         {19, "    scheduler_key_file: /k",
          "lab.yaml:19: targets.payments.scheduler_key_file: is of no use with model safe+timelock"},
         {19, "    scheduler_key_password_file: /k",

@@ -254,7 +254,7 @@ static enum proposal_state look(struct world *w)
 	assert_int_equal(store_proposal_get(w->f->store, &w->f->arena, w->id, &w->proposal), 0);
 	w->seen = (struct observed){.proposal = &w->proposal, .target = &w->target};
 	store_safe_tx_list(w->f->store, &w->f->arena, w->id, &w->seen.txs);
-	observe_ask_head(&w->seen, &reads);
+	observe_ask_head(&w->seen, &w->context, &reads);
 	store_begin(w->f->store);
 	observe_head(&w->seen, &w->context, answer(w, &reads, &w->head),
 	             w->safe_silent ? NULL : &safe);

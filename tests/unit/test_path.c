@@ -1,3 +1,4 @@
+#include "common/governance/delay.h"
 #include "common/governance/multisend.h"
 #include "common/governance/path.h"
 #include "common/governance/registry.h"
@@ -35,6 +36,7 @@ static struct path path_of(enum model model, size_t count)
 	return (struct path){.model = model,
 	                     .safe = address_of(0x22),
 	                     .timelock = address_of(0x33),
+	                     .avatar = address_of(0x55),
 	                     .multisend = address_of(0x44),
 	                     .calls = calls,
 	                     .count = count,
@@ -148,6 +150,57 @@ static void test_direct(void **state)
 	assert_false(path_operation_id(&id, &path));
 }
 
+/* One call stands in the queue itself, several as a delegatecall of the avatar. */
+static void expect_entry(size_t count)
+{
+	struct path path = path_of(MODEL_DELAY, count);
+	struct path_step *first, then;
+	struct delay_entry entry, again;
+	struct contract_call *inner;
+	size_t inner_count;
+	struct hash32 id;
+
+	path.multisend = multisend_deployments(&inner_count)[0].address;
+	assert_int_equal(path_needs_multisend(&path), count > 1);
+	assert_int_equal(path_first(&first, &arena, &path), 1);
+	assert_int_equal(first->purpose, PURPOSE_SCHEDULE);
+	assert_int_equal(first->sender, PATH_SAFE);
+	assert_int_equal(first->operation, 0);
+	assert_true(address_equal(&first->to, &path.timelock));
+	assert_int_equal(delay_decode_enqueue(&entry, first->data, NULL), 0);
+	assert_int_equal(delay_entry_calls(&arena, &inner, &inner_count, &entry, NULL), 0);
+	assert_int_equal(inner_count, count);
+	for (size_t i = 0; i < count; i++)
+		assert_true(bytes_equal(inner[i].data, calls[i].data));
+
+	assert_true(path_then(&then, &arena, &path));
+	assert_int_equal(then.purpose, PURPOSE_EXECUTE);
+	assert_int_equal(then.sender, PATH_ANYBODY);
+	assert_true(address_equal(&then.to, &path.timelock));
+	assert_int_equal(delay_decode_execute(&again, then.data, NULL), 0);
+	assert_true(path_operation_id(&id, &path));
+	struct hash32 hash = delay_tx_hash(&entry), executed = delay_tx_hash(&again);
+	assert_true(hash32_equal(&id, &hash) && hash32_equal(&id, &executed));
+	/* Found again by its hash alone. */
+	assert_int_equal(delay_entry_find(&again, &arena, calls, count, &id), 0);
+	assert_true(bytes_equal(again.data, entry.data));
+	id.b[0] ^= 1;
+	assert_int_equal(delay_entry_find(&again, &arena, calls, count, &id), ERR_NOT_FOUND);
+
+	/* An account that is no Safe enqueues it itself. */
+	path.safe = (struct address){0};
+	path_first(&first, &arena, &path);
+	assert_int_equal(first->sender, PATH_ENQUEUER);
+	assert_int_equal(path_caller(MODEL_DELAY), PATH_AVATAR);
+}
+
+static void test_delay_module(void **state)
+{
+	(void)state;
+	expect_entry(1);
+	expect_entry(3);
+}
+
 static void test_accounts(void **state)
 {
 	struct path path = path_of(MODEL_SAFE_TIMELOCK, 1);
@@ -158,11 +211,15 @@ static void test_accounts(void **state)
 	assert_true(address_equal(&address, &path.safe));
 	assert_true(path_account_address(&address, &path, PATH_TIMELOCK));
 	assert_true(address_equal(&address, &path.timelock));
-	for (int account = PATH_PROPOSER; account <= PATH_OWNER; account++) {
+	assert_true(path_account_address(&address, &path, PATH_AVATAR));
+	assert_true(address_equal(&address, &path.avatar));
+	for (int account = PATH_PROPOSER; account <= PATH_ANYBODY; account++) {
+		if (account == PATH_AVATAR)
+			continue;
 		assert_false(path_account_address(&address, &path, (enum path_account)account));
 		assert_true(address_is_zero(&address));
 	}
-	for (int account = PATH_SAFE; account <= PATH_OWNER; account++)
+	for (int account = PATH_SAFE; account <= PATH_ANYBODY; account++)
 		assert_true(strlen(path_account_name((enum path_account)account)) > 0);
 }
 
@@ -180,6 +237,7 @@ int main(void)
 	        cmocka_unit_test(test_safe_alone),
 	        cmocka_unit_test(test_safe_needs_multisend),
 	        cmocka_unit_test(test_direct),
+	        cmocka_unit_test(test_delay_module),
 	        cmocka_unit_test(test_accounts),
 	};
 	return cmocka_run_group_tests(tests, NULL, teardown);

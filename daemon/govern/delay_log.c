@@ -1,0 +1,165 @@
+#include "daemon/govern/delay_log.h"
+
+#include "common/governance/events.h"
+#include "daemon/govern/call_log.h"
+
+#include <string.h>
+
+/* --- the queue -------------------------------------------------------------------------------- */
+
+static bool take_added(struct delay_added *out, const struct seen_log *log)
+{
+	struct event event;
+
+	if (event_decode_stored(&event, &log->address, &log->topic0, log->data) != 0 ||
+	    event.delay.operation > DELAY_DELEGATECALL)
+		return false;
+	*out = (struct delay_added){
+	        .nonce = event.delay.nonce,
+	        .hash = event.delay.hash,
+	        .entry = {.to = event.delay.to,
+	                  .value = event.delay.value,
+	                  .data = event.delay.data,
+	                  .operation = (enum delay_operation)event.delay.operation},
+	        .log = *log,
+	};
+	/* What the event says and what the module keeps are one. */
+	struct hash32 hash = delay_tx_hash(&out->entry);
+	return hash32_equal(&hash, &out->hash);
+}
+
+static size_t take_list(struct delay_added **out, struct arena *arena,
+                        const struct seen_log_list *logs)
+{
+	size_t count = 0;
+
+	*out = arena_array(arena, logs->count, sizeof(**out));
+	for (size_t i = 0; i < logs->count; i++)
+		if (take_added(&(*out)[count], &logs->items[i]))
+			count++;
+	return count;
+}
+
+size_t delay_added_list(struct delay_added **out, struct store *store, struct arena *arena,
+                        uint64_t chain_id, const struct address *module)
+{
+	struct seen_log_list logs;
+
+	store_log_list(store, arena, chain_id, module, event_topic0(EVENT_DELAY_ADDED), &logs);
+	return take_list(out, arena, &logs);
+}
+
+int delay_added_find(struct delay_added *out, struct store *store, struct arena *arena,
+                     uint64_t chain_id, const struct address *module, const struct hash32 *hash,
+                     uint64_t after)
+{
+	struct seen_log_list logs;
+	struct delay_added *list;
+
+	*out = (struct delay_added){0};
+	store_log_find(store, arena, chain_id, module, event_topic0(EVENT_DELAY_ADDED), hash,
+	               &logs);
+	size_t count = take_list(&list, arena, &logs);
+	if (count == 0 || list[count - 1].log.block_number <= after)
+		return ERR_NOT_FOUND;
+	*out = list[count - 1];
+	return 0;
+}
+
+int delay_veto_find(struct seen_log *out, struct store *store, struct arena *arena,
+                    uint64_t chain_id, const struct delay_added *added)
+{
+	struct seen_log_list logs;
+	struct event event;
+
+	*out = (struct seen_log){0};
+	store_log_list(store, arena, chain_id, &added->log.address, event_topic0(EVENT_DELAY_NONCE),
+	               &logs);
+	for (size_t i = 0; i < logs.count; i++) {
+		const struct seen_log *log = &logs.items[i];
+		if (seen_log_is_later(log, &added->log) &&
+		    event_decode_stored(&event, &log->address, &log->topic0, log->data) == 0 &&
+		    event.number > added->nonce) {
+			*out = *log;
+			return 0;
+		}
+	}
+	return ERR_NOT_FOUND;
+}
+
+bool delay_elsewhere(struct store *store, struct arena *arena, uint64_t chain_id,
+                     const struct address *module, uint64_t next, const struct contract_call *call,
+                     const struct hash32 *but, struct hash32 *hash)
+{
+	struct delay_added *list;
+	size_t count = delay_added_list(&list, store, arena, chain_id, module);
+
+	for (size_t i = 0; i < count; i++) {
+		struct contract_call *calls;
+		size_t call_count;
+		if (list[i].nonce < next || (but != NULL && hash32_equal(&list[i].hash, but)) ||
+		    delay_entry_calls(arena, &calls, &call_count, &list[i].entry, NULL) != 0)
+			continue;
+		for (size_t k = 0; k < call_count; k++)
+			if (address_equal(&calls[k].to, &call->to) &&
+			    bytes_equal(calls[k].data, call->data)) {
+				*hash = list[i].hash;
+				return true;
+			}
+	}
+	return false;
+}
+
+/* --- what it did ------------------------------------------------------------------------------ */
+
+static bool has_log(const struct seen_log_list *logs, const struct address *address,
+                    const struct hash32 *topic0, const struct hash32 *key,
+                    const struct seen_log **which)
+{
+	for (size_t i = 0; i < logs->count; i++) {
+		const struct seen_log *log = &logs->items[i];
+		if ((address == NULL || address_equal(&log->address, address)) &&
+		    hash32_equal(&log->topic0, topic0) && hash32_equal(&log->key, key)) {
+			*which = log;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One transaction that made the first call: was it the module's, and did it make them all? */
+static bool is_run(struct seen_log *out, const struct seen_log_list *logs,
+                   const struct proposal *proposal, const struct address *module)
+{
+	const struct seen_log *run, *made;
+	struct hash32 key = {{0}};
+
+	memcpy(key.b + sizeof(key.b) - sizeof(module->b), module->b, sizeof(module->b));
+	if (!has_log(logs, NULL, event_topic0(EVENT_MODULE_SUCCESS), &key, &run))
+		return false;
+	for (size_t i = 0; i < proposal->call_count; i++) {
+		const struct call *call = &proposal->calls[i];
+		if (!has_log(logs, &call->to, event_registry_topic0(call->kind, call->action),
+		             &call->value, &made))
+			return false;
+	}
+	*out = *run;
+	return true;
+}
+
+int delay_run_find(struct seen_log *out, struct store *store, struct arena *arena,
+                   const struct proposal *proposal, const struct delay_added *added)
+{
+	const struct call *first = &proposal->calls[0];
+	struct seen_log_list made, logs;
+
+	*out = (struct seen_log){0};
+	store_log_find(store, arena, proposal->chain_id, &first->to,
+	               event_registry_topic0(first->kind, first->action), &first->value, &made);
+	for (size_t i = made.count; i-- > 0 && seen_log_is_later(&made.items[i], &added->log);) {
+		store_log_of_tx(store, arena, proposal->chain_id, &made.items[i], &logs);
+		if (is_run(out, &logs, proposal, &added->log.address))
+			return 0;
+	}
+	return ERR_NOT_FOUND;
+}

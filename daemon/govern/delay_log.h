@@ -1,0 +1,40 @@
+/* What the logs say of a Delay module's queue, and of what it made its avatar do. */
+#ifndef GOVERN_DELAY_LOG_H
+#define GOVERN_DELAY_LOG_H
+
+#include "common/governance/delay.h"
+#include "common/store/store_chain.h"
+#include "common/store/store_proposal.h"
+
+/* One TransactionAdded. Whether it still waits is the module's word: txNonce <= nonce. */
+struct delay_added {
+	uint64_t nonce; /* its number in the queue */
+	struct hash32 hash;
+	struct delay_entry entry; /* its data in the arena */
+	struct seen_log log;
+};
+
+/* All that were added to this module, in chain order; an entry that does not decode is left out. */
+size_t delay_added_list(struct delay_added **out, struct store *store, struct arena *arena,
+                        uint64_t chain_id, const struct address *module);
+/* The last one with this hash in a block above `after`; ERR_NOT_FOUND: none. */
+int delay_added_find(struct delay_added *out, struct store *store, struct arena *arena,
+                     uint64_t chain_id, const struct address *module, const struct hash32 *hash,
+                     uint64_t after) MUST_USE;
+/* The first setTxNonce since then that passed over the entry; ERR_NOT_FOUND: none (modules before
+ * 1.1 do not tell). */
+int delay_veto_find(struct seen_log *out, struct store *store, struct arena *arena,
+                    uint64_t chain_id, const struct delay_added *added) MUST_USE;
+/* The transaction since then in which the module made its avatar act and the registry said that
+ * every one of these calls was made: no other event tells that an entry ran. ERR_NOT_FOUND: none.
+ */
+int delay_run_find(struct seen_log *out, struct store *store, struct arena *arena,
+                   const struct proposal *proposal, const struct delay_added *added) MUST_USE;
+
+/* Whether an entry of the module from number `next` on, other than one with the hash `but` (NULL:
+ * any), makes this call; *hash is then its. */
+bool delay_elsewhere(struct store *store, struct arena *arena, uint64_t chain_id,
+                     const struct address *module, uint64_t next, const struct contract_call *call,
+                     const struct hash32 *but, struct hash32 *hash);
+
+#endif

@@ -1,0 +1,157 @@
+#include "daemon/govern/delay_tell.h"
+
+#include "common/base/clock.h"
+#include "daemon/govern/draft_file.h"
+#include "daemon/govern/observe_delay.h"
+
+struct telling {
+	struct lane *lane;
+	struct arena *arena;
+	const struct proposal *proposal;
+	const struct observed_delay *delay;
+	uint64_t now; /* the chain's */
+	char subject[SUBJECT_SIZE];
+};
+
+static const char *time_text(struct arena *arena, uint64_t seconds)
+{
+	char text[WALL_TEXT_SIZE];
+
+	return arena_strdup(arena, wall_text_seconds(text, seconds));
+}
+
+/* The entry whose turn it is, as the logs tell it; false when they do not. */
+static bool find_front(struct telling *telling, struct delay_added *out)
+{
+	struct delay_added *list;
+	size_t count = delay_added_list(&list, telling->lane->parts->store, telling->arena,
+	                                telling->proposal->chain_id, &telling->proposal->timelock);
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].nonce == telling->delay->front) {
+			*out = list[i];
+			return true;
+		}
+	return false;
+}
+
+/* One of ours tells its own story. */
+static bool is_ours(struct telling *telling, const struct delay_added *front)
+{
+	struct proposal_list live;
+
+	store_proposal_list(telling->lane->parts->store, telling->arena, PROPOSALS_LIVE,
+	                    telling->proposal->chain_id, &live);
+	for (size_t i = 0; i < live.count; i++)
+		if (live.items[i].model == MODEL_DELAY &&
+		    address_equal(&live.items[i].timelock, &front->log.address) &&
+		    hash32_equal(&live.items[i].operation_id, &front->hash))
+			return true;
+	return false;
+}
+
+static const char *write_file(struct telling *telling, const char *what, uint64_t nonce,
+                              struct buf *data)
+{
+	const char *name =
+	        arena_printf(telling->arena, "p%lld-%s-%llu", (long long)telling->proposal->id.n,
+	                     what, (unsigned long long)nonce);
+
+	draft_file_write_front(telling->lane, telling->proposal, name, buf_bytes(data));
+	buf_free(data);
+	return name;
+}
+
+static const char *write_skip(struct telling *telling, uint64_t nonce)
+{
+	struct buf data = {0};
+
+	delay_encode_skip_expired(&data);
+	return write_file(telling, "skip", nonce, &data);
+}
+
+static const char *write_execute(struct telling *telling, const struct delay_added *front)
+{
+	struct buf data = {0};
+
+	delay_encode_execute(&data, &front->entry);
+	return write_file(telling, "front", front->nonce, &data);
+}
+
+/* Since when it stands in the way, and what brings it out of it. */
+static const char *remedy(struct telling *telling, const struct delay_added *front)
+{
+	const struct observed_delay *delay = telling->delay;
+	uint64_t created = delay->front_created_at;
+	uint64_t last = delay_last_at(&delay->queue, created);
+
+	if (created == 0)
+		return arena_printf(telling->arena,
+		                    "with %llu more behind it; execute or skip them in their order",
+		                    (unsigned long long)(delay->added.nonce - delay->front - 1));
+	if (telling->now > last)
+		return arena_printf(telling->arena,
+		                    "expired since %s: anybody may send skipExpired(), "
+		                    "drafts/%s.cast",
+		                    time_text(telling->arena, last),
+		                    write_skip(telling, front->nonce));
+	return arena_printf(telling->arena,
+	                    "not executed since %s, when it could have been: anybody may send "
+	                    "executeNextTx, drafts/%s.cast",
+	                    time_text(telling->arena, delay_ready_at(&delay->queue, created)),
+	                    write_execute(telling, front));
+}
+
+static void tell_blocked(struct telling *telling)
+{
+	char to[ADDRESS_TEXT_SIZE], module[ADDRESS_TEXT_SIZE];
+	struct delay_added front;
+
+	if (!find_front(telling, &front) || is_ours(telling, &front)) {
+		lane_alarm_clear(telling->lane, ALARM_DELAY_BLOCKED, telling->subject);
+		return;
+	}
+	lane_alarm(
+	        telling->lane, ALARM_DELAY_BLOCKED, telling->subject,
+	        "entry %llu of the Delay module %s, a %s of %s, stands before its own (%llu), %s",
+	        (unsigned long long)front.nonce, address_text(module, &telling->proposal->timelock),
+	        front.entry.operation == DELAY_CALL ? "call" : "delegatecall",
+	        address_text(to, &front.entry.to), (unsigned long long)telling->delay->added.nonce,
+	        remedy(telling, &front));
+}
+
+static void tell_expired(struct telling *telling)
+{
+	const struct observed_delay *delay = telling->delay;
+
+	lane_alarm(
+	        telling->lane, ALARM_DELAY_EXPIRED, telling->subject,
+	        "its entry %llu expired in the Delay module at %s and cannot be executed: anybody "
+	        "may send skipExpired(), drafts/%s.cast, after which it can be asked for again",
+	        (unsigned long long)delay->added.nonce,
+	        time_text(telling->arena, delay_last_at(&delay->queue, delay->created_at)),
+	        write_skip(telling, delay->added.nonce));
+}
+
+void delay_tell(struct lane *lane, struct arena *arena, const struct observed *observed)
+{
+	const struct observation *seen = &observed->seen;
+	struct telling telling = {.lane = lane,
+	                          .arena = arena,
+	                          .proposal = observed->proposal,
+	                          .delay = observed->delay,
+	                          .now = seen->chain_now};
+	bool waits = seen->operation == OPERATION_PENDING;
+
+	if (observed->delay == NULL || seen->operation == OPERATION_UNKNOWN)
+		return;
+	proposal_subject(telling.subject, observed->proposal->id);
+	if (waits && seen->turn == TURN_OTHERS && seen->chain_now >= seen->ready_at)
+		tell_blocked(&telling);
+	else
+		lane_alarm_clear(lane, ALARM_DELAY_BLOCKED, telling.subject);
+	if (waits && seen->turn == TURN_OVER)
+		tell_expired(&telling);
+	else
+		lane_alarm_clear(lane, ALARM_DELAY_EXPIRED, telling.subject);
+}
