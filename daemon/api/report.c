@@ -1,5 +1,6 @@
 #include "daemon/api/report.h"
 
+#include "daemon/govern/call_log.h"
 #include "daemon/govern/drift.h"
 
 #include <stdio.h>
@@ -102,7 +103,8 @@ struct jval *report_measurement(struct store *store, struct arena *arena,
 
 /* --- proposals ----------------------------------------------------------------------------- */
 
-static struct jval *report_call(const struct call *call)
+static struct jval *report_call(struct store *store, struct arena *arena,
+                                const struct proposal *proposal, const struct call *call)
 {
 	struct jval *view = jval_object();
 
@@ -111,6 +113,10 @@ static struct jval *report_call(const struct call *call)
 	jval_add_string(view, "action", action_name(call->action));
 	jval_add_string(view, "kind", kind_name(call->kind));
 	jval_add_hash32(view, "value", &call->value);
+	/* Where people make the calls one by one, this is how far they are. */
+	struct seen_log log;
+	bool made = call_log_find(store, arena, proposal, call, &log);
+	add_hash_if(view, "tx", made, made ? &log.tx_hash : NULL);
 	return view;
 }
 
@@ -184,7 +190,7 @@ struct jval *report_proposal(struct store *store, struct arena *arena,
 	struct history_list history;
 
 	for (size_t i = 0; i < proposal->call_count; i++)
-		jval_push(calls, report_call(&proposal->calls[i]));
+		jval_push(calls, report_call(store, arena, proposal, &proposal->calls[i]));
 	store_safe_tx_list(store, arena, proposal->id, &safe_txs);
 	for (size_t i = 0; i < safe_txs.count; i++)
 		jval_push(txs, report_safe_tx(&safe_txs.items[i]));
@@ -199,6 +205,7 @@ struct jval *report_proposal(struct store *store, struct arena *arena,
 	jval_add(view, "flags", report_flags(proposal->flags));
 	jval_add(view, "calls", calls);
 	add_address(view, "safe", &proposal->safe);
+	add_address(view, "sender", &proposal->sender);
 	jval_add(view, "safe_txs", txs);
 	add_open_safe_tx(view, report_open_safe_tx(&safe_txs));
 	add_hash_if(view, "operation_id", !hash32_is_zero(&proposal->operation_id),

@@ -1,6 +1,8 @@
 /* The one screen: what there is, and what waits for whom. */
 #include "daemon/api/report.h"
 
+#include "common/governance/path.h"
+
 #include <string.h>
 
 /* --- whom a proposal waits for -------------------------------------------------------------- */
@@ -19,9 +21,29 @@ static char *waiting_in_queue(struct arena *arena, const struct safe_tx_row *ope
 	                    (unsigned long long)open->nonce);
 }
 
+/* Where no Safe is before it, an account sends it. */
+static char *waiting_for_sender(struct arena *arena, const struct config_target *target,
+                                const struct proposal *proposal)
+{
+	char sender[ADDRESS_TEXT_SIZE];
+	bool by_owner = path_first_sender(proposal->model) == PATH_OWNER;
+
+	if (!by_owner && target != NULL && target->scheduler.file != NULL)
+		return arena_strdup(arena, "the scheduler key's transaction");
+	address_text(sender, &proposal->sender);
+	return arena_printf(arena, "%s%s%s to %s: registrarctl export p%lld",
+	                    path_account_name(path_first_sender(proposal->model)),
+	                    address_is_zero(&proposal->sender) ? "" : " ",
+	                    address_is_zero(&proposal->sender) ? "" : sender,
+	                    by_owner ? "send its calls" : "schedule it",
+	                    (long long)proposal->id.n);
+}
+
 static char *waiting_for_draft(struct arena *arena, const struct config_target *target,
                                const struct proposal *proposal)
 {
+	if (!lifecycle_has_safe(proposal->model))
+		return waiting_for_sender(arena, target, proposal);
 	if (target != NULL && target->service.kind != SERVICE_NONE &&
 	    target->proposer.file != NULL)
 		return arena_strdup(arena, "the Safe service to take it");

@@ -443,8 +443,10 @@ static void render_calls(struct buf *out, const struct jval *calls)
 
 	for (size_t i = 0; i < jval_count(calls); i++) {
 		const struct jval *call = jval_at(calls, i);
+		const char *tx = jval_get_string(call, "tx");
 		table_add(&table, text_of(call, "action"), text_of(call, "kind"),
-		          text_of(call, "value"), "on", text_of(call, "to"));
+		          text_of(call, "value"), "on", text_of(call, "to"),
+		          tx != NULL ? "made in" : "", tx != NULL ? tx : "");
 	}
 	buf_append_text(out, "  calls\n");
 	table_write(out, &table, 4);
@@ -500,6 +502,8 @@ void render_proposal(struct buf *out, const struct jval *one)
 	append_flags(out, jval_get(one, "flags"));
 	buf_printf(out, "  by %s\n", text_of(one, "origin"));
 	field(out, "Safe", jval_get_string(one, "safe"));
+	if (jval_get_string(one, "safe") == NULL)
+		field(out, "sent by", jval_get_string(one, "sender"));
 	if (nonce != NULL) {
 		field(out, "nonce", nonce);
 		field(out, "signed", signed_by(signatures, one));

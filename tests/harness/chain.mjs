@@ -35,6 +35,8 @@ export const people = {
   outsider: account(7),
   stranger: account(8),
   spare: account(9),
+  // Beside the unlocked ones: it exists in nobody's hands but a daemon's. Tests give it money.
+  scheduler: Object.assign(privateKeyToAccount(`0x${'5c'.repeat(32)}`), { key: `0x${'5c'.repeat(32)}` }),
 }
 
 export const MULTICALL3 = '0xcA11bde05977b3631167028862bE2a173976CA11'
@@ -134,7 +136,7 @@ export class Chain {
 
   /// A transaction from one of the unlocked accounts; mined at once. Throws when it reverts unless mayRevert.
   async send({ from = people.deployer.address, to, data, value, gas, mayRevert = false }) {
-    const tx = { from, to, data, value: value === undefined ? undefined : hex(value), gas: hex(gas ?? 5_000_000) }
+    const tx = { from, to, data, value: value === undefined ? undefined : hex(value), gas: hex(Math.min(gas ?? 5_000_000, this.blockGas ?? Infinity)) }
     const hash = await this.rpc('eth_sendTransaction', tx)
     const receipt = await this.client.waitForTransactionReceipt({ hash })
     if (receipt.status !== 'success' && !mayRevert) {
@@ -193,6 +195,13 @@ export class Chain {
 
   async setMulticall(on) {
     await this.rpc('anvil_setCode', MULTICALL3, on ? this.contracts.Multicall3.deployedBytecode : '0x')
+  }
+
+  /// The gas limit of every block from here on; contracts are better deployed before.
+  async setBlockGas(limit) {
+    await this.rpc('evm_setBlockGasLimit', hex(limit))
+    await this.mine(1)
+    this.blockGas = limit
   }
 
   async snapshot() { return this.rpc('evm_snapshot') }

@@ -1,5 +1,5 @@
-// Puts the real contracts on the local chain: Safe 1.3.0 and 1.4.1 from their npm packages at their canonical
-// addresses, OpenZeppelin's TimelockController from its package, the KMS and app contracts from tests/contracts.
+// Puts the real contracts on the local chain: Safe 1.3.0, 1.4.1 and 1.5.0 from their npm packages at the addresses they
+// have everywhere, OpenZeppelin's TimelockController 4.9 and 5.x from theirs, the KMS and app contracts from tests/contracts.
 import { createRequire } from 'node:module'
 import { concatHex, encodeAbiParameters, encodeFunctionData, getAddress, getCreate2Address, parseAbi, parseAbiParameters, zeroAddress, zeroHash } from 'viem'
 import { people } from './chain.mjs'
@@ -11,6 +11,19 @@ const SAFE_FACTORY = '0x914d7Fec6aaC8cd542e72Bca78B30650d45643d7' // same code, 
 
 const old = (path) => `@gnosis.pm/safe-contracts/build/artifacts/contracts/${path}.json`
 const recent = (path) => `@safe-global/safe-contracts/build/artifacts/contracts/${path}.json`
+const newest = (path) => `@safe-global/safe-smart-account/build/artifacts/contracts/${path}.json`
+
+const recentParts = (at) => ({
+  safeSingleton: at('Safe.sol/Safe'),
+  safeSingletonL2: at('SafeL2.sol/SafeL2'),
+  safeProxyFactory: at('proxies/SafeProxyFactory.sol/SafeProxyFactory'),
+  multiSend: at('libraries/MultiSend.sol/MultiSend'),
+  multiSendCallOnly: at('libraries/MultiSendCallOnly.sol/MultiSendCallOnly'),
+  fallbackHandler: at('handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler'),
+  signMessageLib: at('libraries/SignMessageLib.sol/SignMessageLib'),
+  createCall: at('libraries/CreateCall.sol/CreateCall'),
+  simulateTxAccessor: at('accessors/SimulateTxAccessor.sol/SimulateTxAccessor'),
+})
 
 // name -> [factory, artifact]; names as protocol-kit's contractNetworks calls them, less "Address".
 const releases = {
@@ -31,32 +44,37 @@ const releases = {
       safeSingletonL2: '0x3E5c63644E683549055b9Be8653de26E0B4CD36E',
       multiSendCallOnly: '0x40A2aCCbd92BCA938b02010E17A5b8929b49130D',
     },
+    // The second set, for chains that refuse the transaction which deploys the first factory.
+    eip155: {
+      safeSingletonL2: '0xfb1bffC9d739B8D520DaF37dF666da4C687191EA',
+      multiSendCallOnly: '0xA1dabEF33b3B82c7814B6D82A79e50F4AC44102B',
+    },
   },
   '1.4.1': {
     factory: SAFE_FACTORY,
-    parts: {
-      safeSingleton: recent('Safe.sol/Safe'),
-      safeSingletonL2: recent('SafeL2.sol/SafeL2'),
-      safeProxyFactory: recent('proxies/SafeProxyFactory.sol/SafeProxyFactory'),
-      multiSend: recent('libraries/MultiSend.sol/MultiSend'),
-      multiSendCallOnly: recent('libraries/MultiSendCallOnly.sol/MultiSendCallOnly'),
-      fallbackHandler: recent('handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler'),
-      signMessageLib: recent('libraries/SignMessageLib.sol/SignMessageLib'),
-      createCall: recent('libraries/CreateCall.sol/CreateCall'),
-      simulateTxAccessor: recent('accessors/SimulateTxAccessor.sol/SimulateTxAccessor'),
-    },
+    parts: recentParts(recent),
     canonical: {
       safeSingletonL2: '0x29fcB43b46531BcA003ddC8FCB67FFE91900C762',
       multiSendCallOnly: '0x9641d764fc13c8B624c04430C7356C1C7C8102e2',
+    },
+  },
+  '1.5.0': {
+    factory: SAFE_FACTORY,
+    parts: recentParts(newest),
+    canonical: {
+      safeSingletonL2: '0xEdd160fEBBD92E350D4D398fb636302fccd67C7e',
+      multiSendCallOnly: '0xA83c336B20401Af773B6219BA5027174338D1836',
     },
   },
 }
 
 export const safeVersions = Object.keys(releases)
 
-/// Deploys one release of Safe. Returns its addresses and what protocol-kit wants to be told about them.
-export async function deploySafeRelease(chain, version) {
-  const { factory, parts, canonical } = releases[version]
+/// Deploys one release of Safe; deployment: canonical, or for 1.3.0 eip155. Returns its addresses and what protocol-kit
+/// wants to be told about them.
+export async function deploySafeRelease(chain, version, deployment = 'canonical') {
+  const { parts, [deployment]: known } = releases[version]
+  const factory = deployment === 'eip155' ? SAFE_FACTORY : releases[version].factory
   if (!(await chain.hasCode(factory)))
     await chain.rpc('anvil_setCode', factory, await chain.rpc('eth_getCode', ARACHNID_FACTORY, 'latest'))
   const addresses = {}
@@ -66,7 +84,7 @@ export async function deploySafeRelease(chain, version) {
     if (!(await chain.hasCode(addresses[name])))
       await chain.send({ to: factory, data: concatHex([zeroHash, bytecode]), gas: 10_000_000 })
   }
-  for (const [name, address] of Object.entries(canonical))
+  for (const [name, address] of Object.entries(known))
     if (addresses[name] !== address) throw new Error(`${version} ${name} landed on ${addresses[name]}, not ${address}`)
   return { version, ...addresses }
 }
@@ -98,9 +116,9 @@ export async function createSafe(chain, release, { owners = people.owners.map((o
   return address
 }
 
-/// TimelockController 5.x. open: the executor role is given to everybody (address 0).
-export async function deployTimelock(chain, { minDelay = 172_800, proposers, executors = [], open = false }) {
-  const { bytecode } = require('@openzeppelin/contracts/build/contracts/TimelockController.json')
+/// TimelockController, version 5 or 4.9. open: the executor role is given to everybody (address 0).
+export async function deployTimelock(chain, { version = '5', minDelay = 172_800, proposers, executors = [], open = false }) {
+  const { bytecode } = require(`${{ 5: '@openzeppelin/contracts', 4.9: '@openzeppelin/contracts-v4' }[version]}/build/contracts/TimelockController.json`)
   const args = encodeAbiParameters(parseAbiParameters('uint256, address[], address[], address'), [
     BigInt(minDelay), proposers, open ? [zeroAddress] : executors, zeroAddress])
   return chain.deploy(concatHex([bytecode, args]))

@@ -92,10 +92,12 @@ export class Safe {
 
 /// A TimelockController and the Safe that proposes to it.
 export class Timelock {
-  constructor(chain, address, safe) {
+  /// proposer: the account that schedules by hand, where it is not the Safe.
+  constructor(chain, address, safe, proposer) {
     this.chain = chain
     this.address = address
     this.safe = safe
+    this.proposer = proposer
   }
 
   async minDelay() { return Number(await this.chain.read(this.address, 'function getMinDelay() view returns (uint256)')) }
@@ -109,7 +111,9 @@ export class Timelock {
     const zero = `0x${'00'.repeat(32)}`
     const batch = [calls.map((c) => c.to), calls.map(() => 0n), calls.map((c) => c.data), zero, salt]
     const data = this.encode('scheduleBatch', [...batch, BigInt(delay ?? (await this.minDelay()))])
-    const { receipt } = await this.safe.byHand({ to: this.address, data })
+    const receipt = this.proposer
+      ? await this.chain.send({ from: this.proposer, to: this.address, data })
+      : (await this.safe.byHand({ to: this.address, data })).receipt
     const id = await this.chain.call({ to: this.address, data: this.encode('hashOperationBatch', batch) })
     return { id, batch, receipt }
   }

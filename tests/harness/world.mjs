@@ -14,28 +14,36 @@ import { makeTempDir, seeded, until } from './util.mjs'
 
 /// options:
 ///   generation   1 | 2 of the KMS and app contracts;  app: false leaves the app out;  kmsContract: another KMS
-///   safeVersion  '1.3.0' | '1.4.1';  l2: false uses the singleton without SafeMultiSigTransaction events
+///   model        who owns the registry, and what daemon configurations say: safe+timelock | safe | timelock | direct
+///   safeVersion  '1.3.0' | '1.4.1' | '1.5.0';  safeDeployment: 'eip155' is the second set of 1.3.0
+///   l2           false uses the singleton without SafeMultiSigTransaction events
+///   timelockVersion  '5' | '4.9';  proposers: holders of that role, instead of the Safe
 ///   minDelay     seconds;  open: the executor role is everybody's;  executors: more holders of that role
+///   blockGas     the gas limit of each block
 ///   service      false: no Safe service at all;  queue: true puts the Safe Queue Service's front before it
 ///   multicall    false: the chain has no Multicall3;  chainId, slots: see startChain
 ///   owned        false: the registry stays with its deployer (a simulation must revert)
 ///   age          seconds the chain's clock starts in the past;  tag: part of the temporary folder's name
 export async function makeWorld(options = {}) {
   const {
-    generation = 2, app = true, kmsContract, safeVersion = '1.4.1', l2 = true, minDelay = 3600, open = false, executors = [],
+    model = 'safe+timelock', generation = 2, app = true, kmsContract, safeVersion = '1.4.1', safeDeployment = 'canonical', l2 = true,
+    timelockVersion = '5', proposers, minDelay = 3600, open = false, executors = [], blockGas,
     service: withService = true, queue = false, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, age = 0, tag, seed = Math.floor(Math.random() * 2 ** 31),
   } = options
   const world = new World(tag)
   try {
     world.random = seeded(seed)
+    world.model = model
     world.chain = await startChain({ chainId, slots, multicall, args: age ? ['--timestamp', String(Math.floor(Date.now() / 1000) - age)] : [] })
     const { chain } = world
-    world.release = await deploySafeRelease(chain, safeVersion)
+    world.release = await deploySafeRelease(chain, safeVersion, safeDeployment)
     world.safe = new Safe(chain, await createSafe(chain, world.release, { l2, threshold }), safeVersion)
     world.timelock = new Timelock(chain, await deployTimelock(chain, {
-      minDelay, proposers: [world.safe.address], executors: [world.safe.address, ...executors], open,
-    }), world.safe)
+      version: timelockVersion, minDelay, proposers: proposers ?? [world.safe.address], executors: [world.safe.address, ...executors], open,
+    }), world.safe, proposers?.[0])
     world.registry = await world.addRegistry({ generation, app, kmsContract, owned })
+    // Only now: the contracts themselves are larger than such a block.
+    if (blockGas) await chain.setBlockGas(blockGas)
     world.rpc = await startRpcProxy(chain)
     if (withService) {
       world.service = await startSafeService(chain, { apiKey, releases: [world.release] })
@@ -50,7 +58,7 @@ export async function makeWorld(options = {}) {
   }
 }
 
-let acceptances = 0
+let acceptanceCount = 0
 
 export class World {
   constructor(tag) {
@@ -59,14 +67,16 @@ export class World {
     this.builds = 0
   }
 
-  /// A registry, handed over to the timelock as its generation asks: the second accepts through the timelock.
+  /// A registry, handed over as its generation asks: the second's new owner accepts. Model direct keeps its deployer.
   async addRegistry({ generation, app = true, kmsContract, owned = true }) {
     const registry = await deployRegistry(this.chain, { generation, app, kmsContract })
-    if (!owned) return registry
-    await transferOwnership(this.chain, registry, this.timelock.address)
+    if (!owned || this.model === 'direct') return registry
+    const bySafe = this.model === 'safe'
+    await transferOwnership(this.chain, registry, bySafe ? this.safe.address : this.timelock.address)
     if (generation === 2) {
-      const salt = `0x${(0xacce00 + ++acceptances).toString(16).padStart(64, '0')}`
-      await this.timelock.runByHand([registry.kms, registry.app].filter(Boolean).map((to) => ({ to, data: '0x79ba5097' })), { salt })
+      const acceptances = [registry.kms, registry.app].filter(Boolean).map((to) => ({ to, data: '0x79ba5097' }))
+      if (bySafe) for (const call of acceptances) await this.safe.byHand(call)
+      else await this.timelock.runByHand(acceptances, { salt: `0x${(0xacce00 + ++acceptanceCount).toString(16).padStart(64, '0')}` })
     }
     return registry
   }
@@ -74,20 +84,21 @@ export class World {
   folder(...parts) { return join(this.tmp.path, 'releases', ...parts) }
 
   /// One target's section of the configuration.
-  target({ registry = this.registry, proposer = people.proposer, executor, service = this.queue ?? this.service, ...more } = {}) {
+  target({ registry = this.registry, proposer = people.proposer, executor, scheduler, service = this.queue ?? this.service, ...more } = {}) {
     return {
       chain: 'lab',
       kms: registry.kms,
       app: registry.app,
-      model: 'safe+timelock',
-      safe: this.safe.address,
-      timelock: { address: this.timelock.address },
+      model: this.model,
+      ...(['safe+timelock', 'safe'].includes(this.model) && { safe: this.safe.address }),
+      ...(['safe+timelock', 'timelock'].includes(this.model) && { timelock: { address: this.timelock.address } }),
       batch: { quiet: '100ms' },
       service: service
         ? { kind: service === this.queue ? 'queue' : 'tx-service', url: service.url, poll: '300ms', api_key_file: service.apiKey ? writeSecret(join(this.tmp.path, 'api-key'), service.apiKey) : undefined }
         : { kind: 'none' },
       proposer_key_file: proposer && service ? writeSecret(join(this.tmp.path, `proposer-${proposer.address}`), proposer.key) : undefined,
       executor_key_file: executor ? writeSecret(join(this.tmp.path, `executor-${executor.address}`), executor.key) : undefined,
+      scheduler_key_file: scheduler ? writeSecret(join(this.tmp.path, `scheduler-${scheduler.address}`), scheduler.key) : undefined,
       ...more,
     }
   }
@@ -105,7 +116,7 @@ export class World {
       watch: Object.keys(sections).map((t) => ({ path: this.folder(t), target: t, recursive: true, settle: '50ms', build_settle: '200ms', ...watch })),
       ...settings,
     }
-    const secrets = [people.proposer.key, people.executor.key, this.service?.apiKey && Buffer.from(this.service.apiKey).toString('hex')].filter(Boolean)
+    const secrets = [people.proposer.key, people.executor.key, people.scheduler.key, this.service?.apiKey && Buffer.from(this.service.apiKey).toString('hex')].filter(Boolean)
     const daemon = new Daemon(join(this.tmp.path, name), config, { secrets })
     this.daemons.push(daemon)
     return daemon

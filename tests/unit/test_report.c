@@ -110,14 +110,14 @@ static void a_proposal_has_every_field(void **state)
 	struct proposal_id p = store_fixture_propose(f, ACTION_ADD, 7, id);
 	struct jval *report = proposal_report(f, p);
 
-	assert_keys(report, "id target origin state flags calls safe safe_txs safe_tx_hash "
+	assert_keys(report, "id target origin state flags calls safe sender safe_txs safe_tx_hash "
 	                    "safe_nonce confirmations "
 	                    "threshold operation_id ready_at history");
 	assert_member(report, "state", "\"drafted\"");
 	assert_member(report, "flags", "[]");
 	assert_member(report, "safe_nonce", "null");
 	assert_member(report, "ready_at", "null");
-	assert_keys(jval_at(jval_get(report, "calls"), 0), "to data action kind value");
+	assert_keys(jval_at(jval_get(report, "calls"), 0), "to data action kind value tx");
 	const struct jval *first = jval_at(jval_get(report, "history"), 0);
 	assert_keys(first, "at from to reason tx");
 	assert_member(first, "from", "null");
@@ -256,11 +256,28 @@ static void a_proposal_says_whom_it_waits_for(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct proposal p = {.id = {4}, .state = cases[i].state, .ready_at = 1767225600};
+		struct proposal p = {.id = {4},
+		                     .model = MODEL_SAFE_TIMELOCK,
+		                     .state = cases[i].state,
+		                     .ready_at = 1767225600};
 		struct safe_tx_list list = {cases[i].row, cases[i].row != NULL ? 1 : 0};
 		assert_string_equal(report_waiting_for(&f->arena, cases[i].target, &p, &list),
 		                    cases[i].expected);
 	}
+
+	/* Where no Safe sends it, an account does. */
+	struct config_target scheduling = manual;
+	scheduling.scheduler.file = (char[]){"/k"};
+	struct safe_tx_list none = {0};
+	struct proposal eoa = {.id = {4}, .model = MODEL_TIMELOCK, .state = STATE_DRAFTED};
+	assert_string_equal(report_waiting_for(&f->arena, &manual, &eoa, &none),
+	                    "the timelock's proposer to schedule it: registrarctl export p4");
+	assert_string_equal(report_waiting_for(&f->arena, &scheduling, &eoa, &none),
+	                    "the scheduler key's transaction");
+	eoa.model = MODEL_DIRECT;
+	eoa.sender = store_fixture_address(3);
+	assert_non_null(strstr(report_waiting_for(&f->arena, &scheduling, &eoa, &none),
+	                       " to send its calls: registrarctl export p4"));
 }
 
 static void the_screen_counts_and_lists(void **state)
