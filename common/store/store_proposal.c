@@ -585,6 +585,16 @@ void store_proposal_set_delay(struct store *store, struct proposal_id id, uint64
 	                (unsigned long long)delay);
 }
 
+void store_proposal_set_sender(struct store *store, struct proposal_id id,
+                               const struct address *sender)
+{
+	struct query *query = db_query(store->db, "UPDATE proposal SET sender = ? WHERE id = ?");
+
+	db_bind_blob(query, sender->b, sizeof(sender->b));
+	db_bind_int(query, id.n);
+	db_run(query);
+}
+
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at)
 {
 	struct query *query = db_query(store->db, "UPDATE proposal SET ready_at = ? WHERE id = ?");

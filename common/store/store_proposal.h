@@ -128,6 +128,9 @@ void store_proposal_withdraw(struct store *store, struct proposal_id id, bool re
 void store_proposal_set_urgent(struct store *store, struct proposal_id id);
 /* The timelock asks for more than at drafting. */
 void store_proposal_set_delay(struct store *store, struct proposal_id id, uint64_t delay);
+/* Who sends it became known after it was drafted. */
+void store_proposal_set_sender(struct store *store, struct proposal_id id,
+                               const struct address *sender);
 void store_proposal_set_ready_at(struct store *store, struct proposal_id id, uint64_t ready_at);
 
 struct history_row {

@@ -168,7 +168,8 @@ bool chain_exam_pays(const struct chain_exam *chain)
 	const struct doctor *doctor = chain->exam.doctor;
 
 	for (size_t i = 0; i < doctor->target_count; i++)
-		if (doctor->targets[i].chain == chain && doctor->targets[i].has_executor)
+		if (doctor->targets[i].chain == chain &&
+		    (doctor->targets[i].has_executor || doctor->targets[i].has_scheduler))
 			return true;
 	return false;
 }
@@ -204,6 +205,8 @@ static void open_targets(struct doctor *doctor)
 		                                      &target->proposer);
 		target->has_executor = signer_address(signer, target->target->name, SIGNER_EXECUTOR,
 		                                      &target->executor);
+		target->has_scheduler = signer_address(signer, target->target->name,
+		                                       SIGNER_SCHEDULER, &target->scheduler);
 	}
 }
 

@@ -3,6 +3,7 @@
 #ifndef GOVERN_DOCTOR_H
 #define GOVERN_DOCTOR_H
 
+#include "common/governance/multisend.h"
 #include "daemon/govern/lane.h"
 #include "daemon/govern/service.h"
 
@@ -54,12 +55,15 @@ struct target_exam {
 	const struct chain_exam *chain; /* ended before this starts */
 	const struct govern_parts *parts;
 	struct service *service;
-	size_t next_code; /* which contract's code is asked for */
+	size_t next_code;  /* which contract's code is asked for */
+	size_t next_payer; /* which key's money is */
 	struct safe_view safe;
 	bool have_safe;
 	uint64_t delay; /* of the timelock, seconds */
-	bool has_proposer, has_executor;
-	struct address proposer, executor;
+	bool has_proposer, has_executor, has_scheduler;
+	struct address proposer, executor, scheduler;
+	bool have_version;
+	enum safe_version version; /* of the Safe */
 	struct target_slots *slots;
 };
 void target_exam_start(struct target_exam *target);
@@ -70,6 +74,12 @@ void target_exam_free(struct target_exam *target); /* what is not in the exam it
 
 void contracts_ask(struct target_exam *target, struct reads *reads);
 void contracts_judge(struct target_exam *target, const struct chain_read_result *results);
+
+/* --- doctor_multisend.c: the contract that makes several calls of a Safe -------------------------
+ */
+
+/* For model safe; then goes on with done. */
+void multisend_exam(struct target_exam *target, void (*done)(struct target_exam *target));
 
 /* --- doctor_keys.c: the keys and the Safe's service; the last questions of a target ------------
  */

@@ -4,6 +4,7 @@
 #include "common/governance/cast.h"
 #include "common/governance/multisend.h"
 #include "common/governance/timelock.h"
+#include "daemon/govern/proposers.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -28,6 +29,9 @@ struct target_slots {
 	size_t min_delay;
 	size_t safe_proposes, safe_executes, anybody_executes;
 	size_t key_proposes, key_cancels, key_executes; /* the executor key */
+	struct scheduler_slots {
+		size_t proposes, executes, administers, administers_v4;
+	} scheduler;
 };
 
 /* --- asking -----------------------------------------------------------------------------------
@@ -73,6 +77,19 @@ static void ask_timelock(struct target_exam *target, struct reads *reads)
 	}
 }
 
+static void ask_scheduler(struct target_exam *target, struct reads *reads)
+{
+	const struct address *timelock = &target->target->timelock, *key = &target->scheduler;
+
+	target->slots->scheduler = (struct scheduler_slots){
+	        .proposes = reads_add_has_role(reads, timelock, &timelock_role_proposer, key),
+	        .executes = reads_add_has_role(reads, timelock, &timelock_role_executor, key),
+	        .administers =
+	                reads_add_has_role(reads, timelock, &timelock_role_default_admin, key),
+	        .administers_v4 = reads_add_has_role(reads, timelock, &timelock_role_admin_v4, key),
+	};
+}
+
 void contracts_ask(struct target_exam *target, struct reads *reads)
 {
 	const struct config_target *config = target->target;
@@ -99,6 +116,8 @@ void contracts_ask(struct target_exam *target, struct reads *reads)
 	}
 	if (config->has_timelock)
 		ask_timelock(target, reads);
+	if (target->has_scheduler)
+		ask_scheduler(target, reads);
 }
 
 /* --- getters ----------------------------------------------------------------------------------
@@ -202,7 +221,7 @@ static void judge_wrong_owner(struct target_exam *target, const struct ownership
 	address_text(owner, &is->owner);
 	address_text(wanted, &is->wanted);
 	if (address_equal(&is->pending, &is->wanted)) {
-		row.fix = target->target->has_timelock
+		row.fix = lifecycle_has_timelock(target->target->model)
 		                  ? acceptance(target, &is->registry->address)
 		                  : "Let the Safe call acceptOwnership() (0x79ba5097) on it.";
 		exam_row(exam, row, "%s; the %s %s is the pending owner and has not accepted",
@@ -242,6 +261,22 @@ static void judge_right_owner(struct target_exam *target, const struct ownership
 		        address_text(pending, &is->pending));
 }
 
+/* Model direct: whoever it is sends the calls. */
+static void judge_any_owner(struct target_exam *target, struct ownership *is)
+{
+	struct exam *exam = &target->exam;
+
+	is->wanted = is->owner;
+	is->wanted_name = "account";
+	if (!address_is_zero(&is->owner))
+		judge_right_owner(target, is);
+	else
+		exam_row(exam,
+		         (struct row){is->registry->owner_name, FINDING_FAILURE,
+		                      "Set the address of the proxy, not of its implementation."},
+		         "nobody owns it");
+}
+
 static void judge_owner(struct target_exam *target, const struct registry_slot *registry,
                         const struct chain_read_result *results)
 {
@@ -266,6 +301,8 @@ static void judge_owner(struct target_exam *target, const struct registry_slot *
 		                                  "Set `%s` of the target to the registry's proxy.",
 		                                  registry->name)},
 		        "it does not answer owner()");
+	else if (config->model == MODEL_DIRECT)
+		judge_any_owner(target, &is);
 	else if (address_equal(&is.owner, &is.wanted))
 		judge_right_owner(target, &is);
 	else
@@ -278,7 +315,6 @@ static void judge_owner(struct target_exam *target, const struct registry_slot *
 static void judge_version(struct target_exam *target, const struct chain_read_result *result)
 {
 	struct exam *exam = &target->exam;
-	enum safe_version version;
 	char *text;
 
 	if (!result->success || view_text(&exam->arena, &text, result->returned) != 0)
@@ -286,7 +322,7 @@ static void judge_version(struct target_exam *target, const struct chain_read_re
 		         (struct row){"Safe's version", FINDING_FAILURE,
 		                      "Set `safe` of the target to the Safe's address."},
 		         "it does not answer VERSION()");
-	else if (safe_version_parse(&version, text, NULL) != 0)
+	else if (safe_version_parse(&target->version, text, NULL) != 0)
 		exam_row(exam,
 		         (struct row){"Safe's version", FINDING_FAILURE,
 		                      "Move to a Safe 1.3.0, 1.4.1 or 1.5.0: what others hash and "
@@ -295,6 +331,7 @@ static void judge_version(struct target_exam *target, const struct chain_read_re
 		         "%s", text);
 	else
 		exam_row(exam, (struct row){"Safe's version", FINDING_OK, ""}, "%s", text);
+	target->have_version = target->version != 0;
 }
 
 static void judge_owners(struct target_exam *target)
@@ -421,7 +458,7 @@ static void judge_executor_role(struct target_exam *target, struct executors who
 		else
 			row.fix = "Let an admin of the timelock grant EXECUTOR_ROLE to the "
 			          "executor key, "
-			          "or set `execute: safe`.";
+			          "or set `execute` to another way.";
 		break;
 	case EXECUTE_MANUAL:
 		row.result = FINDING_OK;
@@ -459,6 +496,63 @@ static void judge_executor_key(struct target_exam *target, enum check_answer pro
 	}
 }
 
+/* It can schedule anything without anybody's signature: it must not be stronger still. */
+static void judge_scheduler_key(struct target_exam *target, const struct chain_read_result *results)
+{
+	const struct scheduler_slots *slots = &target->slots->scheduler;
+	struct exam *exam = &target->exam;
+	struct row row = {"scheduler key", FINDING_FAILURE, ""};
+	enum check_answer proposes = role(slots->proposes, results);
+	enum check_answer executes = role(slots->executes, results);
+	bool administers = role(slots->administers, results) == CHECK_YES ||
+	                   role(slots->administers_v4, results) == CHECK_YES;
+	char key[ADDRESS_TEXT_SIZE];
+
+	address_text(key, &target->scheduler);
+	if (proposes == CHECK_UNKNOWN || executes == CHECK_UNKNOWN) {
+		row.result = FINDING_UNKNOWN;
+		row.fix = "Set `timelock` of the target to the TimelockController's address.";
+		exam_row(exam, row, "the timelock does not answer hasRole for %s", key);
+	} else if (executes == CHECK_YES || administers) {
+		row.fix = "Revoke the role, or use another key: a scheduler key that could also "
+		          "execute or administer is refused.";
+		exam_row(exam, row, "%s %s", key,
+		         executes == CHECK_YES ? "has the timelock's EXECUTOR_ROLE"
+		                               : "administers the timelock's roles");
+	} else if (proposes == CHECK_NO) {
+		row.fix = arena_printf(
+		        &exam->arena,
+		        "Let an admin of the timelock grant PROPOSER_ROLE to %s, or take "
+		        "`scheduler_key_file` away.",
+		        key);
+		exam_row(exam, row, "%s does not have PROPOSER_ROLE", key);
+	} else {
+		row.result = FINDING_WARNING;
+		row.fix = "Without `scheduler_key_file` people schedule from the drafted files.";
+		exam_row(exam, row,
+		         "%s: whoever has it can schedule anything; only the delay and the "
+		         "cancellers are left",
+		         key);
+	}
+}
+
+/* Where no Safe schedules: whom the timelock's history names. */
+static void judge_eoa_proposer(struct target_exam *target)
+{
+	struct exam *exam = &target->exam;
+	struct address proposer = proposer_of(exam->lane, target->target);
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (address_is_zero(&proposer))
+		exam_row(exam,
+		         (struct row){"timelock's proposer", FINDING_UNKNOWN,
+		                      "Ask again when the timelock's history is read."},
+		         "nobody is known to have PROPOSER_ROLE");
+	else
+		exam_row(exam, (struct row){"timelock's proposer", FINDING_OK, ""}, "%s",
+		         address_text(text, &proposer));
+}
+
 static void judge_timelock(struct target_exam *target, const struct chain_read_result *results)
 {
 	const struct target_slots *slots = target->slots;
@@ -467,10 +561,14 @@ static void judge_timelock(struct target_exam *target, const struct chain_read_r
 	                        .safe = CHECK_NO,
 	                        .key = CHECK_NO};
 
-	if (config->has_safe) {
-		judge_proposer_role(target, role(slots->safe_proposes, results));
+	if (config->has_safe)
 		who.safe = role(slots->safe_executes, results);
-	}
+	if (config->model == MODEL_TIMELOCK)
+		judge_eoa_proposer(target);
+	else if (config->has_safe)
+		judge_proposer_role(target, role(slots->safe_proposes, results));
+	if (target->has_scheduler)
+		judge_scheduler_key(target, results);
 	if (target->has_executor)
 		who.key = role(slots->key_executes, results);
 	judge_executor_role(target, who);

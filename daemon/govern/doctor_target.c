@@ -6,47 +6,68 @@
 
 #include <string.h>
 
-/* --- the executor's money ---------------------------------------------------------------------
+/* --- the keys' money --------------------------------------------------------------------------
  */
+
+/* The keys that pay for transactions, in this order. */
+struct payer {
+	bool there;
+	const struct address *address;
+	const char *check, *fix;
+};
+enum { PAYERS = 2 };
+
+static struct payer payer_of(const struct target_exam *target, size_t index)
+{
+	const struct payer payers[PAYERS] = {
+	        {target->has_executor, &target->executor, "executor key's gas money",
+	         "Send the executor's address the chain's coin: it pays for the execution."},
+	        {target->has_scheduler, &target->scheduler, "scheduler key's gas money",
+	         "Send the scheduler's address the chain's coin: it pays for the schedule."},
+	};
+	return payers[index];
+}
+
+static void ask_balance(struct target_exam *target);
 
 static void balance_answered(const struct error *error, const struct jval *result, void *arg)
 {
 	struct target_exam *target = arg;
 	struct exam *exam = &target->exam;
+	struct payer payer = payer_of(target, target->next_payer++);
 	struct u256 wei;
 	char text[ADDRESS_TEXT_SIZE], amount[U256_TEXT_SIZE];
 
 	exam->op = NULL;
-	address_text(text, &target->executor);
+	address_text(text, payer.address);
 	if (error != NULL || jsonrpc_u256(&wei, result, NULL) != 0)
-		exam_row(exam,
-		         (struct row){"executor key's gas money", FINDING_UNKNOWN, "Ask again."},
-		         "%s", error != NULL ? error->text : "eth_getBalance gave no number");
+		exam_row(exam, (struct row){payer.check, FINDING_UNKNOWN, "Ask again."}, "%s",
+		         error != NULL ? error->text : "eth_getBalance gave no number");
 	else if (u256_is_zero(&wei))
-		exam_row(exam,
-		         (struct row){"executor key's gas money", FINDING_FAILURE,
-		                      "Send the executor's address the chain's coin: it pays for "
-		                      "the execution."},
+		exam_row(exam, (struct row){payer.check, FINDING_FAILURE, payer.fix},
 		         "%s holds nothing", text);
 	else
-		exam_row(exam, (struct row){"executor key's gas money", FINDING_OK, ""},
-		         "%s holds %s wei", text, u256_decimal(amount, &wei));
-	keys_start(target);
+		exam_row(exam, (struct row){payer.check, FINDING_OK, ""}, "%s holds %s wei", text,
+		         u256_decimal(amount, &wei));
+	ask_balance(target);
 }
 
 static void ask_balance(struct target_exam *target)
 {
 	struct exam *exam = &target->exam;
 
-	if (!target->has_executor) {
+	while (target->next_payer < PAYERS && !payer_of(target, target->next_payer).there)
+		target->next_payer++;
+	if (target->next_payer == PAYERS) {
 		keys_start(target);
 		return;
 	}
+	struct payer payer = payer_of(target, target->next_payer);
 	struct jval *params = jval_array();
-	jval_push(params, jsonrpc_new_address(&target->executor));
-	exam->asking = "executor key's gas money";
-	exam->op = chain_rpc_at(exam->lane->chain, &target->chain->head, "eth_getBalance", params,
-	                        balance_answered, target);
+	jval_push(params, jsonrpc_new_address(payer.address));
+	jval_push(params, jval_new_string("latest"));
+	exam->asking = payer.check;
+	exam->op = chain_rpc(exam->lane->chain, "eth_getBalance", params, balance_answered, target);
 }
 
 /* --- the Safe's guard -------------------------------------------------------------------------
@@ -113,7 +134,7 @@ static void contracts_answered(const struct error *error, const struct chain_rea
 		         "%s", error->text);
 	else
 		contracts_judge(target, results);
-	ask_guard(target);
+	multisend_exam(target, ask_guard);
 }
 
 static void ask_contracts(struct target_exam *target)

@@ -4,6 +4,7 @@
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/nonce_user.h"
 #include "daemon/govern/posting.h"
+#include "daemon/govern/proposers.h"
 #include "daemon/govern/send.h"
 
 #include <stdlib.h>
@@ -197,6 +198,21 @@ static void send_by_key(struct executor *executor, struct arena *arena,
 /* --- what is due --------------------------------------------------------------------------------
  */
 
+/* The history of the timelock may have been read only after the drafting. */
+static void find_sender(struct lane *lane, const struct proposal *proposal,
+                        const struct config_target *target)
+{
+	struct store *store = lane->parts->store;
+	struct address sender = proposer_of(lane, target);
+
+	if (address_is_zero(&sender) || address_equal(&sender, &proposal->sender))
+		return;
+	store_begin(store);
+	store_proposal_set_sender(store, proposal->id, &sender);
+	store_commit(store);
+	lane_changed(lane);
+}
+
 /* With the scheduler key, where there is one; else the files say who has to. */
 static void schedule(struct executor *executor, struct arena *arena,
                      const struct proposal *proposal, const struct config_target *target)
@@ -204,7 +220,10 @@ static void schedule(struct executor *executor, struct arena *arena,
 	struct path path = proposal_path(arena, proposal);
 	struct path_step *steps;
 
-	if (path_first_sender(path.model) != PATH_PROPOSER || target->scheduler.file == NULL ||
+	if (path_first_sender(path.model) != PATH_PROPOSER)
+		return;
+	find_sender(executor->lane, proposal, target);
+	if (target->scheduler.file == NULL ||
 	    !posting_allowed(executor->lane->parts->store, arena, proposal))
 		return;
 	path_first(&steps, arena, &path);
