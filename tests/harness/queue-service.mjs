@@ -73,7 +73,9 @@ export class QueueService {
       await this.#dispatch(req, url, raw)
       answer = new Answer(500, { detail: 'no answer' })
     } catch (e) {
-      answer = e instanceof Answer ? e : new Answer(500, { detail: String(e.stack) })
+      answer = e instanceof Answer ? e
+        : e.cause?.code === 'ECONNREFUSED' ? new Answer(503, { detail: 'Service Unavailable' })
+        : new Answer(500, { detail: String(e.stack) })
     }
     if (answer.status === 500) this.violations.push(`500 for ${req.method} ${req.url}: ${JSON.stringify(answer.body)}`)
     entry.status = answer.status
