@@ -27,16 +27,24 @@ struct tracker {
 	struct chain_op *op;
 	struct look *look;        /* under way, else NULL */
 	bool again;               /* asked to run while running */
+	struct backoff backoff;
+	struct loop_timer *retry; /* a chain that stands still brings no tick */
 	struct arena views_arena; /* owns views */
 	struct safe_view *views;
 	size_t view_count;
 };
+
+static void retry_due(void *arg)
+{
+	tracker_run(arg);
+}
 
 struct tracker *tracker_new(struct lane *lane)
 {
 	struct tracker *tracker = xcalloc(1, sizeof(*tracker));
 
 	tracker->lane = lane;
+	tracker->retry = loop_timer_new(lane->parts->loop, retry_due, tracker);
 	return tracker;
 }
 
@@ -55,6 +63,7 @@ void tracker_free(struct tracker *tracker)
 		return;
 	chain_cancel(tracker->op);
 	look_free(tracker);
+	loop_timer_free(tracker->retry);
 	arena_free(&tracker->views_arena);
 	free(tracker);
 }
@@ -249,6 +258,7 @@ static void concluded(struct tracker *tracker, bool moved)
 	bool first = !lane->tracked;
 
 	lane->tracked = true;
+	backoff_worked(&tracker->backoff);
 	finish(tracker);
 	if (moved || first)
 		lane_wake(lane);
@@ -298,10 +308,16 @@ static bool chain_failed(struct tracker *tracker, const struct error *error)
 	tracker->op = NULL;
 	if (error == NULL)
 		return false;
-	log_unusual(tracker->lane->config->name, "could not read the proposals' state: %s",
-	            error->text);
-	tracker->again = false; /* the next tick asks again */
-	tracker->lane->news |= tracker->look->deeper;
+	struct lane *lane = tracker->lane;
+	struct mono now = clock_mono();
+
+	if (tracker->backoff.failures == 0)
+		log_unusual(lane->config->name, "could not read the proposals' state: %s",
+		            error->text);
+	tracker->again = false;
+	lane->news |= tracker->look->deeper;
+	backoff_failed(&tracker->backoff, now, chain_retry_max_ms(lane->config));
+	loop_timer_set(tracker->retry, backoff_wait_ms(&tracker->backoff, now));
 	finish(tracker);
 	return true;
 }

@@ -34,6 +34,19 @@ describe('a chain endpoint on a bad day', { concurrency: 3 }, () => {
     await world.carryOn(daemon, p.id)
   }))
 
+  test('a look that got no answer is made again, though the chain stands still', inWorld({}, async (world, daemon) => {
+    await daemon.start()
+    const p = await daemon.untilProposal(world.drop().value)
+    const row = await daemon.untilQueued(p.id, 'schedule')
+    await daemon.untilState(p.id, 'multisig')
+    const head = await world.chain.blockNumber()
+    const fault = world.rpc.fault({ match: (m) => m === 'eth_call', times: 8, error: { code: -32001, message: 'Resource not found' } })
+    await world.owners.approve(row.safe_tx_hash)
+    await daemon.untilState(p.id, 'timelock')
+    assert.equal(fault.hits, 8)
+    assert.equal(await world.chain.blockNumber(), head + 1n, 'no other block came')
+  }))
+
   test('eth_getLogs with a small limit: ranges are halved, nothing is missed', inWorld({ generation: 1 }, async (world, daemon) => {
     const eif = world.drop()
     await world.chain.mine(400)
