@@ -1,5 +1,6 @@
 /* Calldata of the governance path: whatever a decoder accepts, its encoder writes bit by bit; and
  * what people are shown of it (cast lines, the Transaction Builder's file) can be made of it. */
+#include "common/governance/adopt.h"
 #include "common/governance/cast.h"
 #include "common/governance/multisend.h"
 #include "common/governance/registry.h"
@@ -100,6 +101,45 @@ static void check_registry(struct bytes calldata)
 		}
 }
 
+/* What is taken for ours is registry calls of value 0 alone, bit by bit. */
+static void check_ours(const struct adopted *found)
+{
+	uint8_t again[REGISTRY_CALL_SIZE];
+
+	PROPERTY(found->text != NULL);
+	PROPERTY((found->verdict == ADOPT_OURS) == (found->parts > 0));
+	PROPERTY(found->parts > 0 || found->call_count == 0);
+	for (size_t i = 0; i < found->call_count; i++) {
+		const struct adopt_call *call = &found->calls[i];
+		PROPERTY(u256_is_zero(&call->call.value));
+		registry_encode_call(again, call->kind, call->action, &call->value);
+		PROPERTY(bytes_equal(bytes_of(again, sizeof(again)), call->call.data));
+	}
+}
+
+static void check_adopted(struct arena *arena, struct bytes calldata)
+{
+	const struct adopt_registry registry = {.kms = {{1}}, .app = {{2}}, .has_app = true};
+	const struct address targets[] = {{{1}}, {{2}}, {{3}}, {{4}}, {{5}}};
+	size_t count;
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(targets); i++) {
+		struct adopt_way way = {.model = i % 2 != 0 ? MODEL_SAFE : MODEL_SAFE_TIMELOCK,
+		                        .safe = {{3}},
+		                        .timelock = {{4}},
+		                        .registries = &registry,
+		                        .registry_count = 1};
+		struct safe_tx tx = {.safe = {{3}}, .to = targets[i / 2], .data = calldata};
+		struct adopted found;
+		if (i / 2 == 4) {
+			tx.to = multisend_deployments(&count)[0].address;
+			tx.operation = 1;
+		}
+		adopt_safe_tx(&found, arena, &way, &tx);
+		check_ours(&found);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes calldata = bytes_of(data, size);
@@ -109,6 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_timelock(&arena, calldata);
 	check_safe(&arena, calldata);
 	check_registry(calldata);
+	check_adopted(&arena, calldata);
 	check_shown(&call, 1);
 	arena_free(&arena);
 	return 0;
