@@ -81,9 +81,9 @@ static bool fits(struct draft *draft, uint64_t room)
 	       use.run <= key_room(draft);
 }
 
-/* Takes the last candidates out that share one value, which are never parted. False when there is
- * only one value left. */
-static bool drop_last_value(struct draft *draft)
+/* Takes the last candidates out that stay together: a value in two contracts, a value and what it
+ * replaces. False when there is only one such group left. */
+static bool drop_last_group(struct draft *draft)
 {
 	const struct hash32 *last = NULL;
 	bool others = false;
@@ -93,13 +93,13 @@ static bool drop_last_value(struct draft *draft)
 		if (c->dropped)
 			continue;
 		if (last == NULL)
-			last = &c->measurement.value;
-		others |= !hash32_equal(last, &c->measurement.value);
+			last = &c->group;
+		others |= !hash32_equal(last, &c->group);
 	}
 	if (!others)
 		return false;
 	for (size_t i = 0; i < draft->count; i++)
-		if (hash32_equal(&draft->items[i].measurement.value, last))
+		if (hash32_equal(&draft->items[i].group, last))
 			draft->items[i].dropped = true;
 	return true;
 }
@@ -109,7 +109,7 @@ static void cut_to_fit(struct draft *draft, uint64_t block_limit)
 	uint64_t room = gas_room(block_limit);
 
 	while (!fits(draft, room)) {
-		if (!drop_last_value(draft)) {
+		if (!drop_last_group(draft)) {
 			draft_hold(
 			        draft, ALARM_TOO_MUCH_GAS,
 			        arena_printf(&draft->arena,

@@ -160,6 +160,8 @@ static struct jval *method(const char *name, const struct jval *params, void *ar
 
 	if (strcmp(name, "eth_getBalance") == 0)
 		return jsonrpc_new_quantity(w->balance);
+	if (strcmp(name, "eth_estimateGas") == 0 && w->call_gas != 0)
+		return jsonrpc_new_quantity(w->call_gas);
 	if (strcmp(name, "eth_getStorageAt") == 0)
 		return jval_new_string(hash32_text(hash, &w->guard));
 	if (strcmp(name, "eth_getCode") == 0 &&

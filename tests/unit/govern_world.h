@@ -32,6 +32,7 @@ struct govern_world {
 	struct address owners[3];
 	struct hash32 guard;
 	uint64_t balance;
+	uint64_t call_gas; /* what eth_estimateGas answers; 0: the method does not exist */
 	/* The service: bodies by path; NULL is 404. */
 	struct httpd *service;
 	bool service_hangs;

@@ -61,6 +61,8 @@ static void answer_block(struct node *node, struct jval *answer, const char *tag
 	jval_add_hash32(block, "hash", &hash);
 	jval_add(block, "timestamp", jsonrpc_new_quantity(node->genesis_time + 2 * number));
 	jval_add(block, "baseFeePerGas", jsonrpc_new_quantity(node->base_fee));
+	if (node->gas_limit != 0)
+		jval_add(block, "gasLimit", jsonrpc_new_quantity(node->gas_limit));
 	jval_add(answer, "result", block);
 }
 

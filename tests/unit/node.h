@@ -38,6 +38,7 @@ struct node {
 	bool reverts_all;          /* eth_call reverts, except of Multicall3 */
 	bool no_revert_data;       /* and does not say with what */
 	uint64_t base_fee;         /* wei */
+	uint64_t gas_limit;        /* of every block; 0: not told */
 	uint64_t genesis_time;     /* block n is 2 * n seconds younger */
 	/* What contracts answer instead of a made-up word: false reverts with what is in returned.
 	 */
