@@ -59,12 +59,13 @@ struct target_exam {
 	size_t next_payer; /* which key's money is */
 	struct safe_view safe;
 	bool have_safe;
-	uint64_t delay; /* of the timelock, seconds */
+	uint64_t delay; /* of the timelock or Delay module, seconds */
 	bool has_proposer, has_executor, has_scheduler;
 	struct address proposer, executor, scheduler;
 	bool have_version;
-	enum safe_version version; /* of the Safe */
+	enum safe_version version; /* of the Safe that acts */
 	struct target_slots *slots;
+	struct delay_slots *delay_slots; /* model delay */
 };
 void target_exam_start(struct target_exam *target);
 void target_exam_free(struct target_exam *target); /* what is not in the exam itself */
@@ -75,10 +76,16 @@ void target_exam_free(struct target_exam *target); /* what is not in the exam it
 void contracts_ask(struct target_exam *target, struct reads *reads);
 void contracts_judge(struct target_exam *target, const struct chain_read_result *results);
 
+/* --- doctor_delay.c: the same about a Delay module ----------------------------------------------
+ */
+
+void delay_exam_ask(struct target_exam *target, struct reads *reads);
+void delay_exam_judge(struct target_exam *target, const struct chain_read_result *results);
+
 /* --- doctor_multisend.c: the contract that makes several calls of a Safe -------------------------
  */
 
-/* For model safe; then goes on with done. */
+/* Where a Safe makes the calls; then goes on with done. */
 void multisend_exam(struct target_exam *target, void (*done)(struct target_exam *target));
 
 /* --- doctor_keys.c: the keys and the Safe's service; the last questions of a target ------------

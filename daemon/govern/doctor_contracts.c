@@ -3,6 +3,7 @@
 
 #include "common/governance/cast.h"
 #include "common/governance/multisend.h"
+#include "common/governance/path.h"
 #include "common/governance/timelock.h"
 #include "daemon/govern/proposers.h"
 
@@ -114,7 +115,9 @@ void contracts_ask(struct target_exam *target, struct reads *reads)
 		target->slots->safe = safe_view_ask(reads, &config->safe);
 		target->slots->version = reads_add_view(reads, &config->safe, VIEW_SAFE_VERSION);
 	}
-	if (config->has_timelock)
+	if (config->model == MODEL_DELAY)
+		delay_exam_ask(target, reads);
+	else if (config->has_timelock)
 		ask_timelock(target, reads);
 	if (target->has_scheduler)
 		ask_scheduler(target, reads);
@@ -221,7 +224,7 @@ static void judge_wrong_owner(struct target_exam *target, const struct ownership
 	address_text(owner, &is->owner);
 	address_text(wanted, &is->wanted);
 	if (address_equal(&is->pending, &is->wanted)) {
-		row.fix = lifecycle_has_timelock(target->target->model)
+		row.fix = path_caller(target->target->model) == PATH_TIMELOCK
 		                  ? acceptance(target, &is->registry->address)
 		                  : "Let the Safe call acceptOwnership() (0x79ba5097) on it.";
 		exam_row(exam, row, "%s; the %s %s is the pending owner and has not accepted",
@@ -282,10 +285,12 @@ static void judge_owner(struct target_exam *target, const struct registry_slot *
 {
 	const struct config_target *config = target->target;
 	struct exam *exam = &target->exam;
-	bool by_timelock = lifecycle_has_timelock(config->model);
+	bool by_timelock = path_caller(config->model) == PATH_TIMELOCK;
 	struct ownership is = {
 	        .registry = registry,
-	        .wanted = by_timelock ? config->timelock : config->safe,
+	        .wanted = by_timelock                    ? config->timelock
+	                  : config->model == MODEL_DELAY ? config->avatar
+	                                                 : config->safe,
 	        .wanted_name = by_timelock ? "timelock" : "Safe",
 	};
 
@@ -353,10 +358,28 @@ static void judge_owners(struct target_exam *target)
 	buf_free(&list);
 }
 
+/* Who adds to a Delay module's queue without a service may be any account. */
+static bool enqueues_by_hand(const struct target_exam *target,
+                             const struct chain_read_result *results)
+{
+	const struct chain_read_result *version = &results[target->slots->version];
+
+	return target->target->model == MODEL_DELAY &&
+	       target->target->service.kind == SERVICE_NONE &&
+	       (!version->success || version->returned.len == 0);
+}
+
 static void judge_safe(struct target_exam *target, const struct chain_read_result *results)
 {
 	struct exam *exam = &target->exam;
+	char text[ADDRESS_TEXT_SIZE];
 
+	if (enqueues_by_hand(target, results)) {
+		exam_row(exam, (struct row){"Safe's version", FINDING_OK, ""},
+		         "the enqueuer %s is no Safe: the files say what it has to send",
+		         address_text(text, &target->target->safe));
+		return;
+	}
 	judge_version(target, &results[target->slots->version]);
 	target->have_safe =
 	        safe_view_take(&target->safe, &exam->arena, &target->slots->safe, results) == 0;
@@ -580,9 +603,10 @@ static void judge_timelock(struct target_exam *target, const struct chain_read_r
 void contracts_judge(struct target_exam *target, const struct chain_read_result *results)
 {
 	const struct target_slots *slots = target->slots;
+	bool by_timelock = target->target->has_timelock && target->target->model != MODEL_DELAY;
 
 	/* First: the acceptance of an ownership needs the delay. */
-	if (target->target->has_timelock)
+	if (by_timelock)
 		judge_delay(target, &results[slots->min_delay]);
 	for (size_t i = 0; i < slots->registry_count; i++) {
 		judge_check(target, &slots->registries[i], results);
@@ -590,6 +614,8 @@ void contracts_judge(struct target_exam *target, const struct chain_read_result 
 	}
 	if (target->target->has_safe)
 		judge_safe(target, results);
-	if (target->target->has_timelock)
+	if (by_timelock)
 		judge_timelock(target, results);
+	else if (target->target->model == MODEL_DELAY)
+		delay_exam_judge(target, results);
 }

@@ -81,7 +81,9 @@ void multisend_exam(struct target_exam *target, void (*done)(struct target_exam 
 {
 	struct search *search = arena_alloc(&target->exam.arena, sizeof(*search));
 
-	if (target->target->model != MODEL_SAFE || !target->have_version) {
+	enum model model = target->target->model;
+
+	if ((model != MODEL_SAFE && model != MODEL_DELAY) || !target->have_version) {
 		done(target);
 		return;
 	}

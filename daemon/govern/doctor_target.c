@@ -156,15 +156,21 @@ struct place {
 	const struct address *address;
 	bool there;
 };
-enum { PLACES = 4 };
+enum { PLACES = 5 };
 
 static struct place place_of(const struct config_target *target, size_t index)
 {
+	bool delay = target->model == MODEL_DELAY;
 	const struct place places[PLACES] = {
 	        {"kms", "kms has code", &target->kms, true},
 	        {"app", "app has code", &target->app, target->has_app},
-	        {"safe", "Safe has code", &target->safe, target->has_safe},
-	        {"timelock", "timelock has code", &target->timelock, target->has_timelock},
+	        {"safe", "Safe has code", delay ? &target->avatar : &target->safe,
+	         target->has_safe},
+	        {"delay.enqueuer", "enqueuer has code", &target->safe,
+	         delay && target->service.kind != SERVICE_NONE},
+	        {delay ? "delay.address" : "timelock",
+	         delay ? "Delay module has code" : "timelock has code", &target->timelock,
+	         target->has_timelock},
 	};
 	return places[index];
 }

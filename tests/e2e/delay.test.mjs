@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { encodeFunctionData, parseAbi } from 'viem'
 import { checkEntry, delayTarget, makeDelayWorld } from '../harness/delay.mjs'
 import { makeEif } from '../harness/eif.mjs'
 import { callsFor } from '../harness/opinion.mjs'
@@ -287,5 +288,52 @@ describe('behind a Delay module', { concurrency: 3 }, () => {
     assert.equal(await world.delay.queueNonce(), 1, 'enqueued once')
     assert.equal(world.service.posts().length, 1, 'posted once')
     assert.equal((await daemon.ctl(['log', '--verify'])).code, 0)
+  }))
+
+  test('doctor: whom the module obeys, how long it waits, and whom it does not bind', inWorld({ expiration: 600 }, { execute: 'direct', executor: people.executor }, async (world, daemon) => {
+    const rows = async () => {
+      const { json, code } = await daemon.ctl(['doctor', '--json'], { ok: false })
+      return { code, of: (check) => json.find((r) => r.target === 'payments' && r.check === check) ?? assert.fail(`no row ${check} in ${json.map((r) => r.check)}`) }
+    }
+    const ok = (row, found) => { assert.equal(row.result, 'ok', JSON.stringify(row)); assert.match(row.found, found) }
+    await daemon.start()
+    let d = await rows()
+    ok(d.of('Delay module has code'), new RegExp(world.delay.address))
+    ok(d.of('Delay module on the Safe'), /^enabled/)
+    ok(d.of("Delay module's enqueuer"), /^enabled/)
+    ok(d.of("Delay module's avatar"), /Safe of the target/)
+    ok(d.of("Delay module's owner"), /the Safe itself/)
+    ok(d.of("Delay module's cooldown"), /1h/)
+    ok(d.of("Delay module's expiration"), /10m.* after the cooldown/)
+    ok(d.of("Delay module's queue"), /empty; the next entry is number 0/)
+    ok(d.of('executor key'), /neither enqueue nor veto/)
+    ok(d.of('kms owner'), new RegExp(`the Safe ${world.avatar.address}`))
+    ok(d.of('MultiSendCallOnly'), /1\.4\.1/)
+    const warning = d.of('Safe that owns the registry')
+    assert.equal(warning.result, 'warning')
+    assert.match(warning.found, /does not bind its own owners: 2 of 3 .* at once/)
+    assert.notEqual(d.code, 2, 'a warning is no failure')
+
+    const call = (to, signature, ...args) => world.avatar.byHand({ to, data: encodeFunctionData({ abi: parseAbi([signature]), args }) })
+    const sentinel = '0x0000000000000000000000000000000000000001'
+    await call(world.delay.address, 'function enableModule(address)', people.executor.address)
+    await call(world.delay.address, 'function disableModule(address,address)', people.executor.address, world.enqueuer)
+    await call(world.avatar.address, 'function disableModule(address,address)', sentinel, world.delay.address)
+    await call(world.delay.address, 'function setTxCooldown(uint256)', 0n)
+    await call(world.delay.address, 'function setTarget(address)', people.stranger.address)
+    await call(world.delay.address, 'function transferOwnership(address)', people.stranger.address)
+    await world.chain.mine(1)
+    d = await rows()
+    assert.equal(d.code, 2)
+    const bad = (check, result, found, fix) => {
+      const row = d.of(check)
+      assert.deepEqual([row.result, found.test(row.found), fix.test(row.fix)], [result, true, true], JSON.stringify(row))
+    }
+    bad('Delay module on the Safe', 'failure', /not enabled/, new RegExp(`enableModule\\(${world.delay.address}\\) to ${world.avatar.address}`))
+    bad("Delay module's enqueuer", 'failure', /not enabled/, new RegExp(`enableModule\\(${world.enqueuer}\\) to ${world.delay.address}`))
+    bad("Delay module's avatar", 'failure', /not both/, /safe/)
+    bad("Delay module's owner", 'warning', new RegExp(`${people.stranger.address}, not the Safe`), /pass over/)
+    bad("Delay module's cooldown", 'warning', /^0 ?s/, /setTxCooldown/)
+    bad('executor key', 'failure', /enabled on the Delay module/, /another key/)
   }))
 })
