@@ -223,60 +223,6 @@ void command_log(struct client *client, const struct jval *args)
 
 /* --- questions to the chain ------------------------------------------------------------------- */
 
-struct check_question {
-	struct hash32 value;
-	const struct config_target *target;
-	char name[128]; /* of the target, which a new configuration may drop meanwhile */
-};
-
-static void check_answered(const struct error *error, const struct govern_check *checks,
-                           size_t count, const struct block_ref *head,
-                           const struct block_ref *final, void *arg)
-{
-	static const enum exit_code codes[] = {
-	        [CHECK_UNKNOWN] = EXIT_UNKNOWN, [CHECK_NO] = EXIT_NO, [CHECK_YES] = EXIT_YES};
-	struct client *client = arg;
-	const struct check_question *question = client_state(client);
-
-	client_set_op(client, NULL);
-	if (error != NULL) {
-		client_fail(client, EXIT_UNKNOWN, "the chain could not be asked: %s", error->text);
-		return;
-	}
-	client_done(client, codes[report_check_sum(checks, count)],
-	            report_check(&question->value, question->name, checks, count, head, final),
-	            NULL);
-}
-
-static void command_check(struct client *client, const struct jval *args)
-{
-	const struct control_parts *parts = client_parts(client);
-	struct arena arena = {0};
-	struct measurement_list found;
-	struct hash32 value;
-	enum kind kinds[8];
-	size_t count = 0;
-
-	if (!client_get_value(client, args, &value))
-		return;
-	const struct config_target *target = client_get_target(client, args, false);
-	if (target == NULL)
-		return;
-	store_measurement_list(
-	        parts->store, &arena,
-	        &(struct measurement_filter){.target = target->name, .value = &value}, &found);
-	for (size_t i = 0; i < found.count && count < ARRAY_LEN(kinds); i++)
-		kinds[count++] = found.items[i].kind;
-	arena_free(&arena);
-
-	struct check_question *question = xcalloc(1, sizeof(*question));
-	question->value = value;
-	snprintf(question->name, sizeof(question->name), "%s", target->name);
-	client_keep(client, NULL, question);
-	client_set_op(client, govern_check(parts->govern, target, &value, kinds, count,
-	                                   check_answered, client));
-}
-
 static void doctor_answered(struct jval *report, void *arg)
 {
 	struct client *client = arg;

@@ -2,6 +2,7 @@
 
 #include "daemon/govern/call_log.h"
 #include "daemon/govern/drift.h"
+#include "daemon/govern/preflight.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -290,6 +291,38 @@ struct jval *report_check(const struct hash32 *value, const char *target,
 	jval_add(view, "head", report_block(head));
 	jval_add(view, "final", report_block(final));
 	jval_add(view, "checks", list);
+	return view;
+}
+
+/* --- preflight ------------------------------------------------------------------------------ */
+
+enum check_answer report_preflight_sum(const struct preflight *preflight)
+{
+	enum check_answer latest = preflight->latest.allowed, final = preflight->final.allowed;
+
+	if (latest == CHECK_NO || final == CHECK_NO)
+		return CHECK_NO;
+	return latest == CHECK_YES && final == CHECK_YES ? CHECK_YES : CHECK_UNKNOWN;
+}
+
+static struct jval *report_preflight_answer(const struct preflight_answer *answer)
+{
+	struct jval *view = jval_object();
+
+	jval_add_string(view, "allowed", answer_name(answer->allowed));
+	jval_add_string(view, "reason", answer->reason);
+	return view;
+}
+
+struct jval *report_preflight(const struct preflight *preflight)
+{
+	struct jval *view = jval_object();
+
+	jval_add_string(view, "call", boot_call_name(preflight->role));
+	add_address(view, "contract", &preflight->contract);
+	jval_add_string(view, "allowed", answer_name(report_preflight_sum(preflight)));
+	jval_add(view, "latest", report_preflight_answer(&preflight->latest));
+	jval_add(view, "final", report_preflight_answer(&preflight->final));
 	return view;
 }
 

@@ -26,6 +26,12 @@ struct jval *report_check(const struct hash32 *value, const char *target,
 /* Yes only if every answer is yes, no if any is no, else unknown. */
 enum check_answer report_check_sum(const struct govern_check *checks, size_t count);
 
+/* {call, contract, allowed: yes|no|unknown, latest {allowed, reason}, final {allowed, reason}}; and
+ * what it comes to: yes only if both are. */
+struct preflight;
+struct jval *report_preflight(const struct preflight *preflight);
+enum check_answer report_preflight_sum(const struct preflight *preflight);
+
 /* A row of drift: {target, kind, value, contract, chain: present|absent|unknown, recorded (status or
  * null), measurement, wanted, pending, verdict, tx, block}. */
 struct drift_row;

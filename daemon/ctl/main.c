@@ -25,6 +25,7 @@ static enum exit_code run(const struct ctl_options *options)
 	} special[] = {{"wait", run_wait},
 	               {"log", run_log},
 	               {"backup", run_backup},
+	               {"check", run_check},
 	               {"inspect", run_inspect}};
 
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)

@@ -58,8 +58,18 @@ const struct ctl_command ctl_commands[] = {
          "several targets and --target is missing. 69: no daemon answered. Reconnects while the "
          "daemon restarts.\n"
          "The time is given as 500ms, 10s, 5m, 72h or 14d; 72h if missing.\n"},
-        {"check", ARGUMENT_VALUE, OPT_TARGET, OPT_TARGET, "VALUE --target T", "ask the chain now",
-         "Exit 0: authorized. 1: not. 3: the chain could not decide.\n"},
+        {"check", ARGUMENT_VALUE, OPT_TARGET | OPT_BOOT_INFO | OPT_KMS, OPT_TARGET,
+         "VALUE --target T [--boot-info FILE [--kms]]", "ask the chain now",
+         "Exit 0: authorized. 1: not. 3: the chain could not decide.\n"
+         "--boot-info asks the KMS contract itself whether it would give keys: FILE is JSON with "
+         "what the machine says\n"
+         "about itself (appId, composeHash, instanceId, deviceId, mrAggregated, mrSystem, "
+         "osImageHash, tcbStatus,\n"
+         "advisoryIds; also in snake_case; \"-\" is standard input). The exit code is then its "
+         "decision: 0 allowed, 1 not,\n"
+         "with the contract's reason, 3 no answer. --kms, and a value recorded as kms-mr or "
+         "kms-device: as a KMS\n"
+         "(isKmsAllowed) instead of an app (isAppAllowed).\n"},
         {"drift", ARGUMENT_NONE, OPT_TARGET, 0, "[--target T]",
          "compare the chain's lists with what is recorded",
          "Rebuilds each list from the registry's own events, asks the chain for every value at the "
@@ -106,7 +116,9 @@ enum {
 	LETTER_IDENTITY,
 	LETTER_ISSUER,
 	LETTER_PREDICATE,
-	LETTER_PUBLIC_KEY
+	LETTER_PUBLIC_KEY,
+	LETTER_BOOT_INFO,
+	LETTER_KMS
 };
 
 static const struct option long_options[] = {
@@ -126,6 +138,8 @@ static const struct option long_options[] = {
         {"issuer", required_argument, NULL, LETTER_ISSUER},
         {"predicate-type", required_argument, NULL, LETTER_PREDICATE},
         {"public-key", required_argument, NULL, LETTER_PUBLIC_KEY},
+        {"boot-info", required_argument, NULL, LETTER_BOOT_INFO},
+        {"kms", no_argument, NULL, LETTER_KMS},
         {NULL, 0, NULL, 0},
 };
 
@@ -145,6 +159,8 @@ static const struct {
         {OPT_ISSUER, "--issuer"},
         {OPT_PREDICATE, "--predicate-type"},
         {OPT_PUBLIC_KEY, "--public-key"},
+        {OPT_BOOT_INFO, "--boot-info"},
+        {OPT_KMS, "--kms"},
 };
 
 static const char **signing_option(struct ctl_options *out, int letter, unsigned *bit)
@@ -209,6 +225,14 @@ static int take_option(struct ctl_options *out, int letter, unsigned *given, str
 	case LETTER_VERIFY:
 		out->verify = true;
 		*given |= OPT_VERIFY;
+		return 0;
+	case LETTER_BOOT_INFO:
+		out->boot_info_file = optarg;
+		*given |= OPT_BOOT_INFO;
+		return 0;
+	case LETTER_KMS:
+		out->kms = true;
+		*given |= OPT_KMS;
 		return 0;
 	case LETTER_KNOWN_OS:
 		out->known_os = true;

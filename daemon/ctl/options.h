@@ -34,7 +34,11 @@ enum option_bit {
 	OPT_ISSUER = 512,
 	OPT_PREDICATE = 1024,
 	OPT_PUBLIC_KEY = 2048,
+	OPT_BOOT_INFO = 1 << 16,
+	OPT_KMS = 1 << 17,
 };
+
+struct jval;
 
 struct ctl_command {
 	const char *name;
@@ -50,10 +54,12 @@ extern const size_t ctl_command_count;
 
 struct ctl_options {
 	const struct ctl_command *command; /* NULL with help or version alone */
-	bool help, version, json, follow, verify, known_os;
+	bool help, version, json, follow, verify, known_os, kms;
 	const char *socket, *target, *kind, *format;
 	/* Who must have signed what is inspected. */
 	const char *trusted_root, *identity, *issuer, *predicate_type, *public_key;
+	const char *boot_info_file;
+	const struct jval *boot_info; /* what stood in it, once it was read */
 	int64_t timeout_ms;
 	const char *argument; /* the first, or NULL */
 	char **files;         /* ARGUMENT_FILES: all of them */

@@ -1,5 +1,6 @@
 #include "daemon/ctl/render_registry.h"
 
+#include "daemon/ctl/render.h"
 #include "daemon/ctl/table.h"
 
 #include <string.h>
@@ -30,4 +31,34 @@ void render_drift(struct buf *out, const struct jval *list)
 		table_write(out, &table, 0);
 	arena_free(&table.arena);
 	buf_printf(out, "%zu values compared, %zu not as recorded\n", jval_count(list), different);
+}
+
+static void render_decision(struct buf *out, const char *when, const struct jval *answer)
+{
+	const char *reason = text_of(answer, "reason");
+
+	buf_printf(out, "  %-6s ", when);
+	text_append(out, text_of(answer, "allowed"));
+	if (reason != NULL && reason[0] != '\0') {
+		buf_append_text(out, ": ");
+		text_append(out, reason);
+	}
+	buf_append_text(out, "\n");
+}
+
+void render_check_and_preflight(struct buf *out, const struct jval *check)
+{
+	const struct jval *preflight = jval_get(check, "preflight");
+
+	render_check(out, check);
+	if (preflight == NULL)
+		return;
+	text_append(out, text_of(preflight, "call"));
+	buf_append_text(out, " of ");
+	text_append(out, text_of(preflight, "contract"));
+	buf_append_text(out, ": ");
+	text_append(out, text_of(preflight, "allowed"));
+	buf_append_text(out, "\n");
+	render_decision(out, "latest", jval_get(preflight, "latest"));
+	render_decision(out, "final", jval_get(preflight, "final"));
 }

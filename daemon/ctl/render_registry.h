@@ -7,4 +7,7 @@
 /* The rows of drift that differ, and how many there are in all. */
 void render_drift(struct buf *out, const struct jval *list);
 
+/* A check, and under it what the KMS decided about a machine, if it was asked. */
+void render_check_and_preflight(struct buf *out, const struct jval *check);
+
 #endif

@@ -82,6 +82,10 @@ static struct jval *arguments_of(const struct ctl_options *options)
 		jval_add_string(args, "format", options->format);
 	if (options->verify)
 		jval_add_bool(args, "verify", true);
+	if (options->boot_info != NULL)
+		jval_add(args, "boot_info", jval_copy(options->boot_info));
+	if (options->kms)
+		jval_add_bool(args, "kms", true);
 	return args;
 }
 
@@ -156,7 +160,7 @@ static void render_answer(struct buf *out, const struct ctl_options *options,
 	else if (strcmp(name, "proposals") == 0)
 		render_in_full(out, json, false);
 	else if (strcmp(name, "check") == 0)
-		render_check(out, json);
+		render_check_and_preflight(out, json);
 	else if (strcmp(name, "drift") == 0)
 		render_drift(out, json);
 	else if (strcmp(name, "doctor") == 0)

@@ -8,6 +8,7 @@
 enum exit_code run_remote(const struct ctl_options *options); /* one question, one answer */
 enum exit_code run_wait(const struct ctl_options *options);
 enum exit_code run_log(const struct ctl_options *options);
+enum exit_code run_check(const struct ctl_options *options);
 enum exit_code run_backup(const struct ctl_options *options);
 enum exit_code run_inspect(const struct ctl_options *options); /* no daemon */
 
