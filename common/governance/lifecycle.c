@@ -146,7 +146,7 @@ static const struct lifecycle_rule rules[] = {
 
         /* back: only what a reorganisation does */
         {STATE_MULTISIG, STATE_DRAFTED, SAFE_MODELS,
-         "a reorganisation removed it before anybody posted it"},
+         "a reorganisation removed it before anybody posted it, or something urgent displaced it"},
         {STATE_TIMELOCK, STATE_DRAFTED, DELAY_MODELS,
          "a reorganisation removed the scheduled operation"},
         {STATE_TIMELOCK, STATE_MULTISIG, QUEUE_MODELS,
@@ -323,7 +323,11 @@ static struct verdict nothing_verdict(enum model model, enum proposal_state stat
 	if (seen->ever_posted && lifecycle_has_safe(model))
 		return state > STATE_MULTISIG ? (struct verdict){STATE_MULTISIG, NULL} : stay;
 	if (state != STATE_DRAFTED)
-		return (struct verdict){STATE_DRAFTED, NULL};
+		return (struct verdict){STATE_DRAFTED,
+		                        seen->displaced
+		                                ? "its Safe nonce was used by what displaced "
+		                                  "it; drafted again with another"
+		                                : NULL};
 	/* What an owner sends by itself, or has sent in part, nobody but the owner can stop. */
 	if (seen->withdrawn && (!seen->ever_posted || model == MODEL_DIRECT))
 		return (struct verdict){STATE_CANCELLED,
@@ -331,7 +335,7 @@ static struct verdict nothing_verdict(enum model model, enum proposal_state stat
 		                                ? "withdrawn by the operator; some of its calls "
 		                                  "were made"
 		                                : "withdrawn by the operator before it was posted"};
-	if (seen->past_expiry && !seen->ever_posted)
+	if (seen->past_expiry && !seen->ever_posted && !seen->displaced)
 		return (struct verdict){STATE_EXPIRED,
 		                        "never posted and older than the target's expire"};
 	return stay;
@@ -345,6 +349,9 @@ static struct verdict cancelled_verdict(enum model model, enum proposal_state st
 		return (struct verdict){STATE_EXPIRED, state == STATE_EXECUTED ? NULL : IN_MODULE};
 	if (state == STATE_EXECUTED)
 		return (struct verdict){STATE_CANCELLED, NULL};
+	if (seen->withdrawn && model != MODEL_DELAY)
+		return (struct verdict){STATE_CANCELLED,
+		                        "withdrawn: the operation was cancelled on chain"};
 	return (struct verdict){STATE_CANCELLED,
 	                        model == MODEL_DELAY
 	                                ? "vetoed: the module passed over it by setTxNonce"
@@ -375,9 +382,13 @@ static struct verdict unset_verdict(enum model model, enum proposal_state state,
 	case SAFE_SEEN_REPLACED:
 		return safe_tx_end(
 		        state, seen,
-		        (struct verdict){STATE_REJECTED,
-		                         "its Safe nonce was used by another transaction; the "
-		                         "chain does not know its calls"});
+		        (struct verdict){
+		                STATE_REJECTED,
+		                seen->withdrawn
+		                        ? "withdrawn: its Safe nonce was used by another "
+		                          "transaction; the chain does not know its calls"
+		                        : "its Safe nonce was used by another transaction; the "
+		                          "chain does not know its calls"});
 	}
 	die("no such Safe transaction: %d", (int)seen->safe_tx);
 }

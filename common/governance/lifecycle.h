@@ -103,7 +103,9 @@ struct observation {
 	bool executed_final;  /* what executed it is deeper than finality */
 	enum checks_seen checks_final; /* at the finalized block */
 	bool explained_later; /* a later call of ours or seen on chain explains a contradiction */
-	bool withdrawn;       /* the operator withdrew a draft that was never posted */
+	bool withdrawn;       /* somebody withdrew it */
+	bool displaced;       /* what was posted lost its nonce to something more urgent, and is
+	                       * drafted again */
 	bool ever_posted;     /* any Safe transaction of it was POSTed or seen outside */
 	bool past_expiry;     /* older than the target's expire */
 };

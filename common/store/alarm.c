@@ -31,6 +31,7 @@ static const char *const names[] = {
         [ALARM_NOT_EXECUTED] = "not-executed",
         [ALARM_NOT_PROPOSED] = "not-proposed",
         [ALARM_NO_CHECK] = "no-check",
+        [ALARM_NOT_WITHDRAWN] = "not-withdrawn",
         [ALARM_OVERDUE] = "overdue",
         [ALARM_OWNER_CHANGED] = "owner-changed",
         [ALARM_OWNER_UNREADABLE] = "owner-unreadable",

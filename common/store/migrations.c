@@ -420,6 +420,10 @@ static const char standstill[] =
         " what TEXT NOT NULL"
         ") STRICT;";
 
+/* Which Safe transactions were overtaken, not refused. */
+static const char overtaken[] = "ALTER TABLE safe_tx ADD COLUMN displaced INTEGER NOT NULL"
+                                " DEFAULT 0 CHECK (displaced IN (0, 1));";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -447,14 +451,17 @@ static const struct {
         {changes, "DROP TABLE preflight; DROP TABLE watched; ALTER TABLE backfill DROP COLUMN"
                   " whole; DROP INDEX seen_log_untold; ALTER TABLE seen_log DROP COLUMN told;"
                   " DELETE FROM upgrade WHERE version = 6; PRAGMA user_version = 5"},
-        {senders, "ALTER TABLE proposal DROP COLUMN sender; and the row of `upgrade` and user_version"
-                  " as above"},
+        {senders,
+         "ALTER TABLE proposal DROP COLUMN sender; and the row of `upgrade` and user_version"
+         " as above"},
         {signatures, "DROP TABLE artifact_subject; DROP TABLE artifact_signature; DROP TABLE"
                      " signature; ALTER TABLE artifact DROP COLUMN blake2b; ALTER TABLE target DROP"
                      " COLUMN signing; DELETE FROM artifact WHERE format > 15; and the row"
                      " of `upgrade` and user_version as above"},
         {standstill, "DROP TABLE blocked; ALTER TABLE proposal DROP COLUMN delay_at; and the row of"
                      " `upgrade` and user_version as above"},
+        {overtaken, "ALTER TABLE safe_tx DROP COLUMN displaced; and the row of `upgrade` and"
+                    " user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

@@ -62,8 +62,8 @@ void store_artifact_paths(struct store *store, struct arena *arena, const char *
  * builds wait for a verdict, also after a restart. */
 void store_folder_unjudged(struct store *store, struct arena *arena, const char *target,
                            struct path_list *out);
-/* Folders of the target wait for a verdict once more when these are other rules than before: a digest
- * of what the judge takes from the configuration. */
+/* Folders of the target wait for a verdict once more when these are other rules than before: a
+ * digest of what the judge takes from the configuration. */
 void store_folder_rules(struct store *store, const char *target, const struct hash32 *rules);
 void store_folder_judged(struct store *store, const char *target, const char *folder);
 

@@ -31,15 +31,16 @@ struct proposal {
 	enum proposal_state state;
 	unsigned flags;
 	struct address safe, timelock; /* its own, whatever the config says now; zero: none */
-	struct address sender; /* who sends what is drafted first: the Safe, or an account; zero: not known */
+	struct address sender; /* who sends what is drafted first: the Safe, or an account; zero:
+	                          not known */
 	struct hash32 salt, predecessor, operation_id;
 	bool single;              /* scheduled by `schedule`, not as a batch */
 	uint64_t attempt;         /* the number in the salt */
 	uint64_t delay, ready_at; /* seconds; 0 unknown */
 	uint64_t drafted_after;   /* the final block at drafting: later logs can be about it */
 	struct wall created_at, expires_at;
-	bool urgent;  /* its Safe transactions compete for the lowest nonce */
-	bool redraft; /* withdrawn for one of its values: the others are drafted again */
+	bool urgent;          /* its Safe transactions compete for the lowest nonce */
+	bool redraft;         /* withdrawn for one of its values: the others are drafted again */
 	struct wall delay_at; /* its delay was raised after drafting; 0: never */
 	struct call *calls;
 	size_t call_count;
@@ -121,8 +122,7 @@ int store_proposal_give_way(struct store *store, struct proposal_id id, const ch
                             struct error *error) MUST_USE;
 void store_proposal_set_flags(struct store *store, struct proposal_id id, unsigned flags,
                               const char *reason);
-/* Flags it as withdrawing. redraft: for the sake of one value, the others go on without it; a
- * withdrawal of the whole comes before that. */
+/* Flags it as withdrawing. redraft: for one value, the others go on, unless all was withdrawn. */
 void store_proposal_withdraw(struct store *store, struct proposal_id id, bool redraft,
                              const char *reason);
 void store_proposal_set_urgent(struct store *store, struct proposal_id id);

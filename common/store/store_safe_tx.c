@@ -43,7 +43,7 @@ struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id prop
 #define SAFE_TX_COLUMNS                                                                            \
 	" id, proposal_id, purpose, attempt, chain_id, safe, contract, data, operation, nonce,"    \
 	" safe_tx_hash, status, confirmations, threshold, tx, tx_block, posted_at, shares, "       \
-	"deleted "
+	"deleted, displaced "
 
 static void read_safe_tx(struct query *query, struct arena *arena, struct safe_tx_row *out)
 {
@@ -66,6 +66,7 @@ static void read_safe_tx(struct query *query, struct arena *arena, struct safe_t
 	out->posted_at = db_wall(query);
 	out->shares = db_int(query) != 0;
 	out->deleted = db_int(query) != 0;
+	out->displaced = db_int(query) != 0;
 }
 
 static void read_list(struct query *query, struct arena *arena, struct safe_tx_list *out)
@@ -275,6 +276,19 @@ void store_safe_tx_unassign(struct store *store, struct safe_tx_id id)
 	arena_free(&arena);
 }
 
+void store_safe_tx_set_displaced(struct store *store, struct safe_tx_id id)
+{
+	struct arena arena = {0};
+	struct safe_tx_row row;
+
+	must_get(store, &arena, id, &row);
+	struct query *query = db_query(store->db, "UPDATE safe_tx SET displaced = 1 WHERE id = ?");
+	db_bind_int(query, id.n);
+	db_run(query);
+	safe_tx_event(store, &row, "displaced by something more urgent; drafted again");
+	arena_free(&arena);
+}
+
 void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id)
 {
 	struct arena arena = {0};
@@ -285,7 +299,8 @@ void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id)
 	db_bind_int(query, id.n);
 	db_run(query);
 	if (!row.deleted)
-		safe_tx_event(store, &row, "the service is asked to forget it");
+		safe_tx_event(store, &row,
+		              "the service forgot it; who has seen it can sign it all the same");
 	arena_free(&arena);
 }
 

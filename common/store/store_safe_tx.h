@@ -27,7 +27,8 @@ struct safe_tx_row {
 	uint64_t tx_block;
 	struct wall posted_at; /* when its nonce was assigned for the POST; 0: never */
 	bool shares;           /* it competes for a nonce that something else holds */
-	bool deleted; /* the service was asked to forget it; it may be executed all the same */
+	bool displaced;        /* what used its nonce was more urgent: another attempt follows */
+	bool deleted;          /* its service forgot it; it may be executed all the same */
 };
 struct safe_tx_list {
 	struct safe_tx_row *items;
@@ -60,7 +61,9 @@ void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum sa
 void store_safe_tx_supersede(struct store *store, struct safe_tx_id old, struct safe_tx_id by);
 void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
                                      unsigned confirmations, unsigned threshold);
-/* Before the service is asked to forget it. */
+/* Nobody refused it: it was only overtaken. */
+void store_safe_tx_set_displaced(struct store *store, struct safe_tx_id id);
+/* The service forgot it. */
 void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id);
 int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_id id,
                       struct safe_tx_row *out) MUST_USE;

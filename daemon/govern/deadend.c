@@ -120,12 +120,18 @@ static void settle_measurements(struct store *store, struct arena *arena,
                                 const struct proposal *proposal, const char *reason)
 {
 	struct measurement_list served;
+	struct proposal_id *removals;
 
 	store_proposal_measurements(store, arena, proposal->id, &served);
 	for (size_t i = 0; i < served.count; i++)
 		if (served.items[i].status == MEASUREMENT_PROPOSED && served.items[i].wanted)
 			store_measurement_set_status(store, served.items[i].id,
 			                             MEASUREMENT_AUTHORIZED, reason);
+		else if (served.items[i].status == MEASUREMENT_PROPOSED &&
+		         store_measurement_carriers(store, arena, served.items[i].id, ACTION_REMOVE,
+		                                    &removals) > 0)
+			store_measurement_set_status(store, served.items[i].id, MEASUREMENT_REVOKED,
+			                             reason);
 }
 
 /* It is of no use any more, and executed later it might bring back what was removed meanwhile. */

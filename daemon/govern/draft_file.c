@@ -129,3 +129,13 @@ void draft_file_write_front(struct lane *lane, const struct proposal *proposal, 
 	write_forms(lane, &form);
 	arena_free(&arena);
 }
+
+void draft_file_write_cancel(struct lane *lane, const struct proposal *proposal)
+{
+	struct arena arena = {0};
+	struct draft_form form;
+
+	draft_form_cancel(&form, &arena, proposal);
+	write_forms(lane, &form);
+	arena_free(&arena);
+}

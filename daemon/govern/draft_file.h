@@ -10,6 +10,8 @@
  * account has to send. A file that cannot be written is an alarm; the draft in the store is what
  * counts. */
 void draft_file_write(struct lane *lane, struct proposal_id id);
+/* The files of a cancellation that an account has to send. */
+void draft_file_write_cancel(struct lane *lane, const struct proposal *proposal);
 /* The files of an execution that is not made through a Safe transaction of ours. */
 void draft_file_write_execute(struct lane *lane, const struct proposal *proposal);
 /* The files of what brings the queue before it on: name as in "p7-skip-3". */

@@ -122,6 +122,17 @@ static struct draft_form form_of(struct arena *arena, const struct proposal *pro
 	return form;
 }
 
+/* What a Safe transaction says of the calls that it is to prevent; NULL: it makes them. */
+static const char *taking_back(struct arena *arena, const struct safe_tx_row *row)
+{
+	if (row->purpose == PURPOSE_CANCEL)
+		return "cancelled";
+	if (row->purpose == PURPOSE_REJECT)
+		return arena_printf(arena, "rejected: give it exactly nonce %llu",
+		                    (unsigned long long)row->nonce);
+	return NULL;
+}
+
 struct draft_form draft_form_of_row(struct arena *arena, const struct proposal *proposal,
                                     const struct safe_tx_row *row)
 {
@@ -134,7 +145,7 @@ struct draft_form draft_form_of_row(struct arena *arena, const struct proposal *
 	                           .operation = row->operation};
 	struct draft_form form = form_of(arena, proposal, step, 1, row->attempt);
 	form.safe = form.from = proposal->safe;
-	form.description = describe(arena, proposal, NULL);
+	form.description = describe(arena, proposal, taking_back(arena, row));
 	return form;
 }
 
@@ -198,6 +209,29 @@ struct draft_form draft_form_front(struct arena *arena, const struct proposal *p
 	return form;
 }
 
+void draft_form_cancel(struct draft_form *out, struct arena *arena, const struct proposal *proposal)
+{
+	struct path_step *step = arena_alloc(arena, sizeof(*step));
+	struct buf data = {0};
+
+	timelock_encode_cancel(&data, &proposal->operation_id);
+	*step = (struct path_step){.purpose = PURPOSE_CANCEL,
+	                           .sender = PATH_PROPOSER,
+	                           .to = proposal->timelock,
+	                           .data = arena_copy(arena, buf_bytes(&data))};
+	buf_free(&data);
+	*out = form_of(arena, proposal, step, 1, 1);
+	out->note = "to be sent by an account with the timelock's CANCELLER_ROLE";
+	out->description = describe(arena, proposal, "cancelled");
+}
+
+/* Where an account cancels what it scheduled itself. */
+static bool is_to_be_cancelled(const struct proposal *proposal)
+{
+	return (proposal->flags & FLAG_WITHDRAWING) != 0 && proposal->model == MODEL_TIMELOCK &&
+	       (proposal->state == STATE_TIMELOCK || proposal->state == STATE_EXECUTE);
+}
+
 int draft_form_current(struct draft_form *out, struct arena *arena, struct store *store,
                        const struct proposal *proposal)
 {
@@ -209,6 +243,10 @@ int draft_form_current(struct draft_form *out, struct arena *arena, struct store
 	bool ready = proposal->state == STATE_EXECUTE;
 	if (last != NULL && (!ready || last->purpose != PURPOSE_SCHEDULE)) {
 		*out = draft_form_of_row(arena, proposal, last);
+		return 0;
+	}
+	if (is_to_be_cancelled(proposal)) {
+		draft_form_cancel(out, arena, proposal);
 		return 0;
 	}
 	if (ready)

@@ -37,6 +37,9 @@ int draft_form_then(struct draft_form *out, struct arena *arena,
 /* What anybody may send to bring the queue before it on. */
 struct draft_form draft_form_front(struct arena *arena, const struct proposal *proposal,
                                    const char *name, struct bytes data);
+/* What cancels its operation, where no Safe does. */
+void draft_form_cancel(struct draft_form *out, struct arena *arena,
+                       const struct proposal *proposal);
 /* The one that matters now. ERR_NOT_FOUND: none. */
 int draft_form_current(struct draft_form *out, struct arena *arena, struct store *store,
                        const struct proposal *proposal) MUST_USE;

@@ -224,7 +224,7 @@ static void schedule(struct executor *executor, struct arena *arena,
 		return;
 	find_sender(executor->lane, proposal, target);
 	if (target->scheduler.file == NULL ||
-	    !posting_allowed(executor->lane->parts->store, arena, proposal))
+	    !posting_allowed(executor->lane->parts->store, arena, proposal, PURPOSE_SCHEDULE))
 		return;
 	path_first(&steps, arena, &path);
 	send_by_key(executor, arena, proposal, &steps[0], SIGNER_SCHEDULER);
@@ -268,7 +268,8 @@ void executor_run(struct executor *executor)
 			continue;
 		if (proposal->state == STATE_DRAFTED)
 			schedule(executor, &arena, proposal, target);
-		else if (proposal->state == STATE_EXECUTE)
+		else if (proposal->state == STATE_EXECUTE &&
+		         (proposal->flags & FLAG_WITHDRAWING) == 0)
 			execute(executor, &arena, proposal, target);
 	}
 	executor->resent = true;

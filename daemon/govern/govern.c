@@ -161,50 +161,6 @@ struct chain *govern_chain(struct govern *govern, uint64_t chain_id)
 /* --- operator
  * ------------------------------------------------------------------------------------- */
 
-static bool was_posted(struct store *store, struct arena *arena, struct proposal_id id)
-{
-	struct safe_tx_list txs;
-
-	store_safe_tx_list(store, arena, id, &txs);
-	for (size_t i = 0; i < txs.count; i++)
-		if (txs.items[i].status != SAFE_TX_DRAFTED)
-			return true;
-	return false;
-}
-
-int govern_withdraw(struct govern *govern, struct proposal_id id, struct error *error)
-{
-	struct store *store = govern->parts.store;
-	struct arena arena = {0};
-	struct proposal proposal;
-	char subject[SUBJECT_SIZE];
-	int rc = 0;
-
-	proposal_subject(subject, id);
-	if (store_proposal_get(store, &arena, id, &proposal) != 0)
-		rc = error_set(error, ERR_NOT_FOUND, "no proposal %s", subject);
-	else if (lifecycle_is_terminal(proposal.state))
-		rc = error_set(error, ERR_CONFLICT, "%s is %s already", subject,
-		               proposal_state_name(proposal.state));
-	else if (proposal.state != STATE_DRAFTED || was_posted(store, &arena, id))
-		rc = error_set(error, ERR_CONFLICT,
-		               "%s was posted: withdrawing what signers can see is not available "
-		               "in this version; "
-		               "reject it in the Safe or cancel operation on the timelock",
-		               subject);
-	if (rc == 0) {
-		store_begin(store);
-		store_proposal_set_flags(store, id, proposal.flags | FLAG_WITHDRAWING,
-		                         "withdrawn by the operator");
-		store_commit(store);
-		struct lane *lane = govern_lane(govern, proposal.chain_id);
-		if (lane != NULL)
-			lane_track(lane);
-	}
-	arena_free(&arena);
-	return rc;
-}
-
 int govern_export(struct govern *govern, struct proposal_id id, const char *format, struct buf *out,
                   struct error *error)
 {

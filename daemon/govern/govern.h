@@ -48,8 +48,37 @@ void govern_cancel(struct govern_op *op); /* NULL is fine */
 typedef void govern_doctor_fn(struct jval *report, void *arg);
 struct govern_op *govern_doctor(struct govern *govern, govern_doctor_fn *done, void *arg);
 
-/* Operator decisions. ERR_NOT_FOUND, or ERR_CONFLICT with what is possible instead. */
+/* Operator decisions. ERR_NOT_FOUND, or ERR_CONFLICT with what is possible instead. A proposal that
+ * signers may have seen is rejected or cancelled on chain, and followed until the chain says so. */
 int govern_withdraw(struct govern *govern, struct proposal_id id, struct error *error) MUST_USE;
+
+/* A value that is not to be authorized any more. */
+struct govern_revocation {
+	const struct config_target *target;
+	struct hash32 value;
+	enum kind kind;       /* 0: every kind that the value is recorded as */
+	bool shared;          /* also for those who want the same call of the same contract */
+	bool urgent;          /* before everything else in the Safe */
+	bool has_replacement; /* registered as the same kinds, in the same batch */
+	struct hash32 replacement;
+	const char *who;
+};
+/* Records the word, and withdraws what is still about to add the value; *out is what was revoked
+ * and, after that, what replaces it. ERR_NOT_FOUND: no such value is recorded; ERR_DENIED: another
+ * measurement that wants it, or a replacement that failed verification, in words. */
+int govern_revoke(struct govern *govern, struct arena *arena,
+                  const struct govern_revocation *revocation, struct measurement_list *out,
+                  struct error *error) MUST_USE;
+/* What a person approved is not removed: withdraws what is about to. In the caller's transaction. */
+void govern_keep(struct govern *govern, struct measurement_id id, const char *who);
+
+/* What stands where something urgent of the target's Safe would go, asked of its service now: an
+ * array of {nonce, safe_tx_hash, proposal (or null), by ("registrard" or the proposer's address)}.
+ * With an error the queue could not be asked, and the array holds what the store knows. The array is
+ * the callback's to free. */
+typedef void govern_displaced_fn(const struct error *error, struct jval *displaced, void *arg);
+struct govern_op *govern_displaced(struct govern *govern, const struct config_target *target,
+                                   govern_displaced_fn *done, void *arg);
 /* A draft in another form: "tx-builder" (JSON), "calldata" (hex lines), "cast" (command lines). */
 int govern_export(struct govern *govern, struct proposal_id id, const char *format, struct buf *out,
                   struct error *error) MUST_USE;

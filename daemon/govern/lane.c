@@ -5,10 +5,12 @@
 #include "daemon/govern/change_watch.h"
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/executor.h"
+#include "daemon/govern/hurry.h"
 #include "daemon/govern/proposer.h"
 #include "daemon/govern/registry_watch.h"
 #include "daemon/govern/safe_watch.h"
 #include "daemon/govern/tracker.h"
+#include "daemon/govern/withdraw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +50,8 @@ static void run_stages(void *arg)
 	 * is sent, for what others did in the meantime. */
 	if (!lane->tracked)
 		return;
+	withdraw_run(lane->withdraw);
+	hurry_run(lane);
 	proposer_run(lane->proposer);
 	executor_run(lane->executor);
 }
@@ -103,6 +107,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
 	lane->changes = change_watch_new(lane);
+	lane->withdraw = withdraw_new(lane);
 	lane->follower =
 	        follower_new(parts->loop, lane->chain, parts->store,
 	                     &(struct follower_callbacks){
@@ -117,6 +122,7 @@ void lane_free(struct lane *lane)
 		return;
 	follower_free(lane->follower);
 	change_watch_free(lane->changes);
+	withdraw_free(lane->withdraw);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
 	proposer_free(lane->proposer);

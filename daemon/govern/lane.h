@@ -17,6 +17,7 @@ struct proposer;
 struct tracker;
 struct executor;
 struct change_watch;
+struct withdraw;
 
 struct lane {
 	struct govern *govern;
@@ -29,8 +30,9 @@ struct lane {
 	struct tracker *tracker;
 	struct executor *executor;
 	struct change_watch *changes;
+	struct withdraw *withdraw;
 	bool track_due; /* the tracker's next look was asked for */
-	bool news;      /* logs were read since the tracker's last look, or nothing was looked at yet */
+	bool news; /* logs were read since the tracker's last look, or nothing was looked at yet */
 	bool have_head;
 	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */

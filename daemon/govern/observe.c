@@ -4,6 +4,7 @@
 #include "common/governance/timelock.h"
 #include "daemon/govern/call_log.h"
 #include "daemon/govern/observe_delay.h"
+#include "daemon/govern/displaced.h"
 
 /* --- logs ----------------------------------------------------------------------------------- */
 
@@ -84,6 +85,24 @@ static bool is_superseded(const struct observed *observed, const struct safe_tx_
 	return false;
 }
 
+static bool brings_forward(const struct safe_tx_row *row)
+{
+	return row->purpose == PURPOSE_SCHEDULE || row->purpose == PURPOSE_APPLY;
+}
+
+/* In the queue for nothing, whatever becomes of its nonce: executed another way, too late to be
+ * cancelled, or another attempt of the same came first. */
+static bool is_pointless(const struct observed *observed, const struct safe_tx_row *row)
+{
+	if (row->purpose == PURPOSE_EXECUTE || row->purpose == PURPOSE_CANCEL)
+		return observed->seen.operation == OPERATION_DONE;
+	for (size_t i = 0; brings_forward(row) && i < observed->txs.count; i++)
+		if (brings_forward(&observed->txs.items[i]) &&
+		    observed->txs.items[i].status == SAFE_TX_EXECUTED)
+			return true;
+	return false;
+}
+
 /* A row whose hash we know: the Safe's own events decide. */
 static void sync_hashed(struct observed *observed, const struct observe_context *context,
                         struct safe_tx_row *row)
@@ -106,10 +125,26 @@ static void sync_hashed(struct observed *observed, const struct observe_context 
 		/* A reorganisation took it back. */
 		set_status(observed, context, row,
 		           is_superseded(observed, row) ? SAFE_TX_WITHDRAWN : SAFE_TX_QUEUED, NULL);
-	else if (row->purpose == PURPOSE_EXECUTE && observed->seen.operation == OPERATION_DONE &&
-	         (row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED))
-		set_status(observed, context, row, SAFE_TX_WITHDRAWN,
-		           NULL); /* executed another way */
+	else if ((row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED) &&
+	         is_pointless(observed, row))
+		set_status(observed, context, row, SAFE_TX_WITHDRAWN, NULL);
+}
+
+/* A cancellation that people imported from a file. */
+static void sync_unhashed_cancel(struct observed *observed, const struct observe_context *context,
+                                 struct safe_tx_row *row)
+{
+	struct seen_log log = {.tx_hash = observed->ended_tx};
+	bool cancelled = observed->seen.cancelled_latest;
+
+	if (observed->seen.operation == OPERATION_UNKNOWN)
+		return;
+	if (row->status == SAFE_TX_DRAFTED && observed->seen.operation == OPERATION_DONE)
+		set_status(observed, context, row, SAFE_TX_WITHDRAWN, NULL); /* too late */
+	else if (row->status == SAFE_TX_DRAFTED && cancelled)
+		set_status(observed, context, row, SAFE_TX_EXECUTED, &log);
+	else if (row->status == SAFE_TX_EXECUTED && !cancelled)
+		set_status(observed, context, row, SAFE_TX_DRAFTED, NULL);
 }
 
 /* A batch without an operation that people imported from a file: the registries' events tell that
@@ -137,6 +172,8 @@ static void sync_unhashed(struct observed *observed, const struct observe_contex
 
 	if (row->purpose == PURPOSE_APPLY)
 		sync_unhashed_apply(observed, context, row);
+	if (row->purpose == PURPOSE_CANCEL)
+		sync_unhashed_cancel(observed, context, row);
 	if (operation == OPERATION_UNKNOWN || (!schedules && row->purpose != PURPOSE_EXECUTE))
 		return;
 	bool done = schedules ? operation != OPERATION_UNSET : operation == OPERATION_DONE;
@@ -167,9 +204,11 @@ static void note_threshold(const struct observe_context *context, struct safe_tx
 
 /* Several attempts may compete for one nonce: which of them tells how the proposal stands. One that
  * nobody has seen yet does not lift what the owners did with the nonce of the one before. */
-static unsigned weight(enum safe_tx_status status)
+static unsigned weight(const struct safe_tx_row *row)
 {
-	switch (status) {
+	if (row->displaced)
+		return 0;
+	switch (row->status) {
 	case SAFE_TX_EXECUTED:
 		return 5;
 	case SAFE_TX_QUEUED:
@@ -184,7 +223,7 @@ static unsigned weight(enum safe_tx_status status)
 	case SAFE_TX_WITHDRAWN:
 		return 0;
 	}
-	die("no such status: %d", (int)status);
+	die("no such status: %d", (int)row->status);
 }
 
 /* The attempt that counts of the transaction that brings the proposal forward first. */
@@ -194,11 +233,19 @@ static struct safe_tx_row *first_tx(const struct observed *observed)
 
 	for (size_t i = 0; i < observed->txs.count; i++) {
 		struct safe_tx_row *row = &observed->txs.items[i];
-		if ((row->purpose == PURPOSE_SCHEDULE || row->purpose == PURPOSE_APPLY) &&
-		    (first == NULL || weight(row->status) >= weight(first->status)))
+		if (brings_forward(row) && (first == NULL || weight(row) >= weight(first)))
 			first = row;
 	}
 	return first;
+}
+
+/* What had its turn in the queue and lost it to something that displaced it. */
+static bool was_displaced(const struct observed *observed, const struct safe_tx_row *first)
+{
+	for (size_t i = 0; first->status == SAFE_TX_DRAFTED && i < observed->txs.count; i++)
+		if (observed->txs.items[i].displaced)
+			return true;
+	return false;
 }
 
 static void observe_first_tx(struct observed *observed, const struct observe_context *context)
@@ -208,6 +255,7 @@ static void observe_first_tx(struct observed *observed, const struct observe_con
 	observed->seen.safe_tx = SAFE_SEEN_NOTHING;
 	if (row == NULL)
 		return;
+	observed->seen.displaced = was_displaced(observed, row);
 	switch (row->status) {
 	case SAFE_TX_DRAFTED:
 	case SAFE_TX_POSTING:
@@ -502,6 +550,22 @@ void observe_ask_final(struct observed *observed, struct reads *reads)
 		        reads_add_view(reads, &proposal->timelock, VIEW_MIN_DELAY);
 }
 
+/* Nobody has refused what was only displaced: the same transaction, with the next nonce. */
+static void draft_again(struct observed *observed, const struct observe_context *context,
+                        const struct safe_tx_row *lost)
+{
+	enum operation_seen operation = observed->seen.operation;
+
+	if (!brings_forward(lost) || lost->id.n != first_tx(observed)->id.n ||
+	    observed->seen.withdrawn || operation == OPERATION_PENDING ||
+	    operation == OPERATION_DONE || !displaced_only(context->store, context->arena, lost))
+		return;
+	store_safe_tx_set_displaced(context->store, lost->id);
+	store_safe_tx_add(context->store, lost->proposal, lost->purpose, &lost->safe, &lost->to,
+	                  lost->data, lost->operation);
+	store_safe_tx_list(context->store, context->arena, lost->proposal, &observed->txs);
+}
+
 void observe_final(struct observed *observed, const struct observe_context *context,
                    const struct chain_read_result *results)
 {
@@ -515,9 +579,11 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 	if (observed->final_nonce_read != READS_NONE &&
 	    reads_u64(&value, &results[observed->final_nonce_read]) == 0)
 		for (size_t i = 0; i < observed->txs.count; i++)
-			if (nonce_passed(&observed->txs.items[i], value))
+			if (nonce_passed(&observed->txs.items[i], value)) {
 				set_status(observed, context, &observed->txs.items[i],
 				           SAFE_TX_REPLACED, NULL);
+				draft_again(observed, context, &observed->txs.items[i]);
+			}
 	if (observed->final_min_delay_read != READS_NONE &&
 	    reads_u64(&value, &results[observed->final_min_delay_read]) == 0 &&
 	    value > observed->proposal->delay)

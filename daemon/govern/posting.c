@@ -1,16 +1,18 @@
 #include "daemon/govern/posting.h"
 
 #include "common/base/log.h"
-#include "common/governance/nonce.h"
 #include "common/store/store_event.h"
 #include "daemon/chain/follower.h"
-#include "daemon/govern/queue.h"
+#include "daemon/govern/nonces.h"
 #include "daemon/govern/scheduled.h"
 #include "daemon/govern/tracker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* As long as a request may be under way, and some more. */
+enum { LATE_ARRIVAL_MS = 30 * 1000 };
 
 struct posting {
 	struct lane *lane;
@@ -89,27 +91,52 @@ static int parse_tx(struct posting *posting, struct tx_service_tx *out, struct b
 /* --- what the store says now --------------------------------------------------------------------
  */
 
-static bool adds(const struct proposal *proposal, const struct hash32 *value)
+/* Whether the proposal does this with the measurement. */
+static bool does(struct store *store, struct arena *arena, const struct proposal *proposal,
+                 struct measurement_id id, enum action action)
 {
-	for (size_t i = 0; i < proposal->call_count; i++)
-		if (proposal->calls[i].action == ACTION_ADD &&
-		    hash32_equal(&proposal->calls[i].value, value))
+	struct proposal_id *carriers;
+	size_t count = store_measurement_carriers(store, arena, id, action, &carriers);
+
+	for (size_t i = 0; i < count; i++)
+		if (carriers[i].n == proposal->id.n)
 			return true;
 	return false;
 }
 
-bool posting_allowed(struct store *store, struct arena *arena, const struct proposal *proposal)
+static bool still_wanted(struct store *store, struct arena *arena, const struct proposal *proposal)
 {
 	struct measurement_list served;
 
-	if (lifecycle_is_terminal(proposal->state) || (proposal->flags & FLAG_WITHDRAWING) != 0)
-		return false;
 	store_proposal_measurements(store, arena, proposal->id, &served);
-	for (size_t i = 0; i < served.count; i++)
-		if (served.items[i].status == MEASUREMENT_HELD ||
-		    (!served.items[i].wanted && adds(proposal, &served.items[i].value)))
+	for (size_t i = 0; i < served.count; i++) {
+		const struct measurement *m = &served.items[i];
+		if (m->status == MEASUREMENT_HELD ||
+		    does(store, arena, proposal, m->id, m->wanted ? ACTION_REMOVE : ACTION_ADD))
 			return false;
+	}
 	return true;
+}
+
+bool posting_allowed(struct store *store, struct arena *arena, const struct proposal *proposal,
+                     enum purpose purpose)
+{
+	bool withdrawing = (proposal->flags & FLAG_WITHDRAWING) != 0;
+
+	if (lifecycle_is_terminal(proposal->state))
+		return false;
+	switch (purpose) {
+	case PURPOSE_SCHEDULE:
+	case PURPOSE_APPLY:
+	case PURPOSE_EXECUTE:
+		return !withdrawing && still_wanted(store, arena, proposal);
+	case PURPOSE_REJECT:
+		return withdrawing && proposal->state <= STATE_MULTISIG;
+	case PURPOSE_CANCEL:
+		return withdrawing &&
+		       (proposal->state == STATE_TIMELOCK || proposal->state == STATE_EXECUTE);
+	}
+	die("no such purpose: %d", (int)purpose);
 }
 
 /* People and the tracker go on while service, chain and signer are asked: each step that leaves a
@@ -130,7 +157,7 @@ static bool still_allowed(struct posting *posting)
 
 	return still_open(posting) &&
 	       store_proposal_get(store, &posting->arena, posting->row.proposal, &proposal) == 0 &&
-	       posting_allowed(store, &posting->arena, &proposal);
+	       posting_allowed(store, &posting->arena, &proposal, posting->row.purpose);
 }
 
 /* Nobody can have seen it under this nonce. */
@@ -303,22 +330,43 @@ static void sign(struct posting *posting)
 /* --- the nonce
  * --------------------------------------------------------------------------------------- */
 
-static bool assign(struct posting *posting, uint64_t nonce)
+static bool assign(struct posting *posting, uint64_t nonce, bool competes)
 {
 	struct store *store = posting->lane->parts->store;
 	struct error error;
+	int rc;
 
 	posting->row.nonce = nonce;
 	posting->row.has_nonce = true;
+	posting->row.shares = competes;
 	posting->tx = tx_of_row(&posting->row);
 	posting->row.safe_tx_hash = safe_tx_hash(&posting->tx);
+	const struct hash32 *hash = &posting->row.safe_tx_hash;
 	store_begin(store);
-	int rc = store_safe_tx_assign(store, posting->row.id, nonce, &posting->row.safe_tx_hash,
-	                              &error);
+	rc = competes ? store_safe_tx_compete(store, posting->row.id, nonce, hash, &error)
+	              : store_safe_tx_assign(store, posting->row.id, nonce, hash, &error);
 	store_commit(store);
 	if (rc != 0)
 		fail(posting, ERR_UNAVAILABLE, error.text);
 	return rc == 0;
+}
+
+/* What displaces others says whom, in the log, before it is posted. */
+static void tell_displaced(struct posting *posting, const struct queue_view *view)
+{
+	struct store *store = posting->lane->parts->store;
+	struct proposal_id whose;
+
+	store_begin(store);
+	for (size_t i = 0; i < view->count; i++)
+		if (view->items[i].tx.nonce == posting->row.nonce)
+			store_event_add(store, "safe-tx", posting->result.subject,
+			                "%s %u: with nonce %llu it displaces %s",
+			                purpose_name(posting->row.purpose), posting->row.attempt,
+			                (unsigned long long)posting->row.nonce,
+			                nonces_whose(posting->lane, &posting->arena,
+			                             &view->items[i], &whose));
+	store_commit(store);
 }
 
 static bool is_delegate(const struct posting *posting, const struct safe_view *safe)
@@ -351,17 +399,6 @@ static const char *sender_problem(const struct posting *posting, const struct sa
 		       "confirmation; use "
 		       "a delegate's key (or set proposer_may_confirm: yes)";
 	return NULL;
-}
-
-static bool nonce_taken(const struct queue_view *view, const struct safe_tx_row *row)
-{
-	if (row->nonce < view->safe.nonce)
-		return true;
-	for (size_t i = 0; i < view->count; i++)
-		if (view->items[i].tx.nonce == row->nonce &&
-		    !hash32_equal(&view->items[i].safe_tx_hash, &row->safe_tx_hash))
-			return true;
-	return false;
 }
 
 /* The queue may be ahead of the store: a copy restored from an older backup has forgotten what was
@@ -398,7 +435,9 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 			return true;
 		}
 	}
-	const struct tx_service_tx *other = queue_find_overlap(view, &posting->arena, &proposal);
+	struct queue_view others =
+	        nonces_without(view, posting->lane, &posting->arena, &posting->row);
+	const struct tx_service_tx *other = queue_find_overlap(&others, &posting->arena, &proposal);
 	if (other == NULL || (posting->row.has_nonce &&
 	                      hash32_equal(&other->safe_tx_hash, &posting->row.safe_tx_hash)))
 		return false;
@@ -408,38 +447,87 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 	return true;
 }
 
-static struct nonce_list own_nonces(struct posting *posting)
-{
-	uint64_t *items;
-	size_t count = store_safe_nonces(posting->lane->parts->store, &posting->arena,
-	                                 posting->row.chain_id, &posting->row.safe, &items);
-
-	return (struct nonce_list){items, count};
-}
-
 static void allocate_and_sign(struct posting *posting, const struct queue_view *view)
 {
-	struct nonce_list queue;
-	uint64_t *items, hole;
-	char safe[ADDRESS_TEXT_SIZE];
+	struct proposal proposal;
 
-	queue.count = queue_nonces(view, &posting->arena, &items);
-	queue.items = items;
-	if (!assign(posting, nonce_lowest_free(view->safe.nonce, queue, own_nonces(posting))))
+	if (store_proposal_get(posting->lane->parts->store, &posting->arena, posting->row.proposal,
+	                       &proposal) != 0)
+		die("a Safe transaction without its proposal");
+	struct nonce_choice choice =
+	        nonces_choose(view, posting->lane, &posting->arena, &posting->row, &proposal);
+	if (!assign(posting, choice.nonce, choice.competes))
 		return;
+	if (choice.competes)
+		tell_displaced(posting, view);
 	/* What was taken now may have filled one; another may be left below what is pending. */
-	if (nonce_hole(&hole, view->safe.nonce, queue, own_nonces(posting)))
-		lane_alarm(posting->lane, ALARM_NONCE_HOLE, posting->target->name,
-		           "nothing holds nonce %llu of the Safe %s: what is pending above it "
-		           "cannot run until something does",
-		           (unsigned long long)hole, address_text(safe, &posting->row.safe));
+	nonces_alarm_hole(view, posting->lane, &posting->arena, &posting->row,
+	                  posting->target->name);
 	sign(posting);
 }
 
+/* The queued transaction that is this very one, unless another row of ours stands for it. */
+static const struct tx_service_tx *find_same(struct posting *posting, const struct queue_view *view)
+{
+	const struct tx_service_tx *same = queue_find_same(view, &posting->row);
+	struct safe_tx_row own;
+
+	if (same != NULL &&
+	    store_safe_tx_find(posting->lane->parts->store, &posting->arena, posting->row.chain_id,
+	                       &posting->row.safe, &same->safe_tx_hash, &own) == 0 &&
+	    own.id.n != posting->row.id.n && own.status <= SAFE_TX_QUEUED)
+		return NULL;
+	return same;
+}
+
+static const struct tx_service_tx *find_hash(const struct queue_view *view,
+                                             const struct hash32 *hash)
+{
+	for (size_t i = 0; i < view->count; i++)
+		if (hash32_equal(&view->items[i].safe_tx_hash, hash))
+			return &view->items[i];
+	return NULL;
+}
+
+/* What was sent shortly before a crash may still arrive: only after that is it certain that nobody
+ * has it. */
+static void forget_if_lost(struct posting *posting)
+{
+	if (posting->row.has_nonce &&
+	    clock_wall().ms - posting->row.posted_at.ms >= LATE_ARRIVAL_MS)
+		give_nonce_up(posting);
+}
+
+/* A rejection has one nonce, which something else holds by its nature. */
+static void reject_in_queue(struct posting *posting, const struct queue_view *view)
+{
+	struct store *store = posting->lane->parts->store;
+	bool there = find_hash(view, &posting->row.safe_tx_hash) != NULL;
+	const char *problem;
+
+	if (posting->row.nonce < view->safe.nonce && still_open(posting)) {
+		store_begin(store);
+		store_safe_tx_set_status(store, posting->row.id, SAFE_TX_WITHDRAWN, NULL, 0);
+		store_commit(store);
+		finish(posting);
+	} else if (!there && (!posting->has_key || !still_allowed(posting))) {
+		finish(posting);
+	} else if (!there && (problem = sender_problem(posting, &view->safe)) != NULL) {
+		fail(posting, ERR_DENIED, problem);
+	} else if (posting->row.status == SAFE_TX_POSTING ||
+	           assign(posting, posting->row.nonce, false)) {
+		if (there)
+			queued(posting, "found in the Safe's queue");
+		else
+			sign(posting);
+	}
+}
+
 static void queue_seen(const struct error *error, int64_t retry_after_ms,
-                       const struct queue_view *view, void *arg)
+                       const struct queue_view *seen, void *arg)
 {
 	struct posting *posting = arg;
+	struct queue_view view;
 
 	posting->look = NULL;
 	if (error != NULL) {
@@ -447,31 +535,43 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 		fail(posting, error->code, error->text);
 		return;
 	}
-	/* Asked by hash before: the service never had it, so nobody can have signed it. */
-	if (posting->row.has_nonce && nonce_taken(view, &posting->row))
-		give_nonce_up(posting);
+	view = *seen;
+	if (posting->row.purpose == PURPOSE_REJECT) {
+		reject_in_queue(posting, &view);
+		return;
+	}
 	/* What stands in the queue already, whoever put it there, is taken over and not asked
 	 * twice. */
-	const struct tx_service_tx *same = queue_find_same(view, &posting->row);
+	const struct tx_service_tx *same = find_same(posting, &view);
+	struct tx_service_tx found = {0};
+	if (same != NULL)
+		found = *same;
+	nonces_drop_dead(&view, posting->lane, &posting->arena);
+	/* Asked by hash before: the service never had it, so nobody can have signed it. */
+	if (posting->row.has_nonce && nonces_lost(&view, &posting->row))
+		give_nonce_up(posting);
 	if (same != NULL && !posting->row.has_nonce) {
-		if (assign(posting, same->tx.nonce))
+		if (assign(posting, found.tx.nonce,
+		           nonces_held(posting->lane, &posting->arena, &posting->row.safe,
+		                       found.tx.nonce)))
 			queued(posting, "found in the Safe's queue");
 		return;
 	}
 	if (!posting->has_key || !still_allowed(posting)) {
+		forget_if_lost(posting);
 		finish(posting);
 		return;
 	}
-	const char *problem = sender_problem(posting, &view->safe);
+	const char *problem = sender_problem(posting, &view.safe);
 	struct error overlap;
 	if (problem != NULL)
 		fail(posting, ERR_DENIED, problem);
-	else if (asked_already(posting, view, &overlap))
+	else if (asked_already(posting, &view, &overlap))
 		fail(posting, overlap.code, overlap.text);
 	else if (posting->row.has_nonce)
 		sign(posting);
 	else
-		allocate_and_sign(posting, view);
+		allocate_and_sign(posting, &view);
 }
 
 static void look_at_queue(struct posting *posting)

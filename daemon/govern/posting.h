@@ -19,10 +19,12 @@ struct posting_result {
 };
 typedef void posting_fn(const struct posting_result *result, void *arg);
 
-/* Whether the proposal may be put before signers now: it is live, nobody withdrew it, and none of
- * its measurements is held, be it by a person or by a contradiction that came up after drafting, or
- * not wanted any more, since it was removed on chain meanwhile. */
-bool posting_allowed(struct store *store, struct arena *arena, const struct proposal *proposal);
+/* Whether a Safe transaction of this purpose may be put before signers now. What brings the
+ * proposal forward: it is live, nobody withdrew it, and none of its measurements is held, be it by
+ * a person or by a contradiction that came up after drafting, or wanted otherwise since. What takes
+ * it back: somebody withdrew it, and there is still something to take back. */
+bool posting_allowed(struct store *store, struct arena *arena, const struct proposal *proposal,
+                     enum purpose purpose);
 
 /* What it needs of row and proposal is copied. Exactly one callback unless cancelled. */
 struct posting *posting_start(struct lane *lane, struct service *service,

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "daemon/govern/confirmations.h"
+#include "daemon/govern/deletions.h"
 #include "daemon/govern/posting.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct proposer {
 	struct posting *posting; /* one at a time: nonces are given out in order */
 	struct item *posting_item;
 	struct confirmations *confirmations;
+	struct deletions *deletions;
 	struct loop_timer *timer;
 };
 
@@ -47,8 +49,7 @@ static void open_services(struct proposer *proposer)
 	for (size_t i = 0; i < parts->config->target_count; i++) {
 		const struct config_target *target = &parts->config->targets[i];
 		struct endpoint *endpoint = &proposer->endpoints[proposer->endpoint_count];
-		if (target->chain != proposer->lane->config ||
-		    target->service.kind == SERVICE_NONE)
+		if (target->chain != proposer->lane->config || target->service.kind == SERVICE_NONE)
 			continue;
 		if (service_new(&endpoint->service, parts->http, &target->service, &error) != 0) {
 			lane_alarm(proposer->lane, ALARM_SERVICE_UNUSABLE, target->name,
@@ -67,6 +68,7 @@ struct proposer *proposer_new(struct lane *lane)
 	proposer->lane = lane;
 	proposer->timer = loop_timer_new(lane->parts->loop, timer_fired, proposer);
 	proposer->confirmations = confirmations_new(lane);
+	proposer->deletions = deletions_new(lane);
 	open_services(proposer);
 	return proposer;
 }
@@ -77,6 +79,7 @@ void proposer_free(struct proposer *proposer)
 		return;
 	posting_cancel(proposer->posting);
 	confirmations_free(proposer->confirmations);
+	deletions_free(proposer->deletions);
 	for (size_t i = 0; i < proposer->endpoint_count; i++)
 		service_free(proposer->endpoints[i].service);
 	free(proposer->endpoints);
@@ -161,7 +164,7 @@ static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, in
 	/* What an earlier try may have brought there is asked for all the same. */
 	if (store_proposal_get(lane->parts->store, &arena, row->proposal, &proposal) == 0 &&
 	    (row->status == SAFE_TX_POSTING ||
-	     posting_allowed(lane->parts->store, &arena, &proposal))) {
+	     posting_allowed(lane->parts->store, &arena, &proposal, row->purpose))) {
 		const struct config_target *target = lane_target(lane, proposal.target);
 		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
 		if (service != NULL) {
@@ -222,7 +225,7 @@ void proposer_run(struct proposer *proposer)
 			try_row(proposer, &open.items[i], &wait_ms);
 	for (size_t i = 0; i < open.count; i++) {
 		struct proposal proposal;
-		if (open.items[i].status != SAFE_TX_QUEUED ||
+		if (open.items[i].status != SAFE_TX_QUEUED || open.items[i].deleted ||
 		    store_proposal_get(lane->parts->store, &arena, open.items[i].proposal,
 		                       &proposal) != 0)
 			continue;
@@ -230,6 +233,7 @@ void proposer_run(struct proposer *proposer)
 		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
 		if (service == NULL)
 			continue;
+		deletions_consider(proposer->deletions, service, &proposal, &open.items[i]);
 		int64_t wait = confirmations_poll(proposer->confirmations, service, target,
 		                                  &open.items[i]);
 		if (wait_ms < 0 || wait < wait_ms)

@@ -110,8 +110,9 @@ static bool still_due(struct send *send)
 	struct proposal proposal;
 
 	return store_proposal_get(store, &send->arena, send->request.proposal, &proposal) == 0 &&
-	       proposal.state == send->request.state &&
-	       (!is_schedule(send) || posting_allowed(store, &send->arena, &proposal));
+	       proposal.state == send->request.state && (proposal.flags & FLAG_WITHDRAWING) == 0 &&
+	       (!is_schedule(send) ||
+	        posting_allowed(store, &send->arena, &proposal, PURPOSE_SCHEDULE));
 }
 
 static void signed_one(const struct error *error, struct bytes raw, const struct hash32 *tx_hash,

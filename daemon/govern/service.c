@@ -116,13 +116,12 @@ static void answered(const struct http_answer *answer, void *arg)
 	call.done(&result, call.arg);
 }
 
-struct service_call *service_send(struct service *service, const char *path, struct bytes body,
-                                  service_fn *done, void *arg)
+static struct service_call *start(struct service *service, const char *method, const char *path,
+                                  struct bytes body, struct service_call *call)
 {
-	struct service_call *call = xcalloc(1, sizeof(*call));
 	char *url = xasprintf("%s%s", service->url, path);
 	struct http_request request = {
-	        .method = body.len > 0 ? "POST" : "GET",
+	        .method = method,
 	        .url = url,
 	        .body = body,
 	        .bearer = service->api_key,
@@ -130,11 +129,30 @@ struct service_call *service_send(struct service *service, const char *path, str
 	        .timeout_ms = TIMEOUT_MS,
 	        .max_answer = MAX_ANSWER,
 	};
-	call->done = done;
-	call->arg = arg;
 	call->http = http_send(service->http, &request, answered, call);
 	free(url);
 	return call;
+}
+
+static struct service_call *new_call(service_fn *done, void *arg)
+{
+	struct service_call *call = xcalloc(1, sizeof(*call));
+
+	call->done = done;
+	call->arg = arg;
+	return call;
+}
+
+struct service_call *service_send(struct service *service, const char *path, struct bytes body,
+                                  service_fn *done, void *arg)
+{
+	return start(service, body.len > 0 ? "POST" : "GET", path, body, new_call(done, arg));
+}
+
+struct service_call *service_delete(struct service *service, const char *path, struct bytes body,
+                                    service_fn *done, void *arg)
+{
+	return start(service, "DELETE", path, body, new_call(done, arg));
 }
 
 int64_t service_interval_ms(int64_t poll_ms, int64_t age_ms)

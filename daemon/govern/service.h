@@ -11,7 +11,7 @@ struct service_call; /* a request under way */
 /* Reads the API key file, if one is configured. */
 int service_new(struct service **out, struct http *http, const struct config_service *config,
                 struct error *error) MUST_USE;
-void service_free(struct service *service);     /* NULL is fine */
+void service_free(struct service *service); /* NULL is fine */
 /* How this service is asked, and its answers read. */
 const struct proposal_api *service_api(const struct service *service);
 void service_cancel(struct service_call *call); /* NULL is fine: no callback */
@@ -29,6 +29,10 @@ struct service_result {
 typedef void service_fn(const struct service_result *result, void *arg);
 struct service_call *service_send(struct service *service, const char *path, struct bytes body,
                                   service_fn *done, void *arg);
+
+/* The same with DELETE. */
+struct service_call *service_delete(struct service *service, const char *path, struct bytes body,
+                                    service_fn *done, void *arg);
 
 /* How long to wait before asking about the same thing again, for one that has been pending for
  * age_ms: never shorter than poll_ms, longer as it ages. One that stays pending for

@@ -25,8 +25,8 @@ struct look {
 struct tracker {
 	struct lane *lane;
 	struct chain_op *op;
-	struct look *look;        /* under way, else NULL */
-	bool again;               /* asked to run while running */
+	struct look *look; /* under way, else NULL */
+	bool again;        /* asked to run while running */
 	struct backoff backoff;
 	struct loop_timer *retry; /* a chain that stands still brings no tick */
 	struct arena views_arena; /* owns views */
@@ -185,6 +185,8 @@ static void tell_end(struct tracker *tracker, const struct observed *observed,
 	char subject[SUBJECT_SIZE];
 
 	proposal_subject(subject, observed->proposal->id);
+	if ((observed->proposal->flags & FLAG_WITHDRAWING) != 0 && end->to != STATE_FAILED)
+		return; /* as somebody wished */
 	lane_alarm_once(tracker->lane, alarm_of_end(end->to), subject,
 	                "%s: %s%s; its measurements are held until `registrarctl approve %s`",
 	                proposal_state_name(end->to), end->reason,
@@ -295,6 +297,8 @@ static void conclude(struct tracker *tracker)
 			           "isAuthorized and the mapping of a contract disagree: its "
 			           "checks are unknown");
 		delay_tell(tracker->lane, &look->arena, &look->observed[i]);
+		if (look->observed[i].txs_changed)
+			draft_file_write(tracker->lane, look->proposals.items[i].id);
 	}
 	if (any)
 		lane_changed(tracker->lane);

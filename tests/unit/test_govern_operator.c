@@ -215,22 +215,6 @@ static void test_withdraw(void **state)
 	assert_non_null(strstr(w->error.text, "cancelled"));
 }
 
-static void test_what_signers_see_is_not_withdrawn(void **state)
-{
-	struct govern_world *w = *state;
-	struct safe_tx_list list;
-	const struct hash32 hash = {{1}};
-
-	govern_world_start(w, &plain);
-	struct proposal_id id = propose(w);
-	store_safe_tx_list(w->store, &w->arena, id, &list);
-	store_begin(w->store);
-	assert_int_equal(store_safe_tx_assign(w->store, list.items[0].id, 1, &hash, &w->error), 0);
-	store_commit(w->store);
-	assert_int_equal(govern_withdraw(w->govern, id, &w->error), ERR_CONFLICT);
-	assert_non_null(strstr(w->error.text, "posted"));
-}
-
 static void test_status(void **state)
 {
 	struct govern_world *w = *state;
@@ -429,7 +413,6 @@ int main(void)
 	        TEST(test_check_without_a_chain),
 	        TEST(test_export),
 	        TEST(test_withdraw),
-	        TEST(test_what_signers_see_is_not_withdrawn),
 	        TEST(test_status),
 	        TEST(test_events_at_finality),
 	        TEST(test_an_old_removal_that_arrives_late),

@@ -428,7 +428,8 @@ static void what_the_service_shall_forget_is_remembered(void **state)
 	store_safe_tx_set_deleted(f->store, tx);
 	store_commit(f->store);
 	assert_string_equal(store_fixture_last_event(f),
-	                    "safe-tx p1: schedule 1: the service is asked to forget it");
+	                    "safe-tx p1: schedule 1: the service forgot it; who has seen it can "
+	                    "sign it all the same");
 	store_fixture_reopen(f);
 	assert_true(row(f, tx).deleted);
 }

@@ -1,0 +1,30 @@
+#include "daemon/govern/displaced.h"
+
+#include "common/governance/events.h"
+#include "common/governance/safe_tx.h"
+#include "common/store/store_chain.h"
+
+static bool was_rejected(struct store *store, struct arena *arena, const struct safe_tx_row *row)
+{
+	struct safe_tx rejection = safe_tx_rejection(row->chain_id, &row->safe, row->nonce);
+	struct hash32 hash = safe_tx_hash(&rejection);
+	struct seen_log_list logs;
+
+	store_log_find(store, arena, row->chain_id, &row->safe, event_topic0(EVENT_SAFE_SUCCESS),
+	               &hash, &logs);
+	return logs.count > 0;
+}
+
+bool displaced_only(struct store *store, struct arena *arena, const struct safe_tx_row *row)
+{
+	struct safe_tx_list rivals;
+
+	store_safe_tx_at_nonce(store, arena, row->chain_id, &row->safe, row->nonce, &rivals);
+	for (size_t i = 0; i < rivals.count; i++) {
+		const struct safe_tx_row *rival = &rivals.items[i];
+		if (rival->id.n != row->id.n && rival->purpose != PURPOSE_REJECT &&
+		    (rival->status == SAFE_TX_EXECUTED || rival->status == SAFE_TX_FAILED))
+			return true;
+	}
+	return row->shares && !was_rejected(store, arena, row);
+}

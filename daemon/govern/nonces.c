@@ -1,0 +1,162 @@
+#include "daemon/govern/nonces.h"
+
+#include "common/governance/nonce.h"
+
+static bool find_own(struct lane *lane, struct arena *arena, const struct tx_service_tx *tx,
+                     struct safe_tx_row *out)
+{
+	return store_safe_tx_find(lane->parts->store, arena, tx->tx.chain_id, &tx->tx.safe,
+	                          &tx->safe_tx_hash, out) == 0;
+}
+
+void nonces_drop_dead(struct queue_view *view, struct lane *lane, struct arena *arena)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < view->count; i++) {
+		struct safe_tx_row own;
+		if (!find_own(lane, arena, &view->items[i], &own) ||
+		    own.status != SAFE_TX_WITHDRAWN)
+			view->items[kept++] = view->items[i];
+	}
+	view->count = kept;
+}
+
+static struct nonce_list own_nonces(struct lane *lane, struct arena *arena,
+                                    const struct address *safe)
+{
+	uint64_t *items;
+	size_t count =
+	        store_safe_nonces(lane->parts->store, arena, lane->config->chain_id, safe, &items);
+
+	return (struct nonce_list){items, count};
+}
+
+static struct nonce_list urgent_nonces(struct lane *lane, struct arena *arena,
+                                       const struct address *safe)
+{
+	uint64_t *items;
+	size_t count = store_safe_shared_nonces(lane->parts->store, arena, lane->config->chain_id,
+	                                        safe, &items);
+
+	return (struct nonce_list){items, count};
+}
+
+static struct nonce_list queued_nonces(const struct queue_view *view, struct arena *arena)
+{
+	uint64_t *items;
+	size_t count = queue_nonces(view, arena, &items);
+
+	return (struct nonce_list){items, count};
+}
+
+static bool holds(struct nonce_list list, uint64_t nonce)
+{
+	for (size_t i = 0; i < list.count; i++)
+		if (list.items[i] == nonce)
+			return true;
+	return false;
+}
+
+uint64_t nonces_urgent(struct lane *lane, struct arena *arena, const struct address *safe,
+                       uint64_t chain_nonce)
+{
+	struct nonce_list none = {0};
+
+	return nonce_lowest_free(chain_nonce, none, urgent_nonces(lane, arena, safe));
+}
+
+/* The nonce of the proposal's own execution that may still run. */
+static bool execution_nonce(struct lane *lane, struct arena *arena, const struct safe_tx_row *row,
+                            uint64_t chain_nonce, uint64_t *out)
+{
+	struct safe_tx_list txs;
+
+	store_safe_tx_list(lane->parts->store, arena, row->proposal, &txs);
+	for (size_t i = txs.count; i-- > 0;) {
+		const struct safe_tx_row *tx = &txs.items[i];
+		if (tx->purpose == PURPOSE_EXECUTE && tx->has_nonce && tx->nonce >= chain_nonce &&
+		    (tx->status == SAFE_TX_POSTING || tx->status == SAFE_TX_QUEUED)) {
+			*out = tx->nonce;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct nonce_choice nonces_choose(const struct queue_view *view, struct lane *lane,
+                                  struct arena *arena, const struct safe_tx_row *row,
+                                  const struct proposal *proposal)
+{
+	struct nonce_list queued = queued_nonces(view, arena);
+	struct nonce_list own = own_nonces(lane, arena, &row->safe);
+	uint64_t lowest = nonce_lowest_free(view->safe.nonce, queued, own), nonce;
+
+	if (proposal->urgent)
+		nonce = nonces_urgent(lane, arena, &row->safe, view->safe.nonce);
+	else if (row->purpose != PURPOSE_CANCEL ||
+	         !execution_nonce(lane, arena, row, view->safe.nonce, &nonce) ||
+	         holds(urgent_nonces(lane, arena, &row->safe), nonce))
+		nonce = lowest;
+	return (struct nonce_choice){.nonce = nonce,
+	                             .competes = holds(queued, nonce) || holds(own, nonce)};
+}
+
+bool nonces_held(struct lane *lane, struct arena *arena, const struct address *safe, uint64_t nonce)
+{
+	return holds(own_nonces(lane, arena, safe), nonce);
+}
+
+struct queue_view nonces_without(const struct queue_view *view, struct lane *lane,
+                                 struct arena *arena, const struct safe_tx_row *row)
+{
+	struct queue_view out = {.safe = view->safe,
+	                         .items = arena_array(arena, view->count, sizeof(*out.items))};
+
+	for (size_t i = 0; i < view->count; i++) {
+		struct safe_tx_row own;
+		if (!find_own(lane, arena, &view->items[i], &own) ||
+		    own.proposal.n != row->proposal.n || own.purpose != row->purpose)
+			out.items[out.count++] = view->items[i];
+	}
+	return out;
+}
+
+bool nonces_lost(const struct queue_view *view, const struct safe_tx_row *row)
+{
+	if (row->nonce < view->safe.nonce)
+		return true;
+	for (size_t i = 0; i < view->count && !row->shares; i++)
+		if (view->items[i].tx.nonce == row->nonce &&
+		    !hash32_equal(&view->items[i].safe_tx_hash, &row->safe_tx_hash))
+			return true;
+	return false;
+}
+
+void nonces_alarm_hole(const struct queue_view *view, struct lane *lane, struct arena *arena,
+                       const struct safe_tx_row *row, const char *target)
+{
+	char safe[ADDRESS_TEXT_SIZE];
+	uint64_t hole;
+
+	if (nonce_hole(&hole, view->safe.nonce, queued_nonces(view, arena),
+	               own_nonces(lane, arena, &row->safe)))
+		lane_alarm(lane, ALARM_NONCE_HOLE, target,
+		           "nothing holds nonce %llu of the Safe %s: what is pending above it "
+		           "cannot run until something does",
+		           (unsigned long long)hole, address_text(safe, &row->safe));
+}
+
+char *nonces_whose(struct lane *lane, struct arena *arena, const struct tx_service_tx *tx,
+                   struct proposal_id *proposal)
+{
+	char hash[HASH32_TEXT_SIZE];
+	struct safe_tx_row own;
+
+	*proposal = (struct proposal_id){0};
+	hash32_text(hash, &tx->safe_tx_hash);
+	if (!find_own(lane, arena, tx, &own))
+		return arena_printf(arena, "%s, which is not ours", hash);
+	*proposal = own.proposal;
+	return arena_printf(arena, "%s of p%lld", hash, (long long)own.proposal.n);
+}
