@@ -225,6 +225,43 @@ describe('model timelock', { concurrency: 3 }, () => {
     // People can do it with the file all the same.
   }))
 
+  const withScheduler = { ...byEoa, generation: 1, proposers: [people.outsider.address, people.scheduler.address], open: true }
+  const fund = (world) => world.chain.rpc('anvil_setBalance', people.scheduler.address, '0xde0b6b3a7640000')
+
+  for (const how of ['before', 'after'])
+    test(`killed ${how} the schedule is sent: scheduled once`, inWorld(withScheduler, async (world) => {
+      await fund(world)
+      const daemon = world.daemon({ chain: { resend: '500ms' }, target: { scheduler: people.scheduler, execute: 'manual' } })
+      const fault = world.rpc.fault({ match: (method) => method === 'eth_sendRawTransaction', times: 1, drop: how, then: () => daemon.kill9() })
+      await daemon.start()
+      const eif = world.drop()
+      await until(() => fault.hits === 1 && !daemon.running, { every: 5, what: 'the kill' })
+      await daemon.start()
+      const p = await daemon.untilProposal(eif.value)
+      await daemon.untilState(p.id, 'timelock')
+      await world.chain.mine(3)
+      assert.equal(await world.chain.client.getTransactionCount({ address: people.scheduler.address }), 1)
+    }))
+
+  test('a scheduler key without money says what it needs; what is held meanwhile is not scheduled', inWorld(withScheduler, async (world) => {
+    const daemon = world.daemon({ target: { scheduler: people.scheduler, execute: 'manual', batch: { quiet: '1s' } } })
+    await daemon.start()
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    await daemon.untilAlarm('executor-funds', { text: /the scheduler key of target payments has 0\.0 of the coin/ })
+    const [first] = await daemon.measurements(eif.value)
+    await daemon.ctl(['hold', first.id])
+    await fund(world)
+    await world.chain.mine(2)
+    await daemon.stop()
+    await daemon.start()
+    await world.chain.mine(2)
+    assert.equal((await daemon.proposal(p.id)).state, 'drafted')
+    assert.equal(await world.chain.client.getTransactionCount({ address: people.scheduler.address }), 0)
+    await daemon.ctl(['approve', first.id])
+    await daemon.untilState(p.id, 'timelock')
+  }))
+
   test('cancelled by its proposer: cancelled; approve drafts another attempt', inWorld({ ...byEoa, generation: 1 }, async (world) => {
     const daemon = world.daemon({ target: { batch: { quiet: '1s' } } })
     await daemon.start()
