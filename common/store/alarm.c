@@ -9,6 +9,7 @@
 static const char *const names[] = {
         [ALARM_ALREADY_IN_EFFECT] = "already-in-effect",
         [ALARM_CANCELLED] = "cancelled",
+        [ALARM_CANNOT_RUN] = "cannot-run",
         [ALARM_CHECKS_DISAGREE] = "checks-disagree",
         [ALARM_CONFIRMATIONS_UNREADABLE] = "confirmations-unreadable",
         [ALARM_CONTRADICTION] = "contradiction",

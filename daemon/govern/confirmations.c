@@ -102,6 +102,7 @@ static void note(struct question *question, const struct tx_service_tx *tx)
 	log_info(proposal_subject(subject, question->proposal),
 	         "confirmed by %u of %u owners needed", confirmations, safe->threshold);
 	lane_changed(lane);
+	lane_wake(lane); /* it may be executable now */
 }
 
 static int read_answer(struct arena *arena, struct tx_service_tx *tx,

@@ -11,6 +11,7 @@
 #include "daemon/govern/safe_watch.h"
 #include "daemon/govern/tracker.h"
 #include "daemon/govern/withdraw.h"
+#include "daemon/govern/trial.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,7 @@ static void run_stages(void *arg)
 	hurry_run(lane);
 	proposer_run(lane->proposer);
 	executor_run(lane->executor);
+	trials_run(lane->trials);
 }
 
 static void ticked(const struct block_ref *head, const struct block_ref *final, size_t new_logs,
@@ -62,6 +64,8 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	struct lane *lane = arg;
 
 	lane->news |= new_logs > 0;
+	if (new_logs > 0)
+		trials_news(lane->trials);
 	lane->have_head = true;
 	lane->head = *head;
 	lane->final = *final;
@@ -106,6 +110,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->proposer = proposer_new(lane);
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
+	lane->trials = trials_new(lane);
 	lane->changes = change_watch_new(lane);
 	lane->withdraw = withdraw_new(lane);
 	lane->follower =
@@ -123,6 +128,7 @@ void lane_free(struct lane *lane)
 	follower_free(lane->follower);
 	change_watch_free(lane->changes);
 	withdraw_free(lane->withdraw);
+	trials_free(lane->trials);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
 	proposer_free(lane->proposer);

@@ -16,6 +16,7 @@ struct drafter;
 struct proposer;
 struct tracker;
 struct executor;
+struct trials;
 struct change_watch;
 struct withdraw;
 
@@ -29,6 +30,7 @@ struct lane {
 	struct proposer *proposer;
 	struct tracker *tracker;
 	struct executor *executor;
+	struct trials *trials;
 	struct change_watch *changes;
 	struct withdraw *withdraw;
 	bool track_due; /* the tracker's next look was asked for */

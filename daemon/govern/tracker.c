@@ -7,6 +7,7 @@
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/nonce_user.h"
 #include "daemon/govern/observe.h"
+#include "daemon/govern/trial.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,11 @@ void tracker_free(struct tracker *tracker)
 	loop_timer_free(tracker->retry);
 	arena_free(&tracker->views_arena);
 	free(tracker);
+}
+
+bool tracker_is_looking(const struct tracker *tracker)
+{
+	return tracker->look != NULL;
 }
 
 int tracker_safe(const struct tracker *tracker, const struct address *safe,
@@ -264,6 +270,7 @@ static void concluded(struct tracker *tracker, bool moved)
 	finish(tracker);
 	if (moved || first)
 		lane_wake(lane);
+	trials_looked(lane->trials);
 }
 
 static void conclude(struct tracker *tracker)

@@ -9,6 +9,8 @@ struct tracker *tracker_new(struct lane *lane);
 void tracker_free(struct tracker *tracker);
 /* The chain moved or the store changed: look at every live proposal of the lane. */
 void tracker_run(struct tracker *tracker);
+/* A look is under way: what the store says may be older than the chain. */
+bool tracker_is_looking(const struct tracker *tracker);
 /* How the Safe stood at the last tick; ERR_NOT_FOUND before the first. */
 int tracker_safe(const struct tracker *tracker, const struct address *safe,
                  const struct safe_view **out) MUST_USE;

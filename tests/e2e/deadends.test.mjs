@@ -1,8 +1,12 @@
 // Every dead end a proposal can run into: it is named by an alarm of the runbook, and one command (or what people do
 // to the chain) brings the value to `confirmed` all the same.
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
 import { makeWorld, people, until } from '../harness/world.mjs'
+
+const GUARD_SLOT = '0x4a204f620c8c5ccdca3fd54d003badd85ba500436a431f0cbda4f558c93c34c8' // keccak256("guard_manager.guard.address")
+const guardArtifact = createRequire(import.meta.url)('@safe-global/safe-smart-account/build/artifacts/contracts/examples/guards/OnlyOwnersGuard.sol/OnlyOwnersGuard.json')
 
 const inWorld = (options, fn, settings = {}) => async () => {
   const world = await makeWorld(options)
@@ -126,6 +130,64 @@ describe('dead ends', { concurrency: 2 }, () => {
     await daemon.untilState(id, 'confirmed')
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }, { target: { execute: 'direct', executor: people.executor } }))
+
+  test('revert in place: a signed transaction that would revert is named; repaired, it runs as it is', inWorld({ generation: 1 }, async (world, daemon) => {
+    const { eif, id } = await ready(world, daemon)
+    const row = await daemon.untilQueued(id, 'execute')
+    // The registry is taken from the timelock, by whatever way.
+    const { kms } = world.registry, timelock = world.timelock.address
+    await world.chain.rpc('anvil_impersonateAccount', timelock)
+    await world.chain.rpc('anvil_setBalance', timelock, '0xde0b6b3a7640000')
+    await world.chain.write(timelock, kms, 'function transferOwnership(address)', people.deployer.address)
+    for (const owner of people.owners.slice(0, 2)) await world.owners.confirm(row.safe_tx_hash, owner)
+    const alarm = await daemon.untilAlarm('cannot-run', { subject: id, text: /OwnableUnauthorizedAccount|not the owner/ })
+    assert.match(alarm.text, new RegExp(`its execute transaction with nonce ${row.nonce} `))
+    // People try it all the same: the nonce and the signatures stay good.
+    const { status } = await world.owners.execute(row.safe_tx_hash, { mayRevert: true })
+    assert.equal(status, 'reverted')
+    await world.chain.write(people.deployer.address, kms, 'function transferOwnership(address)', timelock)
+    await world.owners.execute(row.safe_tx_hash)
+    await daemon.untilState(id, ['executed', 'confirmed'])
+    await world.chain.mine(3)
+    await daemon.untilState(id, 'confirmed')
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('a guard is installed: told; it lets owners execute, and the proposal goes on', inWorld({ safeVersion: '1.3.0' }, async (world, daemon) => {
+    await daemon.start()
+    const guard = await world.chain.deploy(guardArtifact.bytecode)
+    const set = await world.safe.admin('setGuard(address)', guard)
+    const alarm = await daemon.untilAlarm('guard-changed', { subject: 'payments' })
+    assert.ok(alarm.text.includes(guard) && alarm.text.includes(set.receipt.transactionHash), alarm.text)
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    const from = people.owners[0].address
+    await world.owners.approve((await daemon.untilQueued(p.id, 'schedule')).safe_tx_hash, { from })
+    await daemon.untilState(p.id, 'timelock')
+    await world.passDelay()
+    await world.owners.approve((await daemon.untilQueued(p.id, 'execute')).safe_tx_hash, { from })
+    await daemon.untilState(p.id, ['executed', 'confirmed'])
+    await world.chain.mine(3)
+    await daemon.untilState(p.id, 'confirmed')
+    assert.equal((await daemon.alarms('cannot-run')).length, 0)
+  }))
+
+  test('a guard that refuses is named before anybody pays for it; removed, it runs', inWorld({}, async (world, daemon) => {
+    const { eif, id, row } = await queued(world, daemon)
+    // One that lets nothing pass, and no event that tells of it.
+    const guard = '0x00000000000000000000000000000000000bad01'
+    const put = (word) => world.chain.rpc('anvil_setStorageAt', world.safe.address, GUARD_SLOT, `0x${word.slice(2).padStart(64, '0')}`)
+    await world.chain.rpc('anvil_setCode', guard, '0x60006000fd')
+    await put(guard)
+    for (const owner of people.owners.slice(0, 2)) await world.owners.confirm(row.safe_tx_hash, owner)
+    await daemon.untilAlarm('cannot-run', { subject: id, text: /guard 0x0+bad01 of the Safe refuses it/i })
+    await put('0x0')
+    await world.owners.execute(row.safe_tx_hash)
+    await daemon.untilState(id, 'timelock')
+    await world.passDelay()
+    await world.carryOn(daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
 
   test('a draft that nobody posted expires', inWorld({}, async (world, daemon) => {
     await daemon.start()

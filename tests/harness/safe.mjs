@@ -86,6 +86,17 @@ export class Safe {
     return { receipt, tx, hash: await this.hash(tx) }
   }
 
+  /// An administration of the Safe itself, e.g. admin('setGuard(address)', guard), by its owners.
+  async admin(signature, ...args) { return this.byHand({ to: this.address, data: this.#own(signature, args) }) }
+
+  /// What an enabled module makes the Safe do: past its owners, and without a nonce.
+  async byModule(module, { to, data }) {
+    return this.chain.write(module, this.address, 'function execTransactionFromModule(address,uint256,bytes,uint8) returns (bool)', to, 0n, data, 0)
+  }
+  async adminByModule(module, signature, ...args) { return this.byModule(module, { to: this.address, data: this.#own(signature, args) }) }
+
+  #own(signature, args) { return encodeFunctionData({ abi: parseAbi([`function ${signature}`]), args }) }
+
   /// An empty transaction to itself: burns the nonce, which is how a proposal is rejected.
   async burnNonce(nonce) { return this.byHand({ to: this.address, nonce: nonce ?? (await this.nonce()) }) }
 }
