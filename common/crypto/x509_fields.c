@@ -5,7 +5,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-static int epoch_seconds(const ASN1_TIME *time, int64_t *out)
+int x509_seconds(const ASN1_TIME *time, int64_t *out)
 {
 	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
 	int days, seconds;
@@ -25,8 +25,8 @@ int x509_validity(struct bytes der, int64_t *from, int64_t *until, struct error 
 	if (certificate == NULL)
 		return ERR_INVALID;
 	int rc = 0;
-	if (epoch_seconds(X509_get0_notBefore(certificate), from) != 0 ||
-	    epoch_seconds(X509_get0_notAfter(certificate), until) != 0) {
+	if (x509_seconds(X509_get0_notBefore(certificate), from) != 0 ||
+	    x509_seconds(X509_get0_notAfter(certificate), until) != 0) {
 		*from = *until = 0;
 		rc = error_set(error, ERR_INVALID, "the certificate's validity is not a time");
 	}

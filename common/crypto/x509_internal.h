@@ -9,4 +9,7 @@
 /* The certificate, which is all of der; X509_free it. NULL with *error set. */
 X509 *x509_parse(struct bytes der, struct error *error);
 
+/* Seconds since 1970. Not 0: it is no time. */
+int x509_seconds(const ASN1_TIME *time, int64_t *out);
+
 #endif

@@ -1,7 +1,8 @@
 /* Provenance: measurements.sigstore.json as cosign writes it for an attestation, in its own old
  * layout and as a Sigstore bundle (0.1 to 0.3), verified without a network against a trusted root
- * file that the operator gives. What cannot be decided so is said: entries of Rekor v2 have no
- * signed time of their own (their timestamp authority is not asked), so they are never verified. */
+ * file that the operator gives. The time comes from the log (its signed entry timestamp), or, for
+ * entries of Rekor v2, which sign none, from a timestamp authority. What cannot be decided is said.
+ */
 #ifndef MEASURE_SIGSTORE_H
 #define MEASURE_SIGSTORE_H
 
@@ -37,7 +38,8 @@ struct sigstore_root {
 	struct sigstore_authority authorities[SIGSTORE_MAX_AUTHORITIES];
 	struct sigstore_key logs[SIGSTORE_MAX_KEYS];             /* Rekor */
 	struct sigstore_key certificate_logs[SIGSTORE_MAX_KEYS]; /* CT */
-	size_t authority_count, log_count, certificate_log_count;
+	struct sigstore_authority clocks[SIGSTORE_MAX_AUTHORITIES]; /* timestamps; there may be none */
+	size_t authority_count, log_count, certificate_log_count, clock_count;
 };
 
 /* trusted_root.json (application/vnd.dev.sigstore.trustedroot+json). ERR_INVALID, with the field.
@@ -67,6 +69,7 @@ int sigstore_workflow_check(const char *workflow, struct error *error) MUST_USE;
 #define SIGSTORE_CHECK_TYPE "predicate-type"     /* of measurements.sigstore.json */
 #define SIGSTORE_CHECK_SUBJECT "subject"         /* what we have is what was attested */
 #define SIGSTORE_CHECK_LOG_PROMISE "log-promise" /* Rekor's signed entry timestamp */
+#define SIGSTORE_CHECK_TIMESTAMP "timestamp"     /* RFC 3161, where the log signs no time */
 #define SIGSTORE_CHECK_LOG_BODY "log-body"       /* the entry is about this very envelope */
 #define SIGSTORE_CHECK_LOG_TIME "log-time"       /* logged while the certificate was valid */
 #define SIGSTORE_CHECK_INCLUSION "inclusion"     /* Merkle proof up to a signed checkpoint */
@@ -84,7 +87,7 @@ struct sigstore {
 	bool legacy;              /* cosign's old layout */
 	struct bytes certificate; /* DER */
 	char *workflow, *issuer;  /* as the certificate says; NULL: it does not */
-	int64_t logged_at;        /* seconds since 1970; 0: not told */
+	int64_t logged_at;        /* seconds since 1970, also by a timestamp; 0: not told */
 	struct hash32 *subjects;  /* those that have a SHA-256 */
 	char **subject_names;     /* theirs; "" where there is none */
 	size_t subject_count;
@@ -94,7 +97,8 @@ struct sigstore {
 	struct pcrs pcrs;
 	struct checks checks;
 	/* Refused: a check failed. Verified: none did, and all were decided but those that the
-	 * layout (inclusion) or the trusted root (certificate-log) leaves out. */
+	 * layout (inclusion, beside a log's promise) or the trusted root (certificate-log) leaves
+	 * out. */
 	enum sigstore_verdict verdict;
 };
 

@@ -205,6 +205,25 @@ static int read_entry(struct arena *arena, const struct jval *entry, struct sigs
 	return 0;
 }
 
+static int read_timestamps(struct arena *arena, const struct jval *material,
+                           struct sigstore_bundle *out, struct error *error)
+{
+	const struct jval *list =
+	        jval_get(jval_get(material, "timestampVerificationData"), "rfc3161Timestamps");
+
+	if (jval_count(list) > SIGSTORE_MAX_TIMESTAMPS)
+		return error_set(error, ERR_INVALID, "rfc3161Timestamps: %zu, expected at most %d",
+		                 jval_count(list), SIGSTORE_MAX_TIMESTAMPS);
+	for (size_t i = 0; i < jval_count(list); i++) {
+		int rc = sigstore_base64(arena, jval_at(list, i), "signedTimestamp",
+		                         &out->timestamps[i], error);
+		if (rc != 0)
+			return error_prefix(error, "rfc3161Timestamps[%zu]", i);
+		out->timestamp_count = i + 1;
+	}
+	return 0;
+}
+
 static bool known_type(const char *type)
 {
 	static const char *const types[] = {
@@ -241,7 +260,7 @@ static int read_new(struct arena *arena, const struct jval *bundle, struct sigst
 		                 jval_count(entries));
 	if (read_entry(arena, jval_at(entries, 0), &out->entry, error) != 0)
 		return error_prefix(error, "tlogEntries[0]");
-	return 0;
+	return read_timestamps(arena, material, out, error);
 }
 
 bool sigstore_is(const struct jval *document)

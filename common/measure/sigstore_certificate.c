@@ -162,13 +162,13 @@ static void check_time(struct bytes leaf, int64_t time, int64_t *from, struct ch
 		checks_add(checks, SIGSTORE_CHECK_LOG_TIME, CHECK_FAILED, "%s", error.text);
 	else if (time == 0)
 		checks_add(checks, SIGSTORE_CHECK_LOG_TIME, CHECK_UNDECIDED,
-		           "the log did not sign a time");
+		           "nobody whom the trusted root knows signed a time");
 	else if (time < *from || time > until)
 		checks_add(checks, SIGSTORE_CHECK_LOG_TIME, CHECK_FAILED,
-		           "logged when the certificate was not valid");
+		           "signed when the certificate was not valid");
 	else
 		checks_add(checks, SIGSTORE_CHECK_LOG_TIME, CHECK_PASSED,
-		           "logged while the certificate was valid");
+		           "signed while the certificate was valid");
 }
 
 void sigstore_check_certificate(struct arena *arena, const struct sigstore_bundle *bundle,
@@ -179,7 +179,7 @@ void sigstore_check_certificate(struct arena *arena, const struct sigstore_bundl
 	struct error error;
 	int64_t from = 0;
 
-	check_time(leaf, bundle->entry.time, &from, &out->checks);
+	check_time(leaf, out->logged_at, &from, &out->checks);
 	if (root == NULL) {
 		checks_add(&out->checks, SIGSTORE_CHECK_CERTIFICATE, CHECK_UNDECIDED,
 		           "no trusted root is configured");
@@ -192,7 +192,7 @@ void sigstore_check_certificate(struct arena *arena, const struct sigstore_bundl
 		           "the certificate is not for signing code");
 	} else {
 		/* Without a time of signing the chain is judged as it was when the leaf began. */
-		int64_t at = bundle->entry.time != 0 ? bundle->entry.time : from;
+		int64_t at = out->logged_at != 0 ? out->logged_at : from;
 		authority = find_authority(root, leaf, at, &error);
 		checks_add_rc(&out->checks, SIGSTORE_CHECK_CERTIFICATE,
 		              authority != NULL ? 0 : ERR_DENIED, &error,

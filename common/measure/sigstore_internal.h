@@ -6,7 +6,7 @@
 #include "common/crypto/hash.h"
 #include "common/measure/sigstore.h"
 
-enum { SIGSTORE_MAX_HASHES = 64 };
+enum { SIGSTORE_MAX_HASHES = 64, SIGSTORE_MAX_TIMESTAMPS = 4 };
 
 struct sigstore_proof {
 	bool there;
@@ -33,6 +33,8 @@ struct sigstore_bundle {
 	struct bytes payload, signature; /* of the DSSE envelope */
 	const char *payload_type;
 	struct sigstore_entry entry;
+	struct bytes timestamps[SIGSTORE_MAX_TIMESTAMPS]; /* RFC 3161, over the signature */
+	size_t timestamp_count;
 };
 
 /* Texts and views live in the arena. ERR_INVALID. */
@@ -46,13 +48,16 @@ int sigstore_int(const struct jval *object, const char *key, int64_t *out, struc
 int sigstore_base64(struct arena *arena, const struct jval *object, const char *key,
                     struct bytes *out, struct error *error);
 
-/* Each adds its checks to out->checks. */
+/* Each adds its checks to out->checks. The log comes first: it says when (out->logged_at). */
 void sigstore_check_log(struct arena *arena, const struct sigstore_bundle *bundle,
                         const struct sigstore_root *root, struct sigstore *out);
 void sigstore_check_certificate(struct arena *arena, const struct sigstore_bundle *bundle,
                                 const struct sigstore_root *root, struct sigstore *out);
 void sigstore_check_identity(struct arena *arena, const struct sigstore_expect *expect,
                              struct sigstore *out);
+/* When the entry has no promise: what timestamps say, in out->logged_at. */
+void sigstore_check_timestamps(const struct sigstore_bundle *bundle,
+                               const struct sigstore_root *root, struct sigstore *out);
 /* ERR_INVALID: the log's entry is not about this envelope; ERR_NOT_FOUND: of a kind not known. */
 int sigstore_body_matches(struct arena *arena, const struct sigstore_bundle *bundle,
                           struct error *error);

@@ -29,9 +29,9 @@ static void check_promise(struct arena *arena, const struct sigstore_entry *entr
 {
 	struct error error;
 
-	if (entry->promise.data == NULL || entry->time == 0) {
+	if (entry->time == 0) {
 		checks_add(checks, SIGSTORE_CHECK_LOG_PROMISE, CHECK_UNDECIDED,
-		           "the entry has no signed time; a timestamp authority's is not checked");
+		           "the entry has no time");
 		return;
 	}
 	int rc = verify_promise(arena, entry, log, &error);
@@ -169,7 +169,10 @@ void sigstore_check_log(struct arena *arena, const struct sigstore_bundle *bundl
 	        root != NULL ? sigstore_find_key(root->logs, root->log_count, bundle->entry.log_id)
 	                     : NULL;
 
-	out->logged_at = bundle->entry.time;
+	bool has_promise = bundle->entry.promise.data != NULL;
+
+	/* A time that nobody signed is none. */
+	out->logged_at = has_promise ? bundle->entry.time : 0;
 	check_body(arena, bundle, &out->checks);
 	if (log == NULL) {
 		enum check_result result = root != NULL ? CHECK_FAILED : CHECK_UNDECIDED;
@@ -179,6 +182,13 @@ void sigstore_check_log(struct arena *arena, const struct sigstore_bundle *bundl
 		checks_add(&out->checks, SIGSTORE_CHECK_INCLUSION, result, "%s", text);
 		return;
 	}
-	check_promise(arena, &bundle->entry, log, &out->checks);
+	if (has_promise)
+		check_promise(arena, &bundle->entry, log, &out->checks);
 	check_inclusion(arena, &bundle->entry, log, &out->checks);
+	/* One of the two has to say that the log has the entry. */
+	if (!has_promise && !checks_passed(&out->checks, SIGSTORE_CHECK_INCLUSION))
+		checks_add(&out->checks, SIGSTORE_CHECK_LOG_PROMISE, CHECK_UNDECIDED,
+		           "the log has signed neither the entry nor a tree with it");
+	if (!has_promise)
+		sigstore_check_timestamps(bundle, root, out);
 }

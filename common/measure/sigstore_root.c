@@ -78,16 +78,16 @@ static int read_authority(struct arena *arena, const struct jval *authority,
 	return read_period(authority, &out->from, &out->until, error);
 }
 
-static int read_authorities(struct arena *arena, const struct jval *list, struct sigstore_root *out,
-                            struct error *error)
+static int read_authorities(struct arena *arena, const struct jval *list,
+                            struct sigstore_authority *out, size_t *count, struct error *error)
 {
-	if (jval_count(list) == 0 || jval_count(list) > SIGSTORE_MAX_AUTHORITIES)
-		return error_set(error, ERR_INVALID, "expected 1 to %d authorities",
+	if (jval_count(list) > SIGSTORE_MAX_AUTHORITIES)
+		return error_set(error, ERR_INVALID, "more than %d authorities",
 		                 SIGSTORE_MAX_AUTHORITIES);
 	for (size_t i = 0; i < jval_count(list); i++) {
-		if (read_authority(arena, jval_at(list, i), &out->authorities[i], error) != 0)
+		if (read_authority(arena, jval_at(list, i), &out[i], error) != 0)
 			return error_prefix(error, "[%zu]", i);
-		out->authority_count = i + 1;
+		*count = i + 1;
 	}
 	return 0;
 }
@@ -101,8 +101,14 @@ static int read_document(struct arena *arena, const struct jval *document,
 	if (type == NULL || strncmp(type, kind, strlen(kind)) != 0)
 		return error_set(error, ERR_INVALID, "mediaType: expected %s+json;version=0.1",
 		                 kind);
-	if (read_authorities(arena, jval_get(document, "certificateAuthorities"), out, error) != 0)
+	if (read_authorities(arena, jval_get(document, "certificateAuthorities"), out->authorities,
+	                     &out->authority_count, error) != 0)
 		return error_prefix(error, "certificateAuthorities");
+	if (out->authority_count == 0)
+		return error_set(error, ERR_INVALID, "certificateAuthorities: there is none");
+	if (read_authorities(arena, jval_get(document, "timestampAuthorities"), out->clocks,
+	                     &out->clock_count, error) != 0)
+		return error_prefix(error, "timestampAuthorities");
 	if (read_keys(arena, jval_get(document, "tlogs"), out->logs, &out->log_count, error) != 0)
 		return error_prefix(error, "tlogs");
 	if (read_keys(arena, jval_get(document, "ctlogs"), out->certificate_logs,

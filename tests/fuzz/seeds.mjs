@@ -232,3 +232,13 @@ for (const folder of ['build_log', 'app_compose', 'nsm', 'tdx_quote', 'guest_inf
     seed('measure', [[2], folder === 'guest_info' ? content.subarray(1) : content])
     seed('measure', [[3], folder === 'guest_info' ? content.subarray(1) : content])
   }
+
+// --- timestamps: message, the authority's root, the answer
+{
+  const bundle = json('sigstore/conf_rekor2-dsse-happy-path_bundle.sigstore.json')
+  const [authority] = json('sigstore/conf_rekor2-dsse-happy-path_trusted_root.json').timestampAuthorities
+  const message = Buffer.from(bundle.dsseEnvelope.signatures[0].sig, 'base64')
+  const chain = authority.certChain.certificates.map((c) => Buffer.from(c.rawBytes, 'base64'))
+  const answer = Buffer.from(bundle.verificationMaterial.timestampVerificationData.rfc3161Timestamps[0].signedTimestamp, 'base64')
+  seed('timestamp', [[message.length], message, ...chain.flatMap((c) => [[c.length >> 8, c.length & 255], c]), answer])
+}

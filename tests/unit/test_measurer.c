@@ -3,6 +3,7 @@
 #include "daemon/io/role.h"
 #include "daemon/measurer/wire.h"
 #include "daemon/sandbox/sandbox.h"
+#include "common/measure/sigstore.h"
 #include "tests/unit/fixture.h"
 
 #include <fcntl.h>
@@ -118,9 +119,7 @@ static void measured_one(const struct measured *measured, bool lost, void *arg)
 {
 	struct test *test = arg;
 
-	test->measured = *measured;
-	test->measured.refusal = arena_strdup(&test->arena, measured->refusal);
-	test->measured.details = arena_strdup(&test->arena, measured->details);
+	test->measured = measured_copy(&test->arena, measured);
 	test->lost = lost;
 	if (--test->waiting == 0)
 		loop_stop(test->loop);
@@ -135,15 +134,21 @@ static int memory_file(struct bytes content)
 	return fd;
 }
 
-static void measure(struct test *test, struct bytes content, const char *name)
+static void measure_by(struct test *test, struct bytes content, const char *name,
+                       const struct signing *signing)
 {
+	struct measure_how how = {.name = name, .signing = signing};
 	int fd = memory_file(content);
 
 	test->waiting = 1;
-	assert_non_null(measurer_measure(test->pool, fd, &(struct measure_how){.name = name},
-	                                 measured_one, test));
+	assert_non_null(measurer_measure(test->pool, fd, &how, measured_one, test));
 	loop_run(test->loop);
 	close(fd);
+}
+
+static void measure(struct test *test, struct bytes content, const char *name)
+{
+	measure_by(test, content, name, NULL);
 }
 
 /* --- the real measurer -------------------------------------------------------------------------
@@ -221,6 +226,81 @@ static void every_kind_of_document_is_measured_in_the_sandbox(void **state)
 		assert_false(test.lost);
 		end(&test);
 	}
+}
+
+/* The rule travels with the request; every signature there is, each by a fresh measurer. */
+static void signatures_are_verified_in_the_sandbox(void **state)
+{
+#define BEACON                                                                                     \
+	"https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/"  \
+	"workflows/"
+#define OURS "https://github.com/example-org/my-enclave/.github/workflows/"
+	static const struct {
+		const char *bundle, *root, *workflow, *type;
+	} bundles[] = {
+	        {"synthetic_eif_v3.sigstore.json", "synthetic_trusted_root.json", OURS,
+	         SIGSTORE_MEASUREMENTS_TYPE},
+	        {"conf_happy-path-intoto-in-dsse-v3.json", "go_public-good.json", BEACON,
+	         "https://slsa.dev/provenance/v1"},
+	        {"conf_rekor2-dsse-happy-path_bundle.sigstore.json",
+	         "conf_rekor2-dsse-happy-path_trusted_root.json", BEACON,
+	         "https://slsa.dev/provenance/v1"},
+	};
+	struct test test;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bundles); i++) {
+		begin(&test, NULL, 1);
+		struct signing signing = {
+		        .kind = SIGNING_SIGSTORE,
+		        .issuer = SIGSTORE_GITHUB,
+		        .workflow = arena_strdup(&test.arena, bundles[i].workflow),
+		        .predicate_type = arena_strdup(&test.arena, bundles[i].type),
+		        .root = fixture_bytes(
+		                &test.arena, arena_printf(&test.arena, "tests/fixtures/sigstore/%s",
+		                                          bundles[i].root)),
+		};
+		struct bytes bundle = fixture_bytes(
+		        &test.arena,
+		        arena_printf(&test.arena, "tests/fixtures/sigstore/%s", bundles[i].bundle));
+		measure_by(&test, bundle, "measurements.sigstore.json", &signing);
+		if (test.measured.refused)
+			fail_msg("%s: %s", bundles[i].bundle, test.measured.refusal);
+		assert_int_equal(test.measured.format, FORMAT_SIGSTORE);
+		assert_true(test.measured.signature.is_decided);
+		assert_int_equal(test.measured.signature.subject_count, 1);
+		assert_false(test.lost);
+		signing.workflow = "https://github.com/another/repository/.github/";
+		measure_by(&test, bundle, "measurements.sigstore.json", &signing);
+		assert_true(test.measured.refused);
+		assert_non_null(strstr(test.measured.refusal, "workflow: signed by "));
+		end(&test);
+	}
+	struct minisign_key key;
+	struct signing signing = {.kind = SIGNING_ED25519, .keys = {&key, 1}};
+	assert_int_equal(
+	        minisign_key_parse(
+	                &key,
+	                bytes_text("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"),
+	                NULL),
+	        0);
+	begin(&test, NULL, 1);
+	measure_by(&test,
+	           bytes_text("untrusted comment: signature from minisign secret key\n"
+	                      "RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/"
+	                      "z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=\n"
+	                      "trusted comment: timestamp:1633700835\tfile:test\tprehashed\n"
+	                      "wLMDjy9FLAuxZ3q4NlEvkgtyhrr0gtTu6KC4KBJdITbbOeAi1zBIYo0v4iTgt8jJpIi"
+	                      "dRJnp94ABQkJAgAooBQ==\n"),
+	           "test.minisig", &signing);
+	assert_true(test.measured.signature.is_decided);
+	struct bytes eif = fixture_bytes(&test.arena, "tests/fixtures/eif/basic2rd.eif");
+	uint8_t digest[BLAKE2B_SIZE];
+	blake2b(digest, eif);
+	measure_by(&test, eif, "test", &signing);
+	assert_true(test.measured.has_blake2b);
+	assert_memory_equal(test.measured.blake2b, digest, sizeof(digest));
+	end(&test);
 }
 
 static void workers_measure_side_by_side(void **state)
@@ -501,6 +581,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(artifacts_are_measured_in_the_sandbox),
 	        cmocka_unit_test(every_kind_of_document_is_measured_in_the_sandbox),
+	        cmocka_unit_test(signatures_are_verified_in_the_sandbox),
 	        cmocka_unit_test(workers_measure_side_by_side),
 	        cmocka_unit_test(what_cannot_be_read_is_lost),
 	        cmocka_unit_test(a_cancelled_job_never_calls_back),

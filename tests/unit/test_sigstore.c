@@ -1,6 +1,8 @@
 #include "common/measure/sigstore.h"
 
+#include "common/base/base64.h"
 #include "common/crypto/hash.h"
+#include "common/crypto/timestamp.h"
 #include "tests/unit/fixture.h"
 
 #include <setjmp.h>
@@ -87,7 +89,7 @@ static void real_bundles_verify_as_expected(void **state)
 	        {HAPPY, BEACON, SIGSTORE_VERIFIED},
 	        {"legacy_from_happy-path.json", BEACON, SIGSTORE_VERIFIED},
 	        {MISMATCH, BEACON, SIGSTORE_REFUSED},
-	        {REKOR2, BEACON, SIGSTORE_UNDECIDED},
+	        {REKOR2, BEACON, SIGSTORE_VERIFIED},
 	};
 	struct arena arena = {0};
 	struct jval *expected = fixture_json("tests/fixtures/sigstore/expected.json");
@@ -136,20 +138,133 @@ static void an_entry_about_another_envelope_is_refused(void **state)
 	arena_free(&arena);
 }
 
-static void entries_of_rekor_v2_are_left_undecided(void **state)
+#define REKOR2_ROOT "conf_rekor2-dsse-happy-path_trusted_root.json"
+
+/* Their time is a timestamp authority's. */
+static void entries_of_rekor_v2_verify_by_their_timestamp(void **state)
 {
 	struct arena arena = {0};
-	struct sigstore_expect expect = {.issuer = ISSUER, .workflow = BEACON};
+	struct hash32 subject = subject_of(REKOR2);
+	struct sigstore_expect expect = {
+	        .issuer = ISSUER, .workflow = BEACON, .subjects = &subject, .subject_count = 1};
 
 	(void)state;
-	struct sigstore out = verify(&arena, load(&arena, REKOR2),
-	                             "conf_rekor2-dsse-happy-path_trusted_root.json", &expect);
+	struct sigstore out = verify(&arena, load(&arena, REKOR2), REKOR2_ROOT, &expect);
+	assert_verdict(&out, SIGSTORE_VERIFIED);
+	assert_int_equal(out.logged_at, 1778700213);
+	assert_null(checks_find(&out.checks, SIGSTORE_CHECK_LOG_PROMISE));
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_LOG_BODY), CHECK_PASSED);
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_TIMESTAMP), CHECK_PASSED);
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_LOG_TIME), CHECK_PASSED);
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_INCLUSION), CHECK_PASSED);
+	arena_free(&arena);
+}
+
+/* A copy of text without what lies between the two, which is replaced. */
+static struct bytes replaced(struct arena *arena, struct bytes text, const char *from,
+                             const char *until, const char *with)
+{
+	char *copy = arena_text(arena, text);
+	char *begin = strstr(copy, from), *end = begin != NULL ? strstr(begin, until) : NULL;
+
+	assert_non_null(end);
+	*begin = '\0';
+	return bytes_text(arena_printf(arena, "%s%s%s", copy, with, end));
+}
+
+static void without_a_signed_time_nothing_is_decided(void **state)
+{
+	struct arena arena = {0};
+	struct hash32 subject = subject_of(REKOR2);
+	struct sigstore_expect expect = {
+	        .issuer = ISSUER, .workflow = BEACON, .subjects = &subject, .subject_count = 1};
+	struct bytes bundle = load(&arena, REKOR2);
+	struct sigstore_root *root = load_root(&arena, REKOR2_ROOT);
+	struct sigstore out;
+
+	(void)state;
+	/* No timestamp; a time that nobody signed does not help. */
+	struct bytes bare = replaced(&arena, bundle, "\"rfc3161Timestamps\"", "\"signedTimestamp\"",
+	                             "\"others\": [{");
+	bare = replaced(&arena, bare, "\"inclusionProof\"", ": {",
+	                "\"integratedTime\": \"1778700213\", \"inclusionProof\"");
+	out = verify(&arena, bare, REKOR2_ROOT, &expect);
 	assert_verdict(&out, SIGSTORE_UNDECIDED);
 	assert_int_equal(out.logged_at, 0);
-	assert_int_equal(result_of(&out, SIGSTORE_CHECK_LOG_BODY), CHECK_PASSED);
-	assert_int_equal(result_of(&out, SIGSTORE_CHECK_LOG_PROMISE), CHECK_UNDECIDED);
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_TIMESTAMP), CHECK_UNDECIDED);
 	assert_int_equal(result_of(&out, SIGSTORE_CHECK_LOG_TIME), CHECK_UNDECIDED);
-	assert_int_equal(result_of(&out, SIGSTORE_CHECK_INCLUSION), CHECK_PASSED);
+
+	/* No authority for it. */
+	struct sigstore_root without = *root;
+	without.clock_count = 0;
+	assert_int_equal(sigstore_verify(&arena, bundle, &without, &expect, &out, NULL), 0);
+	assert_verdict(&out, SIGSTORE_UNDECIDED);
+	/* Another authority, or one that was not trusted then. */
+	without.clock_count = 1;
+	without.clocks[0] = load_root(&arena, "go_public-good.json")->clocks[0];
+	assert_int_equal(sigstore_verify(&arena, bundle, &without, &expect, &out, NULL), 0);
+	assert_verdict(&out, SIGSTORE_REFUSED);
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_TIMESTAMP), CHECK_FAILED);
+	without.clocks[0] = root->clocks[0];
+	without.clocks[0].until = 1778700212;
+	assert_int_equal(sigstore_verify(&arena, bundle, &without, &expect, &out, NULL), 0);
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_TIMESTAMP), CHECK_FAILED);
+
+	/* Neither a promise nor a proof. */
+	bare = replaced(&arena, bundle, "\"inclusionProof\"", "\"canonicalizedBody\"", "");
+	out = verify(&arena, bare, REKOR2_ROOT, &expect);
+	assert_verdict(&out, SIGSTORE_UNDECIDED);
+	assert_int_equal(result_of(&out, SIGSTORE_CHECK_LOG_PROMISE), CHECK_UNDECIDED);
+	arena_free(&arena);
+}
+
+/* Every byte of the token is looked at, or means nothing. */
+static void no_flipped_timestamp_verifies_at_another_time(void **state)
+{
+	struct arena arena = {0};
+	struct jval *bundle = fixture_json("tests/fixtures/sigstore/" REKOR2);
+	const struct jval *material = jval_get(bundle, "verificationMaterial");
+	const struct jval *envelope = jval_get(bundle, "dsseEnvelope");
+	const struct jval *stamp = jval_at(
+	        jval_get(jval_get(material, "timestampVerificationData"), "rfc3161Timestamps"), 0);
+	const struct sigstore_authority *clock = &load_root(&arena, REKOR2_ROOT)->clocks[0];
+	struct bytes token, signature;
+	int64_t at;
+	size_t accepted = 0;
+
+	(void)state;
+	assert_int_equal(
+	        base64_decode(&arena, &token, jval_get_string(stamp, "signedTimestamp"), NULL), 0);
+	assert_int_equal(
+	        base64_decode(&arena, &signature,
+	                      jval_get_string(jval_at(jval_get(envelope, "signatures"), 0), "sig"),
+	                      NULL),
+	        0);
+	assert_int_equal(timestamp_verify(token, signature, clock->chain, clock->count, &at, NULL),
+	                 0);
+	assert_int_equal(at, 1778700213);
+	assert_int_equal(
+	        timestamp_verify(token, bytes_text("other"), clock->chain, clock->count, &at, NULL),
+	        ERR_DENIED);
+	assert_int_equal(at, 0);
+	assert_int_equal(timestamp_verify(token, signature, clock->chain, 0, &at, NULL),
+	                 ERR_INVALID);
+	uint8_t *bytes = (uint8_t *)arena_copy(&arena, token).data;
+	for (size_t i = 0; i < token.len; i++) {
+		bytes[i] ^= 1;
+		if (timestamp_verify(bytes_of(bytes, token.len), signature, clock->chain,
+		                     clock->count, &at, NULL) == 0) {
+			assert_int_equal(at, 1778700213);
+			accepted++;
+		}
+		bytes[i] ^= 1;
+		assert_int_not_equal(timestamp_verify(bytes_of(bytes, i), signature, clock->chain,
+		                                      clock->count, &at, NULL),
+		                     0);
+	}
+	/* What no signature covers: a few versions and identifiers around it. */
+	assert_true(accepted < 16);
+	jval_free(bundle);
 	arena_free(&arena);
 }
 
@@ -440,7 +555,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(real_bundles_verify_as_expected),
 	        cmocka_unit_test(an_entry_about_another_envelope_is_refused),
-	        cmocka_unit_test(entries_of_rekor_v2_are_left_undecided),
+	        cmocka_unit_test(entries_of_rekor_v2_verify_by_their_timestamp),
+	        cmocka_unit_test(without_a_signed_time_nothing_is_decided),
+	        cmocka_unit_test(no_flipped_timestamp_verifies_at_another_time),
 	        cmocka_unit_test(older_bundles_and_entries_are_read),
 	        cmocka_unit_test(measurements_of_the_template_verify_in_both_layouts),
 	        cmocka_unit_test(another_build_is_refused),
