@@ -84,20 +84,47 @@ static bool execution_nonce(struct lane *lane, struct arena *arena, const struct
 	return false;
 }
 
+/* What an earlier attempt, which people have before them, holds: they sign one or the other. */
+static bool earlier_nonce(struct lane *lane, struct arena *arena, const struct safe_tx_row *row,
+                          uint64_t chain_nonce, uint64_t *out)
+{
+	struct safe_tx_list txs;
+
+	store_safe_tx_list(lane->parts->store, arena, row->proposal, &txs);
+	for (size_t i = txs.count; i-- > 0;) {
+		const struct safe_tx_row *tx = &txs.items[i];
+		if (tx->purpose == row->purpose && tx->attempt < row->attempt &&
+		    tx->status == SAFE_TX_QUEUED && tx->nonce >= chain_nonce) {
+			*out = tx->nonce;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What it has to compete for, if anything: what it replaces, or what it is to prevent. */
+static bool rival_nonce(struct lane *lane, struct arena *arena, const struct safe_tx_row *row,
+                        uint64_t chain_nonce, uint64_t *out)
+{
+	bool found = earlier_nonce(lane, arena, row, chain_nonce, out) ||
+	             (row->purpose == PURPOSE_CANCEL &&
+	              execution_nonce(lane, arena, row, chain_nonce, out));
+
+	return found && !holds(urgent_nonces(lane, arena, &row->safe), *out);
+}
+
 struct nonce_choice nonces_choose(const struct queue_view *view, struct lane *lane,
                                   struct arena *arena, const struct safe_tx_row *row,
                                   const struct proposal *proposal)
 {
 	struct nonce_list queued = queued_nonces(view, arena);
 	struct nonce_list own = own_nonces(lane, arena, &row->safe);
-	uint64_t lowest = nonce_lowest_free(view->safe.nonce, queued, own), nonce;
+	uint64_t nonce;
 
 	if (proposal->urgent)
 		nonce = nonces_urgent(lane, arena, &row->safe, view->safe.nonce);
-	else if (row->purpose != PURPOSE_CANCEL ||
-	         !execution_nonce(lane, arena, row, view->safe.nonce, &nonce) ||
-	         holds(urgent_nonces(lane, arena, &row->safe), nonce))
-		nonce = lowest;
+	else if (!rival_nonce(lane, arena, row, view->safe.nonce, &nonce))
+		nonce = nonce_lowest_free(view->safe.nonce, queued, own);
 	return (struct nonce_choice){.nonce = nonce,
 	                             .competes = holds(queued, nonce) || holds(own, nonce)};
 }

@@ -15,8 +15,9 @@ struct nonce_choice {
  * queue for nothing, and its nonce can be used. */
 void nonces_drop_dead(struct queue_view *view, struct lane *lane, struct arena *arena);
 
-/* The lowest free nonce; for a cancellation that of the execution which it is to prevent; for what
- * is urgent the lowest that is not executed, unless something as urgent holds it. */
+/* The lowest free nonce; for a further attempt that of the one in the queue; for a cancellation
+ * that of the execution which it is to prevent; for what is urgent the lowest that is not executed,
+ * unless something as urgent holds it. */
 struct nonce_choice nonces_choose(const struct queue_view *view, struct lane *lane,
                                   struct arena *arena, const struct safe_tx_row *row,
                                   const struct proposal *proposal);

@@ -176,6 +176,21 @@ static void give_nonce_up(struct posting *posting)
 /* --- in the queue
  * --------------------------------------------------------------------------------- */
 
+/* A further attempt that took the nonce of the one before stands for it from now on. */
+static void supersede(struct posting *posting)
+{
+	struct store *store = posting->lane->parts->store;
+	struct safe_tx_list txs;
+
+	store_safe_tx_list(store, &posting->arena, posting->row.proposal, &txs);
+	for (size_t i = 0; i < txs.count; i++) {
+		const struct safe_tx_row *old = &txs.items[i];
+		if (old->purpose == posting->row.purpose && old->attempt < posting->row.attempt &&
+		    old->status == SAFE_TX_QUEUED && old->nonce == posting->row.nonce)
+			store_safe_tx_supersede(store, old->id, posting->row.id);
+	}
+}
+
 static void queued(struct posting *posting, const char *how)
 {
 	struct store *store = posting->lane->parts->store;
@@ -187,6 +202,7 @@ static void queued(struct posting *posting, const char *how)
 	}
 	store_begin(store);
 	store_safe_tx_set_status(store, posting->row.id, SAFE_TX_QUEUED, NULL, 0);
+	supersede(posting);
 	store_event_add(
 	        store, "safe-tx", posting->result.subject, "%s: %s transaction %s, nonce %llu", how,
 	        purpose_name(posting->row.purpose), hash32_text(hash, &posting->row.safe_tx_hash),

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
+import { encodeFunctionData, parseAbi } from 'viem'
+import { checkProposal, checkSafeTx } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
 
 const GUARD_SLOT = '0x4a204f620c8c5ccdca3fd54d003badd85ba500436a431f0cbda4f558c93c34c8' // keccak256("guard_manager.guard.address")
@@ -31,6 +33,14 @@ async function ready(world, daemon) {
   await daemon.untilState(made.id, 'timelock')
   await world.passDelay()
   return made
+}
+
+/// An operation that raises the timelock's own delay, ready to be executed by anybody.
+async function scheduleRaise(world, seconds) {
+  const data = encodeFunctionData({ abi: parseAbi(['function updateDelay(uint256)']), args: [BigInt(seconds)] })
+  const raise = await world.timelock.scheduleByHand([{ to: world.timelock.address, data }], { salt: `0x${'de'.repeat(32)}` })
+  await world.passDelay()
+  return raise
 }
 
 /// The one command, and all the way to its end.
@@ -187,6 +197,49 @@ describe('dead ends', { concurrency: 2 }, () => {
     await world.passDelay()
     await world.carryOn(daemon, id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('minDelay raised after drafting: a new attempt of the same operation, with the same nonce', inWorld({ open: true, minDelay: 600 }, async (world, daemon) => {
+    const raise = await scheduleRaise(world, 7200)
+    const { eif, id, row } = await queued(world, daemon)
+    const { operation_id } = await daemon.proposal(id)
+    await world.owners.confirm(row.safe_tx_hash, people.owners[0])
+    await world.timelock.executeByHand(raise, { from: people.relayer.address })
+    await world.chain.mine(3)
+    const alarm = await daemon.untilAlarm('min-delay-raised', { subject: id })
+    assert.match(alarm.text, /7200 s now, its schedule for 600 s.*attempt 2, with the same nonce/)
+    const second = await until(async () => (await daemon.proposal(id)).safe_txs.find((t) => t.purpose === 'schedule' && t.attempt === 2 && t.status === 'queued'), { what: 'the second attempt' })
+    assert.equal(second.nonce, row.nonce)
+    assert.notEqual(second.safe_tx_hash, row.safe_tx_hash)
+    let p = await daemon.proposal(id)
+    assert.equal(p.operation_id, operation_id)
+    assert.equal(p.state, 'multisig')
+    assert.equal(p.safe_tx_hash, second.safe_tx_hash, 'the one to sign')
+    assert.equal(p.safe_txs.find((t) => t.attempt === 1).status, 'withdrawn')
+    const { batch } = checkProposal(world, p, { values: [eif.value] })
+    await checkSafeTx(world, p, 'schedule', { batch, id: operation_id, signer: people.proposer, attempt: 2, delay: 7200 })
+    // What people had can only revert; the nonce stays.
+    await world.owners.confirm(row.safe_tx_hash, people.owners[1])
+    assert.equal((await world.owners.execute(row.safe_tx_hash, { mayRevert: true })).status, 'reverted')
+    // Nothing of it is lost in a crash.
+    await daemon.kill9()
+    await daemon.start()
+    await world.carry(daemon, id)
+    p = await daemon.proposal(id)
+    assert.equal(p.safe_txs.filter((t) => t.purpose === 'schedule').length, 2)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('minDelay raised, and the owners reject: rejected, nothing comes back by itself', inWorld({ open: true, minDelay: 600 }, async (world, daemon) => {
+    const raise = await scheduleRaise(world, 7200)
+    const { eif, id, row } = await queued(world, daemon)
+    await world.timelock.executeByHand(raise, { from: people.relayer.address })
+    await world.chain.mine(3)
+    await until(async () => (await daemon.untilQueued(id, 'schedule')).attempt === 2, { what: 'the second attempt' })
+    await world.owners.reject(row.safe_tx_hash)
+    await world.chain.mine(3)
+    await daemon.untilAlarm('rejected', { subject: id })
+    await again(world, daemon, eif, id)
   }))
 
   test('a draft that nobody posted expires', inWorld({}, async (world, daemon) => {
