@@ -1,6 +1,6 @@
 #include "common/governance/queue_service.h"
 
-#include "common/governance/service_answer.h"
+#include "common/governance/service_message.h"
 
 /* --- paths ------------------------------------------------------------------------------------ */
 
@@ -39,20 +39,6 @@ void queue_service_path_delegations(struct buf *out, uint64_t chain_id,
 
 /* --- what is sent ----------------------------------------------------------------------------- */
 
-static void add_u256(struct jval *object, const char *key, const struct u256 *value)
-{
-	char text[U256_TEXT_SIZE];
-
-	jval_add_string(object, key, u256_decimal(text, value));
-}
-
-static void add_address(struct jval *object, const char *key, const struct address *address)
-{
-	char text[ADDRESS_TEXT_SIZE];
-
-	jval_add_string(object, key, address_text(text, address));
-}
-
 static void add_origin(struct jval *body, const char *origin)
 {
 	struct jval *value;
@@ -71,17 +57,17 @@ void queue_service_propose_body(struct buf *out, const struct safe_tx *tx,
 	char text[2 + 2 * SAFE_SIGNATURE_SIZE + 1] = "0x";
 
 	jval_add_int(body, "chainId", (int64_t)tx->chain_id);
-	add_address(body, "safe", &tx->safe);
-	add_address(body, "to", &tx->to);
-	add_u256(body, "value", &tx->value);
+	service_add_address(body, "safe", &tx->safe);
+	service_add_address(body, "to", &tx->to);
+	service_add_u256(body, "value", &tx->value);
 	jval_add_hex(body, "data", tx->data);
 	jval_add_int(body, "nonce", (int64_t)tx->nonce);
 	jval_add_int(body, "operation", tx->operation);
-	add_u256(body, "safeTxGas", &tx->safe_tx_gas);
-	add_u256(body, "baseGas", &tx->base_gas);
-	add_u256(body, "gasPrice", &tx->gas_price);
-	add_address(body, "gasToken", &tx->gas_token);
-	add_address(body, "refundReceiver", &tx->refund_receiver);
+	service_add_u256(body, "safeTxGas", &tx->safe_tx_gas);
+	service_add_u256(body, "baseGas", &tx->base_gas);
+	service_add_u256(body, "gasPrice", &tx->gas_price);
+	service_add_address(body, "gasToken", &tx->gas_token);
+	service_add_address(body, "refundReceiver", &tx->refund_receiver);
 	add_origin(body, origin);
 	hex_encode(text + 2, bytes_of(signature, SAFE_SIGNATURE_SIZE));
 	jval_push(signatures, jval_new_string(text));

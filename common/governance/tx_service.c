@@ -1,4 +1,4 @@
-#include "common/governance/tx_service.h"
+#include "common/governance/service_message.h"
 
 #include <string.h>
 
@@ -163,14 +163,14 @@ char *tx_service_origin(char text[TX_SERVICE_ORIGIN_SIZE], enum purpose purpose,
 /* --- bodies
  * ------------------------------------------------------------------------------------------- */
 
-static void add_u256(struct jval *object, const char *key, const struct u256 *value)
+void service_add_u256(struct jval *object, const char *key, const struct u256 *value)
 {
 	char text[U256_TEXT_SIZE];
 
 	jval_add_string(object, key, u256_decimal(text, value));
 }
 
-static void add_address(struct jval *object, const char *key, const struct address *address)
+void service_add_address(struct jval *object, const char *key, const struct address *address)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
@@ -184,18 +184,18 @@ void tx_service_propose_body(struct buf *out, const struct safe_tx *tx,
 	struct jval *body = jval_object();
 	struct hash32 hash = safe_tx_hash(tx);
 
-	add_address(body, "to", &tx->to);
-	add_u256(body, "value", &tx->value);
+	service_add_address(body, "to", &tx->to);
+	service_add_u256(body, "value", &tx->value);
 	jval_add_hex(body, "data", tx->data);
 	jval_add_int(body, "operation", tx->operation);
-	add_u256(body, "safeTxGas", &tx->safe_tx_gas);
-	add_u256(body, "baseGas", &tx->base_gas);
-	add_u256(body, "gasPrice", &tx->gas_price);
-	add_address(body, "gasToken", &tx->gas_token);
-	add_address(body, "refundReceiver", &tx->refund_receiver);
+	service_add_u256(body, "safeTxGas", &tx->safe_tx_gas);
+	service_add_u256(body, "baseGas", &tx->base_gas);
+	service_add_u256(body, "gasPrice", &tx->gas_price);
+	service_add_address(body, "gasToken", &tx->gas_token);
+	service_add_address(body, "refundReceiver", &tx->refund_receiver);
 	jval_add_printf(body, "nonce", "%llu", (unsigned long long)tx->nonce);
 	jval_add_hash32(body, "contractTransactionHash", &hash);
-	add_address(body, "sender", sender);
+	service_add_address(body, "sender", sender);
 	jval_add_hex(body, "signature", bytes_of(signature, SAFE_SIGNATURE_SIZE));
 	jval_add_string(body, "origin", origin);
 	jval_write(out, body, JVAL_COMPACT);

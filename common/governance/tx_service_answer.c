@@ -1,4 +1,4 @@
-#include "common/governance/service_answer.h"
+#include "common/governance/service_message.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,13 @@
-/* What the answers of both services have in common. Inside this room only. */
-#ifndef GOVERNANCE_SERVICE_ANSWER_H
-#define GOVERNANCE_SERVICE_ANSWER_H
+/* What the messages of both services have in common. Inside this room only. */
+#ifndef GOVERNANCE_SERVICE_MESSAGE_H
+#define GOVERNANCE_SERVICE_MESSAGE_H
 
 #include "common/base/jval.h"
 #include "common/governance/tx_service.h"
+
+/* Members of a body: a number as decimal text, an address with its checksum. */
+void service_add_u256(struct jval *object, const char *key, const struct u256 *value);
+void service_add_address(struct jval *object, const char *key, const struct address *address);
 
 /* Reads what a service says beside the fields that are hashed and the confirmations, which are in
  * *out already. */
