@@ -113,8 +113,9 @@ static const char *wrong_caller(const struct adopt_way *way, enum caller caller)
 	bool timelock = lifecycle_has_timelock(way->model) && !address_is_zero(&way->timelock);
 
 	if (caller == CALLER_TIMELOCK || !timelock)
-		return way->model == MODEL_DELAY ? "past the Delay module" : NULL;
-	return "from the Safe itself, past the timelock";
+		return NULL;
+	return way->model == MODEL_DELAY ? "from the Safe itself, past the Delay module"
+	                                 : "from the Safe itself, past the timelock";
 }
 
 /* True when the call goes to a registry of ours, and was noted. */
@@ -160,6 +161,68 @@ static void read_batch(struct reading *reading, const struct timelock_batch *bat
 	if (batch->count == 0)
 		reading->more = true;
 }
+
+/* --- the Delay module --------------------------------------------------------------------------
+ */
+
+/* We execute it in the form that we make: in that alone its hash tells how it stands there. */
+static bool is_in_our_form(struct arena *arena, const struct delay_entry *entry,
+                           const struct contract_call *calls, size_t count)
+{
+	struct contract_call *ordered = arena_array(arena, count, sizeof(*ordered));
+	struct delay_entry found;
+	const struct hash32 hash = delay_tx_hash(entry);
+
+	memcpy(ordered, calls, count * sizeof(*ordered));
+	calls_order(ordered, count);
+	return delay_entry_find(&found, arena, ordered, count, &hash) == 0;
+}
+
+static void read_entry(struct reading *reading, const struct delay_entry *entry)
+{
+	const struct contract_call whole = {entry->to, entry->value, entry->data};
+	struct contract_call *calls;
+	size_t count;
+
+	reading->out->operation_id = delay_tx_hash(entry);
+	if (delay_entry_calls(reading->arena, &calls, &count, entry, NULL) != 0 || count == 0) {
+		note_foreign(reading, &whole,
+		             "a delegatecall: it can do whatever the module's Safe may do");
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		read_inner(reading, &calls[i]);
+	if (!is_in_our_form(reading->arena, entry, calls, count)) {
+		reading->more = true;
+		buf_append_text(&reading->text, " (in another form than registrard's)");
+	}
+	reading->out->batch = (struct timelock_batch){.calls = calls, .count = count};
+}
+
+/* A call of our Delay module by the Safe that enqueues. */
+static void read_module(struct reading *reading, const struct contract_call *call)
+{
+	struct adopted *out = reading->out;
+	struct delay_entry entry;
+
+	out->parts++;
+	if (u256_is_zero(&call->value) && delay_decode_enqueue(&entry, call->data, NULL) == 0) {
+		out->purpose = PURPOSE_SCHEDULE;
+	} else if (u256_is_zero(&call->value) &&
+	           delay_decode_execute(&entry, call->data, NULL) == 0) {
+		out->purpose = PURPOSE_EXECUTE;
+	} else {
+		note_foreign(reading, call, NULL);
+		return;
+	}
+	separate(reading);
+	buf_append_text(&reading->text,
+	                out->purpose == PURPOSE_SCHEDULE ? "enqueue [" : "execute [");
+	read_entry(reading, &entry);
+	buf_append_byte(&reading->text, ']');
+}
+
+/* --- the timelock ----------------------------------------------------------------------------- */
 
 /* A call of our timelock by the Safe. */
 static void read_timelock(struct reading *reading, const struct contract_call *call)
@@ -208,7 +271,9 @@ static void read_outer(struct reading *reading, const struct contract_call *call
 
 	if (read_registry(reading, call, CALLER_SAFE))
 		return;
-	if (is_set_and(&way->timelock, &call->to) && lifecycle_has_timelock(way->model))
+	if (is_set_and(&way->timelock, &call->to) && way->model == MODEL_DELAY)
+		read_module(reading, call);
+	else if (is_set_and(&way->timelock, &call->to) && lifecycle_has_timelock(way->model))
 		read_timelock(reading, call);
 	else if (address_equal(&call->to, &way->safe) && call->data.len > 0)
 		note_foreign(reading, call, NULL);
@@ -305,5 +370,15 @@ void adopt_operation(struct adopted *out, struct arena *arena, const struct adop
 	*out = (struct adopted){.parts = 1, .purpose = PURPOSE_SCHEDULE, .batch = *batch};
 	out->operation_id = timelock_operation_id(batch);
 	read_batch(&reading, batch);
+	finish(&reading);
+}
+
+void adopt_entry(struct adopted *out, struct arena *arena, const struct adopt_way *way,
+                 const struct delay_entry *entry)
+{
+	struct reading reading = {.way = way, .arena = arena, .out = out};
+
+	*out = (struct adopted){.parts = 1, .purpose = PURPOSE_SCHEDULE};
+	read_entry(&reading, entry);
 	finish(&reading);
 }

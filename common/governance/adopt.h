@@ -4,6 +4,7 @@
 #ifndef GOVERNANCE_ADOPT_H
 #define GOVERNANCE_ADOPT_H
 
+#include "common/governance/delay.h"
 #include "common/governance/lifecycle.h"
 #include "common/governance/registry.h"
 #include "common/governance/safe_tx.h"
@@ -16,7 +17,8 @@ struct adopt_registry {
 /* One way of governance and everything that is governed by it. */
 struct adopt_way {
 	enum model model;
-	struct address safe, timelock; /* zero: the model has none */
+	struct address safe, timelock; /* zero: the model has none. With a Delay module: the Safe
+	                                * that enqueues, and the module */
 	const struct adopt_registry *registries;
 	size_t registry_count;
 };
@@ -44,7 +46,7 @@ struct adopted {
 	 * several. What follows is that of the only one. */
 	size_t parts;
 	enum purpose purpose;
-	struct timelock_batch batch; /* schedule, execute */
+	struct timelock_batch batch; /* schedule, execute; with a Delay module its calls alone */
 	uint64_t delay;              /* schedule */
 	struct hash32 operation_id;  /* schedule, execute, cancel */
 	const char *text;            /* for people: what it does, call by call, one line */
@@ -56,5 +58,8 @@ void adopt_safe_tx(struct adopted *out, struct arena *arena, const struct adopt_
 /* An operation that the timelock of the way holds. */
 void adopt_operation(struct adopted *out, struct arena *arena, const struct adopt_way *way,
                      const struct timelock_batch *batch);
+/* An entry that the Delay module of the way holds. */
+void adopt_entry(struct adopted *out, struct arena *arena, const struct adopt_way *way,
+                 const struct delay_entry *entry);
 
 #endif

@@ -1,6 +1,7 @@
 #include "daemon/govern/cause.h"
 
 #include "common/governance/events.h"
+#include "daemon/govern/delay_log.h"
 
 #include <string.h>
 
@@ -65,7 +66,7 @@ static bool executed(struct lane *lane, struct arena *arena, const struct change
 	case MODEL_SAFE:
 		return safe_applied(lane, arena, tx, proposal);
 	case MODEL_DELAY:
-		return has_log(tx, &proposal->safe, EVENT_MODULE_SUCCESS, NULL);
+		return delay_made_act(tx->logs, &proposal->timelock);
 	case MODEL_DIRECT:
 		return tx->transaction != NULL && address_equal(&tx->transaction->to, &call->to) &&
 		       bytes_equal(tx->transaction->input, call->data);

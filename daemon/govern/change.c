@@ -49,7 +49,7 @@ const char *change_role(const struct lane *lane, const struct address *contract,
 		if (t->has_app && address_equal(&t->app, contract))
 			return "app";
 		if (t->has_timelock && address_equal(&t->timelock, contract))
-			return "timelock";
+			return t->model == MODEL_DELAY ? "Delay module" : "timelock";
 	}
 	*target = NULL;
 	return NULL;
@@ -250,7 +250,7 @@ static void read_ownership(struct reading *r)
 		                                      previous, r->where, next);
 		return;
 	}
-	if (!one)
+	if (!one || address_equal(&r->log->address, &r->out->target->timelock))
 		then = "";
 	else if (address_equal(&wanted, &r->event.ownership.next))
 		then = arena_printf(r->arena, ", which is the %s of the target", name);
@@ -337,6 +337,41 @@ static void read_delay(struct reading *r)
 	                     r->event.number, r->event.number == UINT64_MAX ? " or more" : "");
 }
 
+/* --- the Delay module ---------------------------------------------------------------------------
+ */
+
+static void read_module(struct reading *r)
+{
+	const char *next = address_in(r->arena, &r->event.ownership.next);
+
+	r->out->alarm = ALARM_DELAY_CHANGED;
+	if (r->event.type == EVENT_DELAY_NONCE)
+		r->out->text = arena_printf(
+		        r->arena, "every entry of %s below number %" PRIu64 " was passed over",
+		        r->where, r->event.number);
+	else if (r->event.type == EVENT_DELAY_AVATAR || r->event.type == EVENT_DELAY_TARGET)
+		r->out->text = arena_printf(
+		        r->arena, "the %s of %s is now %s",
+		        r->event.type == EVENT_DELAY_AVATAR ? "avatar" : "target", r->where, next);
+	else
+		r->out->text = arena_printf(
+		        r->arena, "the %s of %s is now %" PRIu64 "%s s",
+		        r->event.type == EVENT_DELAY_COOLDOWN ? "cooldown" : "expiration", r->where,
+		        r->event.number, r->event.number == UINT64_MAX ? " or more" : "");
+}
+
+/* Modules of a Safe are its own story; these are who may add to the queue. */
+static bool read_enqueuer(struct reading *r)
+{
+	if (!address_equal(&r->log->address, &r->out->target->timelock))
+		return false;
+	r->out->alarm = ALARM_MODULE_CHANGED;
+	r->out->text = arena_printf(
+	        r->arena, "%s %s add entries to %s", address_in(r->arena, &r->event.account),
+	        r->event.type == EVENT_MODULE_ENABLED ? "may now" : "may no longer", r->where);
+	return true;
+}
+
 /* --- settings of the registries ----------------------------------------------------------------
  */
 
@@ -407,6 +442,16 @@ static bool read_known(struct reading *r)
 	case EVENT_MIN_DELAY:
 		read_delay(r);
 		return true;
+	case EVENT_DELAY_NONCE:
+	case EVENT_DELAY_COOLDOWN:
+	case EVENT_DELAY_EXPIRATION:
+	case EVENT_DELAY_AVATAR:
+	case EVENT_DELAY_TARGET:
+		read_module(r);
+		return true;
+	case EVENT_MODULE_ENABLED:
+	case EVENT_MODULE_DISABLED:
+		return read_enqueuer(r);
 	case EVENT_APP_IMPLEMENTATION:
 	case EVENT_APP_REGISTERED:
 	case EVENT_KMS_INFO:
@@ -425,8 +470,6 @@ static bool read_known(struct reading *r)
 	case EVENT_SAFE_MODULE_GUARD:
 	case EVENT_SAFE_FALLBACK:
 	case EVENT_SAFE_SINGLETON:
-	case EVENT_MODULE_ENABLED:
-	case EVENT_MODULE_DISABLED:
 	case EVENT_MODULE_SUCCESS:
 	case EVENT_MODULE_FAILURE:
 	case EVENT_HASH_APPROVED:
@@ -435,11 +478,6 @@ static bool read_known(struct reading *r)
 	case EVENT_CALL_SALT:
 	case EVENT_CANCELLED:
 	case EVENT_DELAY_ADDED:
-	case EVENT_DELAY_NONCE:
-	case EVENT_DELAY_COOLDOWN:
-	case EVENT_DELAY_EXPIRATION:
-	case EVENT_DELAY_AVATAR:
-	case EVENT_DELAY_TARGET:
 		return false; /* of Safes and queues, and what happens in a timelock */
 	}
 	die("no such event: %d", (int)r->event.type);

@@ -127,15 +127,29 @@ static bool has_log(const struct seen_log_list *logs, const struct address *addr
 	return false;
 }
 
+static bool find_act(const struct seen_log **run, const struct seen_log_list *logs,
+                     const struct address *module)
+{
+	struct hash32 key = {{0}};
+
+	memcpy(key.b + sizeof(key.b) - sizeof(module->b), module->b, sizeof(module->b));
+	return has_log(logs, NULL, event_topic0(EVENT_MODULE_SUCCESS), &key, run);
+}
+
+bool delay_made_act(const struct seen_log_list *logs, const struct address *module)
+{
+	const struct seen_log *run;
+
+	return find_act(&run, logs, module);
+}
+
 /* One transaction that made the first call: was it the module's, and did it make them all? */
 static bool is_run(struct seen_log *out, const struct seen_log_list *logs,
                    const struct proposal *proposal, const struct address *module)
 {
 	const struct seen_log *run, *made;
-	struct hash32 key = {{0}};
 
-	memcpy(key.b + sizeof(key.b) - sizeof(module->b), module->b, sizeof(module->b));
-	if (!has_log(logs, NULL, event_topic0(EVENT_MODULE_SUCCESS), &key, &run))
+	if (!find_act(&run, logs, module))
 		return false;
 	for (size_t i = 0; i < proposal->call_count; i++) {
 		const struct call *call = &proposal->calls[i];

@@ -31,6 +31,9 @@ int delay_veto_find(struct seen_log *out, struct store *store, struct arena *are
 int delay_run_find(struct seen_log *out, struct store *store, struct arena *arena,
                    const struct proposal *proposal, const struct delay_added *added) MUST_USE;
 
+/* Whether the module made a Safe act, by these logs of one transaction. */
+bool delay_made_act(const struct seen_log_list *logs, const struct address *module);
+
 /* Whether an entry of the module from number `next` on, other than one with the hash `but` (NULL:
  * any), makes this call; *hash is then its. */
 bool delay_elsewhere(struct store *store, struct arena *arena, uint64_t chain_id,

@@ -9,8 +9,11 @@ bool owner_wanted(struct address *out, const char **name, const struct config_ta
 		*name = "timelock";
 		return true;
 	case MODEL_SAFE:
-	case MODEL_DELAY:
 		*out = target->safe;
+		*name = "Safe";
+		return true;
+	case MODEL_DELAY:
+		*out = target->avatar;
 		*name = "Safe";
 		return true;
 	case MODEL_DIRECT:

@@ -24,10 +24,12 @@ static const struct config_target *target_of(const struct lane *lane, const stru
 {
 	const struct config *config = lane->parts->config;
 
-	for (size_t i = 0; i < config->target_count; i++)
-		if (config->targets[i].chain == lane->config && config->targets[i].has_safe &&
-		    address_equal(&config->targets[i].safe, safe))
-			return &config->targets[i];
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct config_target *target = &config->targets[i];
+		if (target->chain == lane->config && target->has_safe &&
+		    (address_equal(&target->safe, safe) || address_equal(&target->avatar, safe)))
+			return target;
+	}
 	return NULL;
 }
 

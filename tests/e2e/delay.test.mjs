@@ -322,7 +322,14 @@ describe('behind a Delay module', { concurrency: 3 }, () => {
     await call(world.delay.address, 'function setTxCooldown(uint256)', 0n)
     await call(world.delay.address, 'function setTarget(address)', people.stranger.address)
     await call(world.delay.address, 'function transferOwnership(address)', people.stranger.address)
-    await world.chain.mine(1)
+    await world.chain.mine(3)
+    // Each of them is an alarm, too, with who did it.
+    await daemon.untilAlarm('delay-changed', { text: /the cooldown of Delay module .* is now 0 s/ })
+    await daemon.untilAlarm('delay-changed', { text: new RegExp(`the target of Delay module .* is now ${people.stranger.address}`) })
+    await daemon.untilAlarm('owner-changed', { text: new RegExp(`the owner of Delay module .* to ${people.stranger.address}(?!.*not the Safe of the target)`) })
+    await daemon.untilAlarm('module-changed', { text: new RegExp(`${people.executor.address} may now add entries`) })
+    await daemon.untilAlarm('module-changed', { text: new RegExp(`${world.enqueuer} may no longer add entries`) })
+    await daemon.untilAlarm('module-changed', { text: new RegExp(`Safe ${world.avatar.address}: .*${world.delay.address}`) })
     d = await rows()
     assert.equal(d.code, 2)
     const bad = (check, result, found, fix) => {

@@ -2,6 +2,7 @@
  * what people are shown of it (cast lines, the Transaction Builder's file) can be made of it. */
 #include "common/governance/adopt.h"
 #include "common/governance/cast.h"
+#include "common/governance/delay.h"
 #include "common/governance/multisend.h"
 #include "common/governance/registry.h"
 #include "common/governance/safe_tx.h"
@@ -58,6 +59,49 @@ static void check_timelock(struct arena *arena, struct bytes calldata)
 	}
 	if (timelock_decode_cancel(&id, calldata) == 0) {
 		timelock_encode_cancel(&again, &id);
+		require_same(&again, calldata);
+	}
+	buf_free(&again);
+}
+
+/* An entry's calls, made into an entry again, are the same calls. */
+static void check_entry(struct arena *arena, const struct delay_entry *entry)
+{
+	struct contract_call *calls, *again;
+	size_t count, again_count;
+
+	if (delay_entry_calls(arena, &calls, &count, entry, NULL) != 0) {
+		PROPERTY(calls == NULL && count == 0);
+		return;
+	}
+	check_shown(calls, count);
+	struct delay_entry made = delay_entry_of(arena, calls, count, &entry->to);
+	PROPERTY(delay_entry_calls(arena, &again, &again_count, &made, NULL) == 0);
+	PROPERTY(again_count == count);
+	if (count > 1 || entry->operation == DELAY_CALL) {
+		struct hash32 hash = delay_tx_hash(entry), made_hash = delay_tx_hash(&made);
+		PROPERTY(hash32_equal(&hash, &made_hash));
+	}
+}
+
+static void check_delay(struct arena *arena, struct bytes calldata)
+{
+	struct delay_entry entry;
+	struct buf again = {0};
+	uint64_t nonce;
+
+	if (delay_decode_enqueue(&entry, calldata, NULL) == 0) {
+		delay_encode_enqueue(&again, &entry);
+		require_same(&again, calldata);
+		check_entry(arena, &entry);
+	}
+	if (delay_decode_execute(&entry, calldata, NULL) == 0) {
+		delay_encode_execute(&again, &entry);
+		require_same(&again, calldata);
+		check_entry(arena, &entry);
+	}
+	if (delay_decode_set_nonce(&nonce, calldata) == 0) {
+		delay_encode_set_nonce(&again, nonce);
 		require_same(&again, calldata);
 	}
 	buf_free(&again);
@@ -121,17 +165,19 @@ static void check_adopted(struct arena *arena, struct bytes calldata)
 {
 	const struct adopt_registry registry = {.kms = {{1}}, .app = {{2}}, .has_app = true};
 	const struct address targets[] = {{{1}}, {{2}}, {{3}}, {{4}}, {{5}}};
+	static const enum model models[] = {MODEL_SAFE_TIMELOCK, MODEL_SAFE, MODEL_DELAY};
 	size_t count;
 
-	for (size_t i = 0; i < 2 * ARRAY_LEN(targets); i++) {
-		struct adopt_way way = {.model = i % 2 != 0 ? MODEL_SAFE : MODEL_SAFE_TIMELOCK,
+	for (size_t i = 0; i < ARRAY_LEN(models) * ARRAY_LEN(targets); i++) {
+		size_t target = i / ARRAY_LEN(models);
+		struct adopt_way way = {.model = models[i % ARRAY_LEN(models)],
 		                        .safe = {{3}},
 		                        .timelock = {{4}},
 		                        .registries = &registry,
 		                        .registry_count = 1};
-		struct safe_tx tx = {.safe = {{3}}, .to = targets[i / 2], .data = calldata};
+		struct safe_tx tx = {.safe = {{3}}, .to = targets[target], .data = calldata};
 		struct adopted found;
-		if (i / 2 == 4) {
+		if (target == 4) {
 			tx.to = multisend_deployments(&count)[0].address;
 			tx.operation = 1;
 		}
@@ -147,6 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena arena = {0};
 
 	check_timelock(&arena, calldata);
+	check_delay(&arena, calldata);
 	check_safe(&arena, calldata);
 	check_registry(calldata);
 	check_adopted(&arena, calldata);

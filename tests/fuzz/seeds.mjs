@@ -92,6 +92,8 @@ seed('signer_wire', [[19], [7], ...text('refused')])
 const calldatas = []
 for (const batch of json('eth/abi_timelock.json').batches.slice(0, 4)) calldatas.push(batch.scheduleBatch, batch.executeBatch)
 for (const one of json('governance/multisend.json').cases.slice(0, 4)) calldatas.push(one.multiSend_calldata)
+for (const one of json('governance/zodiac_delay.json').cases) calldatas.push(one.execTransactionFromModule, one.executeNextTx)
+calldatas.push('0xb19d4758', encodeFunctionData({ abi: parseAbi(['function setTxNonce(uint256)']), args: [7n] }))
 for (const call of json('eth/abi_dstack.json').calls) calldatas.push(call.calldata)
 calldatas.push(encodeFunctionData({ abi: parseAbi(['function cancel(bytes32)']), args: [`0x${'ab'.repeat(32)}`] }))
 const zero = `0x${'00'.repeat(20)}`
