@@ -35,6 +35,7 @@ static const char *const names[] = {
         [ALARM_NOT_WITHDRAWN] = "not-withdrawn",
         [ALARM_OVERDUE] = "overdue",
         [ALARM_OWNER_CHANGED] = "owner-changed",
+        [ALARM_OWNER_ELSEWHERE] = "owner-elsewhere",
         [ALARM_OWNER_UNREADABLE] = "owner-unreadable",
         [ALARM_POLICY_CHANGED] = "policy-changed",
         [ALARM_REGISTRY_CHANGED] = "registry-changed",

@@ -8,6 +8,7 @@
 #include "common/governance/path.h"
 #include "daemon/govern/gather.h"
 #include "daemon/govern/lane.h"
+#include "daemon/govern/owner.h"
 
 /* How many salts are asked about in one read; more are asked for only when all of them are known.
  */
@@ -32,6 +33,8 @@ struct draft {
 	bool urgent;  /* removals before which everything else waits */
 	bool reduced; /* a candidate was dropped since the chain was asked */
 
+	struct owner_slots owners;
+	const char *foreign_owner; /* NULL, or which registry is not owned as the way needs it */
 	size_t delay_read, attempt_reads[DRAFT_ATTEMPTS], version_read;
 	uint64_t first_attempt;
 	bool delay_known;
@@ -84,6 +87,10 @@ bool draft_take_checks(struct draft *draft, const struct chain_read_result *resu
 void draft_take_final_checks(struct draft *draft, const struct chain_read_result *results);
 /* Drops what needs no call any more, holds what cannot be checked. */
 void draft_settle(struct draft *draft);
+/* While a registry belongs to somebody else nothing can be done with what would be drafted: drops
+ * every candidate, which stays as it is with the reason, until the owner is right again. True when
+ * it did. */
+bool draft_stopped_by_owner(struct draft *draft);
 /* What this way of governance needs to know of its contracts: the timelock's delay and which
  * operation ids it knows, the Safe's version, the registries' owners. ERR_UNAVAILABLE: no answer;
  * another error: what a person has to know before this can be drafted. */

@@ -136,6 +136,7 @@ static void find_attempt(struct draft *draft, const struct chain_read_result *re
 
 void draft_ask_way(struct draft *draft, struct reads *reads)
 {
+	owner_ask(&draft->owners, reads, draft->target);
 	switch (path_caller(draft->path.model)) {
 	case PATH_TIMELOCK:
 		draft->delay_read = reads_add_view(reads, &draft->path.timelock, VIEW_MIN_DELAY);
@@ -221,6 +222,7 @@ int draft_take_way(struct draft *draft, const struct chain_read_result *results,
                    struct error *error)
 {
 	*error = (struct error){0};
+	draft->foreign_owner = owner_judge(&draft->owners, &draft->arena, draft->target, results);
 	switch (path_caller(draft->path.model)) {
 	case PATH_TIMELOCK:
 		draft->delay_known =
@@ -240,6 +242,33 @@ int draft_take_way(struct draft *draft, const struct chain_read_result *results,
 		break;
 	}
 	die("no registry is called by %s", path_account_name(path_caller(draft->path.model)));
+}
+
+bool draft_stopped_by_owner(struct draft *draft)
+{
+	struct lane *lane = draft->lane;
+	const char *target = draft->target->name;
+
+	if (draft->foreign_owner == NULL) {
+		lane_alarm_clear(lane, ALARM_OWNER_ELSEWHERE, target);
+		return false;
+	}
+	lane_alarm(lane, ALARM_OWNER_ELSEWHERE, target,
+	           "nothing is drafted: %s; it goes on by itself once the owner is right",
+	           draft->foreign_owner);
+	store_begin(lane->parts->store);
+	for (size_t i = 0; i < draft->count; i++) {
+		struct candidate *c = &draft->items[i];
+		/* What waits for its first draft shows why; it is not held, for nobody here can or
+		 * need decide anything. */
+		if (!c->dropped && c->measurement.status == MEASUREMENT_NEW)
+			store_measurement_set_status(lane->parts->store, c->measurement.id,
+			                             MEASUREMENT_NEW, draft->foreign_owner);
+		c->dropped = true;
+	}
+	store_commit(lane->parts->store);
+	lane_changed(lane);
+	return true;
 }
 
 bool draft_set_owners_apart(struct draft *draft)

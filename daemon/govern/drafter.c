@@ -179,7 +179,7 @@ static void decide(struct drafter *drafter)
 	struct draft *draft = drafter->draft;
 
 	draft_settle(draft);
-	if (draft_kept(draft) == 0) {
+	if (draft_kept(draft) == 0 || draft_stopped_by_owner(draft)) {
 		backoff_worked(&drafter->backoff);
 		drafter->next_target++;
 		next(drafter);

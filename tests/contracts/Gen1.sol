@@ -19,7 +19,7 @@ contract Gen1Kms is OwnedOneStep, KmsDecision {
         return allowedOsImages[h];
     }
 
-    function addOsImageHash(bytes32 h) external onlyOwner {
+    function addOsImageHash(bytes32 h) public virtual onlyOwner {
         allowedOsImages[h] = true;
         emit OsImageHashAdded(h);
     }
@@ -122,5 +122,19 @@ contract Gen1KmsContradicting is Gen1Kms {
 contract Gen1KmsUndecided is Gen1Kms {
     function isAppAllowed(BootInfo calldata) external pure override returns (bool, string memory) {
         assembly { revert(0, 0) }
+    }
+}
+
+/// A registry that takes nothing until somebody opens it: a call of its owner reverts.
+contract Gen1KmsClosed is Gen1Kms {
+    bool public isOpen;
+
+    function open() external {
+        isOpen = true;
+    }
+
+    function addOsImageHash(bytes32 h) public override {
+        require(isOpen, "the registry is closed");
+        super.addOsImageHash(h);
     }
 }

@@ -176,19 +176,38 @@ describe('unhappy ends', { concurrency: 3 }, () => {
     await world.carry(daemon, p.id)
   }))
 
-  test('the simulation reverts: shown decoded, nothing proposed; repaired, it goes out', inWorld({ owned: false, generation: 1 }, async (world, daemon) => {
+  test('the simulation reverts: shown decoded, nothing proposed; repaired and approved, it goes out', inWorld({ generation: 1, kmsContract: 'Gen1KmsClosed' }, async (world, daemon) => {
     await daemon.start()
     const eif = world.drop()
-    await until(async () => JSON.stringify([await daemon.measurements(eif.value), await daemon.proposals()]).includes('OwnableUnauthorizedAccount'),
+    await until(async () => JSON.stringify([await daemon.measurements(eif.value), await daemon.proposals()]).includes('the registry is closed'),
       { what: async () => `the decoded revert: ${JSON.stringify([await daemon.measurements(eif.value), await daemon.proposals()])}` })
     await world.chain.mine(3)
+    const proposed = (await daemon.proposals()).filter((p) => p.calls.some((c) => c.kind === 'os-image'))
+    assert.deepEqual(proposed, [])
+    await world.chain.write(people.outsider.address, world.registry.kms, 'function open()')
+    const held = (await daemon.measurements(eif.value)).find((m) => m.kind === 'os-image')
+    assert.equal(held.status, 'held')
+    await daemon.ctl(['approve', held.id])
+    const p = await daemon.untilProposal(eif.value, { where: (x) => x.calls.some((c) => c.kind === 'os-image') })
+    for (const kind of ['compose', 'os-image']) {
+      const one = await daemon.untilProposal(eif.value, { where: (x) => x.calls.some((c) => c.kind === kind) })
+      await world.owners.approve((await daemon.untilQueued(one.id, 'schedule')).safe_tx_hash)
+    }
+    await daemon.untilState(p.id, 'timelock')
+  }))
+
+  test('a registry that is not the timelock\'s: nothing is drafted, and repaired it goes out by itself', inWorld({ owned: false, generation: 1 }, async (world, daemon) => {
+    await daemon.start()
+    const eif = world.drop()
+    await daemon.untilMeasurement(eif.value, (m) => m.status === 'new' && /is owned by 0x.*, not by the timelock 0x/.test(m.reason ?? ''))
+    await world.chain.mine(3)
     assert.equal(world.service.posts().length, 0)
-    assert.ok((await daemon.proposals()).every((p) => p.state === 'drafted'))
+    assert.deepEqual(await daemon.proposals(), [])
+    assert.equal((await daemon.events()).filter((e) => /^\[owner-elsewhere\]/.test(e.text)).length, 1)
     const doctor = await daemon.ctl(['doctor', '--json'], { ok: false })
     assert.equal(doctor.code, 2)
-    assert.ok(doctor.json.some((r) => r.result === 'failure' && /owner/i.test(JSON.stringify(r))), doctor.stdout)
+    assert.ok(doctor.json.some((r) => r.result === 'failure' && /owner/i.test(r.check)), doctor.stdout)
     for (const c of [world.registry.kms, world.registry.app]) await world.chain.write(people.deployer.address, c, 'function transferOwnership(address)', world.timelock.address)
-    for (const m of await daemon.measurements(eif.value)) if (m.status === 'held') await daemon.ctl(['approve', m.id])
     const p = await daemon.untilProposal(eif.value, { where: (x) => x.state === 'multisig' })
     await world.carry(daemon, p.id)
   }))

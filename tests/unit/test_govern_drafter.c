@@ -241,6 +241,54 @@ static void test_a_simulation_that_reverts(void **state)
 }
 
 /* A contract that answers getMinDelay and nothing else of a timelock is not asked without end. */
+static size_t alarms(struct govern_world *w, const char *name)
+{
+	struct event_list events;
+	size_t count = 0;
+
+	store_event_list(w->store, &w->arena, 0, 1000, &events);
+	for (size_t i = 0; i < events.count; i++)
+		count += strcmp(events.items[i].type, "alarm") == 0 &&
+		         strstr(events.items[i].text, name) != NULL;
+	return count;
+}
+
+/* While one of the two registries is somebody else's nothing is drafted, and it goes on by itself.
+ */
+static void test_a_foreign_owner_stops_drafting(void **state)
+{
+	struct govern_world *w = *state;
+	const struct address stranger = {{0x57}};
+
+	world_view_address(w, &w->app, VIEW_OWNER, &stranger);
+	govern_world_start(w, &at_once);
+	struct measurement_id image = record(w, KIND_OS_IMAGE);
+	for (int i = 0; i < 500 && alarms(w, "[owner-elsewhere]") == 0; i++)
+		run_for(w, 10);
+	for (int i = 0; i < 3; i++) {
+		govern_wake(w->govern);
+		run_for(w, 50);
+	}
+	assert_int_equal(alarms(w, "[owner-elsewhere] nothing is drafted: app 0x"), 1);
+	assert_int_equal(proposals(w).count, 0);
+	assert_int_equal(now(w, image).status, MEASUREMENT_NEW);
+	assert_non_null(strstr(now(w, image).reason, "is owned by 0x5700"));
+	assert_non_null(strstr(now(w, image).reason, "not by the timelock 0xa85233C6"));
+
+	world_view_address(w, &w->app, VIEW_OWNER, &w->timelock);
+	govern_wake(w->govern);
+	run_until(w, image, MEASUREMENT_PROPOSED);
+	assert_int_equal(proposals(w).count, 1);
+
+	/* Again: told again. */
+	world_view_address(w, &w->kms, VIEW_OWNER, &stranger);
+	struct measurement_id compose = record(w, KIND_COMPOSE);
+	for (int i = 0; i < 500 && alarms(w, "[owner-elsewhere]") == 1; i++)
+		run_for(w, 10);
+	assert_int_equal(alarms(w, "nothing is drafted: kms 0x"), 1);
+	assert_int_equal(now(w, compose).status, MEASUREMENT_NEW);
+}
+
 static void test_a_timelock_without_timestamps(void **state)
 {
 	struct govern_world *w = *state;
@@ -343,6 +391,7 @@ int main(void)
 	        TEST(test_a_revoked_value_is_removed),
 	        TEST(test_what_is_not_there_is_revoked_without_a_proposal),
 	        TEST(test_a_removal_that_reverts_is_held),
+	        TEST(test_a_foreign_owner_stops_drafting),
 	};
 
 	crypto_init();

@@ -100,12 +100,20 @@ static bool has_file(struct govern_world *w, const char *name)
 static const struct world_options safe = {.target = "    model: safe\n    batch: {quiet: 200ms}\n",
                                           .chain = ""};
 
+/* The Safe owns the registries itself. */
+static void start_safe(struct govern_world *w)
+{
+	world_view_address(w, &w->kms, VIEW_OWNER, &w->safe);
+	world_view_address(w, &w->app, VIEW_OWNER, &w->safe);
+	govern_world_start(w, &safe);
+}
+
 static void test_a_safe_makes_one_call_itself(void **state)
 {
 	struct govern_world *w = *state;
 	struct safe_tx_list txs;
 
-	govern_world_start(w, &safe);
+	start_safe(w);
 	run_until(w, record(w, KIND_OS_IMAGE, 1), MEASUREMENT_PROPOSED);
 	struct proposal p = only_proposal(w);
 	assert_int_equal(p.model, MODEL_SAFE);
@@ -125,7 +133,7 @@ static void test_a_safe_delegates_to_known_code_alone(void **state)
 {
 	struct govern_world *w = *state;
 
-	govern_world_start(w, &safe);
+	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	struct measurement_id compose = record(w, KIND_COMPOSE, 1);
 	run_until(w, image, MEASUREMENT_HELD);
@@ -144,7 +152,7 @@ static void test_multisend_is_not_there(void **state)
 	for (size_t i = 0; i < count; i++)
 		if (known[i].version == SAFE_1_4_1)
 			w->without_code = known[i].address;
-	govern_world_start(w, &safe);
+	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	record(w, KIND_COMPOSE, 1);
 	run_until(w, image, MEASUREMENT_HELD);
@@ -156,7 +164,7 @@ static void test_an_unknown_safe_drafts_nothing(void **state)
 	struct govern_world *w = *state;
 
 	world_view_number(w, &w->safe, VIEW_SAFE_VERSION, 7);
-	govern_world_start(w, &safe);
+	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	run_until(w, image, MEASUREMENT_HELD);
 	assert_non_null(strstr(now(w, image).reason, "VERSION()"));
@@ -171,7 +179,7 @@ static void test_what_a_safe_s_call_reverts_with(void **state)
 
 	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
 	world_reverts(w, &w->kms, bytes_of(data, sizeof(data)));
-	govern_world_start(w, &safe);
+	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	run_until(w, image, MEASUREMENT_HELD);
 	assert_non_null(strstr(now(w, image).reason, "from the Safe reverts"));
