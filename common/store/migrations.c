@@ -424,6 +424,23 @@ static const char standstill[] =
 static const char overtaken[] = "ALTER TABLE safe_tx ADD COLUMN displaced INTEGER NOT NULL"
                                 " DEFAULT 0 CHECK (displaced IN (0, 1));";
 
+/* The newest block of each chain that ever was final, and what became of that. Requests to each
+ * target's Safe service by day (UTC, days since 1970). */
+static const char finality[] = "CREATE TABLE finality ("
+                               " chain_id INTEGER PRIMARY KEY,"
+                               " stage INTEGER NOT NULL CHECK (stage BETWEEN 1 AND 3),"
+                               " number INTEGER NOT NULL,"
+                               " hash BLOB CHECK (length(hash) = 32),"
+                               " since INTEGER NOT NULL,"
+                               " why TEXT,"
+                               " CHECK (stage = 1 OR why IS NOT NULL)"
+                               ") STRICT;"
+                               "CREATE TABLE service_use ("
+                               " target_id INTEGER PRIMARY KEY REFERENCES target (id),"
+                               " day INTEGER NOT NULL,"
+                               " requests INTEGER NOT NULL CHECK (requests >= 0)"
+                               ") STRICT;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -462,6 +479,8 @@ static const struct {
                      " `upgrade` and user_version as above"},
         {overtaken, "ALTER TABLE safe_tx DROP COLUMN displaced; and the row of `upgrade` and"
                     " user_version as above"},
+        {finality, "DROP TABLE finality; DROP TABLE service_use; and the row of `upgrade` and"
+                   " user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

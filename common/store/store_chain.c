@@ -84,16 +84,28 @@ static void run_above(struct query *query, uint64_t chain_id, uint64_t number)
 	db_run(query);
 }
 
+static void forget_above(struct db *db, uint64_t chain_id, uint64_t number)
+{
+	run_above(db_query(db, "DELETE FROM seen_log WHERE chain_id = ? AND block_number > ?"),
+	          chain_id, number);
+	run_above(db_query(db, "DELETE FROM block WHERE chain_id = ? AND number > ?"), chain_id,
+	          number);
+}
+
+void store_chain_rewind_to(struct store *store, uint64_t chain_id, uint64_t number,
+                           const struct hash32 *hash)
+{
+	forget_above(store->db, chain_id, number);
+	store_cursor_set(store, chain_id, number, hash);
+}
+
 void store_chain_rewind(struct store *store, uint64_t chain_id, uint64_t number)
 {
 	uint64_t left;
 	struct hash32 hash;
 	struct db *db = store->db;
 
-	run_above(db_query(db, "DELETE FROM seen_log WHERE chain_id = ? AND block_number > ?"),
-	          chain_id, number);
-	run_above(db_query(db, "DELETE FROM block WHERE chain_id = ? AND number > ?"), chain_id,
-	          number);
+	forget_above(db, chain_id, number);
 	if (store_cursor_before(store, chain_id, INT64_MAX, &left, &hash) == 0) {
 		put_cursor(store, chain_id, left, &hash);
 		return;

@@ -30,8 +30,11 @@ void store_cursor_set(struct store *store, uint64_t chain_id, uint64_t number,
 /* The newest remembered block below `below`, ERR_NOT_FOUND when none is left. */
 int store_cursor_before(struct store *store, uint64_t chain_id, uint64_t below, uint64_t *number,
                         struct hash32 *hash) MUST_USE;
-/* A reorganisation: forgets blocks and logs above number. */
+/* A reorganisation: forgets blocks and logs above number. The cursor goes to the newest remembered
+ * block that is left, or the second to the block that is given. */
 void store_chain_rewind(struct store *store, uint64_t chain_id, uint64_t number);
+void store_chain_rewind_to(struct store *store, uint64_t chain_id, uint64_t number,
+                           const struct hash32 *hash);
 
 /* Backfill of history below the first forward scan: [from, next) is still to be scanned downward;
  * done when next <= from. */

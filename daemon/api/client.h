@@ -56,6 +56,7 @@ void command_hold(struct client *client, const struct jval *args);
 void command_withdraw(struct client *client, const struct jval *args);
 void command_check(struct client *client, const struct jval *args);
 void command_drift(struct client *client, const struct jval *args);
+void command_resume(struct client *client, const struct jval *args);
 void command_register(struct client *client, const struct jval *args);
 
 /* The arguments "value" and "target". Each ends the request itself when it returns false. */

@@ -322,5 +322,6 @@ const struct command commands[] = {
         {"register", command_register},   {"revoke", command_revoke},
         {"export", command_export},       {"log", command_log},
         {"doctor", command_doctor},       {"backup", command_backup},
+        {"resume", command_resume},
 };
 const size_t command_count = ARRAY_LEN(commands);

@@ -1,6 +1,7 @@
 /* The operator's word: commands that change what the store holds. */
 #include "daemon/api/client.h"
 
+#include "common/store/store_event.h"
 #include "daemon/api/report.h"
 
 #include <stdio.h>
@@ -150,6 +151,29 @@ void command_withdraw(struct client *client, const struct jval *args)
 		client_done(client, EXIT_YES, list, NULL);
 	}
 	arena_free(&arena);
+}
+
+/* A chain of which a final block was replaced: what its alarm asks for. */
+void command_resume(struct client *client, const struct jval *args)
+{
+	const struct control_parts *parts = client_parts(client);
+	const char *chain = jval_get_string(args, "chain");
+	struct error error = {0};
+
+	if (chain == NULL) {
+		client_fail(client, EXIT_USAGE, "which chain? expected its name");
+	} else if (govern_resume(parts->govern, chain, &error) != 0) {
+		client_fail_error(client, &error);
+	} else {
+		store_begin(parts->store);
+		store_event_add(parts->store, "operator", chain, "followed again, said %s",
+		                client_who(client));
+		store_commit(parts->store);
+		struct jval *json = jval_object();
+		jval_add_string(json, "chain", chain);
+		client_wake_others(client);
+		client_done(client, EXIT_YES, json, NULL);
+	}
 }
 
 /* --- register ----------------------------------------------------------------------------------

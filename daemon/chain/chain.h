@@ -114,6 +114,18 @@ struct chain_endpoint {
 typedef void chain_endpoints_fn(const struct chain_endpoint *endpoints, size_t count, void *arg);
 struct chain_op *chain_ask_endpoints(struct chain *chain, chain_endpoints_fn *done, void *arg);
 
+/* The same without asking: what is known of each by now. The names and troubles are valid until the
+ * next call of any kind. Returns how many there are; out has room for as many. */
+size_t chain_endpoints_known(const struct chain *chain, struct chain_endpoint *out, size_t room);
+
+/* From now on, and for what is under way, every question fails with these words, but for
+ * chain_head and what asks the endpoints about themselves; NULL: as usual again. */
+void chain_hold(struct chain *chain, const char *why);
+const char *chain_held(const struct chain *chain); /* the words, or NULL */
+
+/* Each endpoint is asked which chain it is on before its next answer counts. */
+void chain_doubt(struct chain *chain);
+
 uint64_t chain_requests_made(const struct chain *chain);
 
 #endif

@@ -78,3 +78,29 @@ struct chain_op *chain_ask_endpoints(struct chain *chain, chain_endpoints_fn *do
 	}
 	return &op->op;
 }
+
+size_t chain_endpoints_known(const struct chain *chain, struct chain_endpoint *out, size_t room)
+{
+	size_t count = rpc_count(chain->rpc);
+
+	for (size_t i = 0; i < count && i < room; i++)
+		out[i] = (struct chain_endpoint){.name = rpc_name(chain->rpc, i),
+		                                 .trouble = rpc_trouble(chain->rpc, i)};
+	return count;
+}
+
+void chain_hold(struct chain *chain, const char *why)
+{
+	rpc_hold(chain->rpc, why);
+}
+
+const char *chain_held(const struct chain *chain)
+{
+	return rpc_held(chain->rpc);
+}
+
+void chain_doubt(struct chain *chain)
+{
+	for (size_t i = 0; i < rpc_count(chain->rpc); i++)
+		rpc_doubt(chain->rpc, i);
+}

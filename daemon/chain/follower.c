@@ -2,8 +2,10 @@
 
 #include "common/base/log.h"
 #include "common/governance/events.h"
+#include "common/store/alarm.h"
 #include "common/store/store_chain.h"
 #include "common/store/store_event.h"
+#include "common/store/store_finality.h"
 #include "daemon/chain/backfill.h"
 
 #include <inttypes.h>
@@ -17,6 +19,10 @@ enum {
 	OVERLAP_BLOCKS = 16,
 	/* A head below the cursor is a slow backend, until it stays there this many ticks. */
 	LOW_HEAD_TICKS = 5,
+	/* The overlap again, in seconds: what takes a slow backend so long is many blocks on some
+	 * chains. */
+	OVERLAP_S = 30,
+	LONGEST_OVERLAP_BLOCKS = 500,
 };
 
 struct follower {
@@ -32,6 +38,7 @@ struct follower {
 	bool started, running, again; /* again: tick once more as soon as this one is over */
 	bool forced;                  /* the next good tick is told even if the head stands still */
 	bool failing;
+	bool stopped; /* a final block was replaced, and nobody said to go on */
 	bool watched; /* the store knows since when the addresses are watched */
 	unsigned low_heads;
 	size_t new_logs; /* since the last ticked */
@@ -39,9 +46,12 @@ struct follower {
 	struct mono tick_began;
 	struct chain_op *op;
 	struct block_ref head, final;
+	struct block_ref first_head; /* since the start: how fast blocks come */
 	uint64_t cursor;
 	struct hash32 cursor_hash;
-	uint64_t rewind_from; /* walking back: the cursor at its start */
+	uint64_t rewind_from;      /* walking back: the cursor at its start */
+	uint64_t rewind_below;     /* and where to look for what is on both chains */
+	struct finality_row floor; /* the final block, found in its place; the walk ends there */
 	struct block_ref step_end;
 };
 
@@ -94,7 +104,7 @@ static void tick_succeeded(struct follower *follower, bool moved)
 {
 	struct block_ref head = follower->head, final = follower->final;
 	size_t new_logs = follower->new_logs;
-	bool tell = moved || follower->forced || new_logs > 0;
+	bool tell = !follower->stopped && (moved || follower->forced || new_logs > 0);
 
 	if (follower->failing)
 		log_info(chain_name(follower), "following the chain again, at block %" PRIu64,
@@ -143,6 +153,9 @@ static void record_step(struct follower *follower, const struct chain_log *logs,
 	follower->new_logs += backfill_record(follower->store, chain_id(follower), logs, count);
 	store_cursor_set(follower->store, chain_id(follower), follower->step_end.number,
 	                 &follower->step_end.hash);
+	if (follower->step_end.number == follower->head.number)
+		store_finality_raise(follower->store, chain_id(follower), follower->final.number,
+		                     &follower->final.hash);
 	store_commit(follower->store);
 	follower->cursor = follower->step_end.number;
 	follower->cursor_hash = follower->step_end.hash;
@@ -162,6 +175,22 @@ static void step_read(const struct error *error, const struct chain_log *logs, s
 	step(follower);
 }
 
+/* As many blocks as the chain makes in the time that a backend may be behind. */
+static uint64_t overlap_blocks(const struct follower *follower)
+{
+	const struct block_ref *first = &follower->first_head, *head = &follower->head;
+	uint64_t blocks = head->number - first->number, seconds;
+
+	if (head->number <= first->number || head->timestamp < first->timestamp)
+		return OVERLAP_BLOCKS;
+	seconds = head->timestamp - first->timestamp;
+	if (blocks * OVERLAP_S <= seconds * OVERLAP_BLOCKS)
+		return OVERLAP_BLOCKS;
+	if (blocks * OVERLAP_S >= seconds * LONGEST_OVERLAP_BLOCKS)
+		return LONGEST_OVERLAP_BLOCKS;
+	return blocks * OVERLAP_S / seconds;
+}
+
 static void read_step(struct follower *follower)
 {
 	size_t topic_count;
@@ -173,7 +202,8 @@ static void read_step(struct follower *follower)
 		step(follower);
 		return;
 	}
-	from = from > OVERLAP_BLOCKS ? from - OVERLAP_BLOCKS : 0;
+	uint64_t overlap = overlap_blocks(follower);
+	from = from > overlap ? from - overlap : 0;
 	follower->op =
 	        chain_logs(follower->chain, from, follower->step_end.number, follower->addresses,
 	                   follower->address_count, topics, topic_count, step_read, follower);
@@ -210,7 +240,8 @@ static void step(struct follower *follower)
 /* --- reorganisations ---------------------------------------------------------------------------
  */
 
-static void rewind_to(struct follower *follower, uint64_t number)
+/* floor: the cursor goes there; NULL: to the newest remembered block. */
+static void rewind_to(struct follower *follower, uint64_t number, const struct hash32 *floor)
 {
 	struct store *store = follower->store;
 	uint64_t depth = follower->rewind_from - number;
@@ -220,7 +251,10 @@ static void rewind_to(struct follower *follower, uint64_t number)
 	            "reorganisation of up to %" PRIu64 " blocks: back to block %" PRIu64, depth,
 	            number);
 	store_begin(store);
-	store_chain_rewind(store, chain_id(follower), number);
+	if (floor != NULL)
+		store_chain_rewind_to(store, chain_id(follower), number, floor);
+	else
+		store_chain_rewind(store, chain_id(follower), number);
 	store_event_add(store, "chain", chain_name(follower),
 	                "reorganisation of up to %" PRIu64
 	                " blocks: what was read above block %" PRIu64 " is read again",
@@ -244,7 +278,7 @@ static void candidate_known(const struct error *error, const struct block_ref *b
 	} else if (!hash32_equal(&block->hash, &follower->cursor_hash)) {
 		walk_back(follower, follower->cursor);
 	} else {
-		rewind_to(follower, follower->cursor);
+		rewind_to(follower, follower->cursor, NULL);
 		step(follower);
 	}
 }
@@ -252,24 +286,118 @@ static void candidate_known(const struct error *error, const struct block_ref *b
 /* The next older remembered block; the cursor fields hold the candidate meanwhile. */
 static void walk_back(struct follower *follower, uint64_t below)
 {
-	if (store_cursor_before(follower->store, chain_id(follower), below, &follower->cursor,
-	                        &follower->cursor_hash) == 0) {
+	const struct finality_row *floor = &follower->floor;
+	bool found = store_cursor_before(follower->store, chain_id(follower), below,
+	                                 &follower->cursor, &follower->cursor_hash) == 0;
+
+	if (found && !(floor->has_block && follower->cursor <= floor->number)) {
 		follower->op =
 		        chain_block(follower->chain, follower->cursor, candidate_known, follower);
-		return;
+	} else if (floor->has_block) {
+		/* Nothing above it is on the chain any more, but it is. */
+		follower->cursor = floor->number;
+		follower->cursor_hash = floor->hash;
+		rewind_to(follower, floor->number, &floor->hash);
+		step(follower);
+	} else {
+		/* As on the first day. */
+		rewind_to(follower, 0, NULL);
+		begin_cursor(follower);
 	}
-	/* Nothing that is remembered is on the chain any more: as on the first day, but for what
-	 * is final and therefore stays. */
-	uint64_t safe = follower->final.number < below ? follower->final.number
-	                                               : (below > 0 ? below - 1 : 0);
-	rewind_to(follower, safe);
-	begin_cursor(follower);
 }
 
-static void reorganised(struct follower *follower)
+/* --- what was final ----------------------------------------------------------------------------
+ */
+
+static void stop(struct follower *follower, uint64_t number, const struct hash32 *was,
+                 const struct hash32 *is)
 {
+	struct store *store = follower->store;
+	char before[HASH32_TEXT_SIZE], now[HASH32_TEXT_SIZE];
+	char *why = xasprintf("block %" PRIu64 " was final with hash %s and is %s now", number,
+	                      hash32_text(before, was), hash32_text(now, is));
+
+	backfill_stop(follower->backfill);
+	store_begin(store);
+	store_finality_break(store, chain_id(follower), why);
+	store_alarm(store, ALARM_FINAL_REPLACED, chain_name(follower),
+	            "%s: nothing is decided on this chain until `registrarctl resume %s`", why,
+	            chain_name(follower));
+	store_commit(store);
+	follower->stopped = true;
+	schedule(follower);
+	if (follower->callbacks.stopped != NULL)
+		follower->callbacks.stopped(why, follower->arg);
+	free(why);
+}
+
+static void floor_known(const struct error *error, const struct block_ref *block, void *arg)
+{
+	struct follower *follower = arg;
+	const struct finality_row *floor = &follower->floor;
+
+	follower->op = NULL;
+	if (error != NULL)
+		tick_failed(follower, error);
+	else if (!hash32_equal(&block->hash, &floor->hash))
+		stop(follower, floor->number, &floor->hash, &block->hash);
+	else
+		walk_back(follower, follower->rewind_below);
+}
+
+static void fail_low(struct follower *follower, uint64_t below, const char *what)
+{
+	struct error error;
+
+	error_set(&error, ERR_UNAVAILABLE,
+	          "the endpoints are at block %" PRIu64 ", below block %" PRIu64 " that %s",
+	          follower->head.number, below, what);
+	tick_failed(follower, &error);
+}
+
+static void low_candidate_known(const struct error *error, const struct block_ref *block, void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->op = NULL;
+	if (error != NULL)
+		tick_failed(follower, error);
+	else if (hash32_equal(&block->hash, &follower->cursor_hash))
+		fail_low(follower, follower->floor.number, "was final");
+	else
+		stop(follower, block->number, &follower->cursor_hash, &block->hash);
+}
+
+/* The chain is shorter than what was final: behind, or another one? An older block tells. */
+static void look_below_floor(struct follower *follower)
+{
+	if (store_cursor_before(follower->store, chain_id(follower), follower->head.number + 1,
+	                        &follower->cursor, &follower->cursor_hash) == 0)
+		follower->op = chain_block(follower->chain, follower->cursor, low_candidate_known,
+		                           follower);
+	else
+		fail_low(follower, follower->floor.number, "was final");
+}
+
+/* Blocks that were read are not there any more. First: is what was final still there? */
+static void reorganised(struct follower *follower, uint64_t below)
+{
+	struct arena arena = {0};
+
 	follower->rewind_from = follower->cursor;
-	walk_back(follower, follower->cursor);
+	follower->rewind_below = below;
+	chain_doubt(follower->chain); /* an endpoint that moved to another chain looks like this */
+	if (store_finality_get(follower->store, &arena, chain_id(follower), &follower->floor) != 0)
+		follower->floor = (struct finality_row){0};
+	follower->floor.why = NULL;
+	arena_free(&arena);
+	if (!follower->floor.has_block)
+		walk_back(follower, below);
+	else if (follower->floor.number > follower->head.number)
+		look_below_floor(follower);
+	else
+		follower->op =
+		        chain_block(follower->chain, follower->floor.number, floor_known, follower);
 }
 
 static void cursor_checked(const struct error *error, const struct block_ref *block, void *arg)
@@ -282,7 +410,7 @@ static void cursor_checked(const struct error *error, const struct block_ref *bl
 	else if (hash32_equal(&block->hash, &follower->cursor_hash))
 		step(follower);
 	else
-		reorganised(follower);
+		reorganised(follower, follower->cursor);
 }
 
 /* The head is below the cursor: a slow backend, or a shorter chain. Another hash at a remembered
@@ -298,15 +426,10 @@ static void low_head(struct follower *follower)
 	     !hash32_equal(&hash, &follower->head.hash)) ||
 	    ++follower->low_heads >= LOW_HEAD_TICKS) {
 		follower->low_heads = 0;
-		follower->rewind_from = follower->cursor;
-		walk_back(follower, follower->head.number + 1);
+		reorganised(follower, follower->head.number + 1);
 		return;
 	}
-	struct error error;
-	error_set(&error, ERR_UNAVAILABLE,
-	          "the endpoints are at block %" PRIu64 ", below block %" PRIu64 " that was read",
-	          follower->head.number, follower->cursor);
-	tick_failed(follower, &error);
+	fail_low(follower, follower->cursor, "was read");
 }
 
 /* --- a tick ------------------------------------------------------------------------------------
@@ -320,6 +443,8 @@ static void begin_cursor(struct follower *follower)
 	store_begin(follower->store);
 	store_cursor_set(follower->store, chain_id(follower), follower->head.number,
 	                 &follower->head.hash);
+	store_finality_raise(follower->store, chain_id(follower), follower->final.number,
+	                     &follower->final.hash);
 	store_commit(follower->store);
 	follower->cursor = follower->head.number;
 	follower->cursor_hash = follower->head.hash;
@@ -338,6 +463,12 @@ static void head_known(const struct error *error, const struct block_ref *head,
 	}
 	follower->head = *head;
 	follower->final = *final;
+	if (follower->first_head.number == 0)
+		follower->first_head = *head;
+	if (follower->stopped) {
+		tick_succeeded(follower, false);
+		return;
+	}
 	if (store_cursor_get(follower->store, chain_id(follower), &follower->cursor,
 	                     &follower->cursor_hash) != 0) {
 		begin_cursor(follower);
@@ -355,7 +486,7 @@ static void head_known(const struct error *error, const struct block_ref *head,
 		resume_backfill(follower);
 		tick_succeeded(follower, false);
 	} else {
-		reorganised(follower);
+		reorganised(follower, follower->cursor);
 	}
 }
 
@@ -432,8 +563,32 @@ void follower_set_addresses(struct follower *follower, const struct address *add
 
 void follower_start(struct follower *follower)
 {
+	struct arena arena = {0};
+	struct finality_row row;
+
 	follower->started = true;
+	if (store_finality_get(follower->store, &arena, chain_id(follower), &row) == 0 &&
+	    row.stage == FINALITY_BROKEN) {
+		log_unusual(chain_name(follower),
+		            "%s: nothing is decided on this chain until `registrarctl resume %s`",
+		            row.why, chain_name(follower));
+		follower->stopped = true;
+		if (follower->callbacks.stopped != NULL)
+			follower->callbacks.stopped(row.why, follower->arg);
+	}
+	arena_free(&arena);
 	loop_timer_set(follower->timer, 0);
+}
+
+void follower_resume(struct follower *follower)
+{
+	if (!follower->stopped)
+		return;
+	store_begin(follower->store);
+	store_finality_resume(follower->store, chain_id(follower));
+	store_commit(follower->store);
+	follower->stopped = false;
+	follower_tick_now(follower);
 }
 
 void follower_tick_now(struct follower *follower)

@@ -24,6 +24,10 @@ struct follower_callbacks {
 	void (*reorganised)(uint64_t common, uint64_t depth, void *arg);
 	/* This tick did not get there; the next one tries again. */
 	void (*failed)(const struct error *error, void *arg);
+	/* A block that was final is another one now. The store says so (store_finality.h), an alarm
+	 * was raised, and until follower_resume only unmoved and failed come. At the start of a
+	 * follower that was stopped before, too, then without an alarm. */
+	void (*stopped)(const char *why, void *arg);
 };
 
 struct follower *follower_new(struct loop *loop, struct chain *chain, struct store *store,
@@ -38,6 +42,9 @@ void follower_set_addresses(struct follower *follower, const struct address *add
 void follower_start(struct follower *follower);
 /* A tick as soon as possible, and ticked called even when the head stands still. */
 void follower_tick_now(struct follower *follower);
+/* Goes on after `stopped`, from the newest block that is on both chains; where none is known,
+ * everything is read again. */
+void follower_resume(struct follower *follower);
 /* History is still being read: an absent log means nothing yet. */
 bool follower_backfilling(const struct follower *follower);
 

@@ -149,6 +149,7 @@ static struct question_spec spec_of(struct head_op *op)
 	        .reduce = head_reduce,
 	        .done = answered,
 	        .arg = op,
+	        .even_held = true,
 	        .need = op->op.chain->config->quorum,
 	};
 }

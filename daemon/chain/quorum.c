@@ -92,9 +92,16 @@ static unsigned most_agreeing(const struct question *question, size_t *which)
 	return most;
 }
 
+static bool is_held(const struct question *question)
+{
+	return rpc_held(question->rpc) != NULL && !question->spec.even_held;
+}
+
 static void finish(struct question *question, const struct error *error,
                    const struct question_result *result)
 {
+	struct error held;
+
 	/* Nothing that is still under way may speak during or after the callback. */
 	for (size_t i = 0; i < question->endpoints; i++) {
 		rpc_cancel(question->asked[i].call);
@@ -102,7 +109,12 @@ static void finish(struct question *question, const struct error *error,
 	}
 	loop_timer_cancel(question->timer);
 	loop_timer_cancel(question->patience);
-	question->spec.done(error, result, question->spec.arg);
+	if (is_held(question)) {
+		error_set(&held, ERR_UNAVAILABLE, "%s", rpc_held(question->rpc));
+		question->spec.done(&held, NULL, question->spec.arg);
+	} else {
+		question->spec.done(error, result, question->spec.arg);
+	}
 	question_free(question);
 }
 
@@ -219,6 +231,10 @@ static void advance(struct question *question, const struct jsonrpc_answer *last
 	size_t best;
 	unsigned most = most_agreeing(question, &best);
 
+	if (is_held(question)) {
+		finish(question, NULL, NULL);
+		return;
+	}
 	if (most >= wanted) {
 		agreed(question, best, last);
 		return;

@@ -39,6 +39,7 @@ struct question_spec {
 	unsigned need; /* endpoints that must answer, and answer the same */
 	bool gather;   /* need answers are enough, equal or not */
 	unsigned want; /* with gather: so many are asked and waited for a while; 0: need */
+	bool even_held; /* asked and answered although the chain is held (rpc_hold) */
 	/* Whether two answers say the same; NULL: equal byte for byte. */
 	bool (*same)(struct bytes a, struct bytes b);
 	/* Answers that are there already and count (copied); their endpoints are not asked. */
@@ -47,7 +48,8 @@ struct question_spec {
 };
 
 /* done is called once, never from inside, unless cancelled. error is ERR_UNAVAILABLE when the
- * endpoints did not answer or do not agree (then the names are in it and in the log). */
+ * endpoints did not answer or do not agree (then the names are in it and in the log), and when the
+ * chain is held, also for what was asked before. */
 struct question *question_start(struct loop *loop, struct rpc *rpc,
                                 const struct question_spec *spec);
 void question_cancel(struct question *question); /* NULL is fine */

@@ -63,6 +63,7 @@ struct rpc {
 	uint64_t last_id, requests_made;
 	bool complained;
 	struct mono complained_at;
+	char *held;
 };
 
 /* --- health ------------------------------------------------------------------------------------
@@ -451,6 +452,19 @@ static void ask_identity(struct endpoint *e)
 /* --- the rest of the interface -----------------------------------------------------------------
  */
 
+void rpc_hold(struct rpc *rpc, const char *why)
+{
+	char *copy = why != NULL ? xstrdup(why) : NULL;
+
+	free(rpc->held);
+	rpc->held = copy;
+}
+
+const char *rpc_held(const struct rpc *rpc)
+{
+	return rpc->held;
+}
+
 void rpc_doubt(struct rpc *rpc, size_t endpoint)
 {
 	rpc->endpoints[endpoint].identity = IDENTITY_UNKNOWN;
@@ -526,6 +540,7 @@ void rpc_free(struct rpc *rpc)
 		http_cancel(rpc->endpoints[i].probe);
 	loop_timer_free(rpc->doomed_timer);
 	free(rpc->endpoints);
+	free(rpc->held);
 	free(rpc);
 }
 

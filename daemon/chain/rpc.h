@@ -45,6 +45,10 @@ void rpc_explain(const struct rpc *rpc, struct buf *out);
 /* One line that the endpoints contradict each other; at most one a minute. */
 void rpc_complain(struct rpc *rpc, const char *text);
 
+/* Why nothing may be asked but what follows the head; NULL: anything may. Copied. */
+void rpc_hold(struct rpc *rpc, const char *why);
+const char *rpc_held(const struct rpc *rpc);
+
 /* Forgets which chain the endpoint is on: its next request asks again. */
 void rpc_doubt(struct rpc *rpc, size_t endpoint);
 

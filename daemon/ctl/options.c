@@ -92,6 +92,11 @@ const struct ctl_command ctl_commands[] = {
          "the append-only event log",
          "--follow goes on with what comes; --verify checks the hash chain (exit 2 when it is "
          "broken).\n"},
+        {"resume", ARGUMENT_CHAIN, 0, 0, "CHAIN",
+         "go on with a chain of which a final block was replaced",
+         "Until then nothing is decided on it. What was read of it is read again from the newest "
+         "block on both\n"
+         "chains on, and what was authorized is asked for again.\n"},
         {"backup", ARGUMENT_FILE, 0, 0, "FILE",
          "a consistent copy of the database, into a new file", NULL},
 };
@@ -311,6 +316,7 @@ static int check_argument(const struct ctl_command *command, const char *text, s
 			                 text);
 		return 0;
 	case ARGUMENT_NONE:
+	case ARGUMENT_CHAIN:
 	case ARGUMENT_FILE:
 	case ARGUMENT_FILES:
 		return 0;

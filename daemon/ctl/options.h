@@ -17,6 +17,7 @@ enum argument {
 	ARGUMENT_PROPOSAL_IF, /* p7; may be missing */
 	ARGUMENT_PROPOSAL,
 	ARGUMENT_ID, /* m12, p7 or b3 */
+	ARGUMENT_CHAIN, /* a chain's name */
 	ARGUMENT_FILE,
 	ARGUMENT_FILES, /* one or more; "-" is standard input */
 };

@@ -70,6 +70,21 @@ static void field(struct buf *out, const char *name, const char *value)
 
 /* --- status ---------------------------------------------------------------------------------- */
 
+static void render_troubles(struct buf *out, const struct jval *endpoints)
+{
+	for (size_t i = 0; i < jval_count(endpoints); i++) {
+		const struct jval *endpoint = jval_at(endpoints, i);
+		const char *trouble = jval_get_string(endpoint, "trouble");
+		if (trouble == NULL)
+			continue;
+		buf_append_text(out, "  RPC endpoint ");
+		text_append(out, text_of(endpoint, "name"));
+		buf_append_text(out, ": ");
+		text_append(out, trouble);
+		buf_append_text(out, "\n");
+	}
+}
+
 static void render_chains(struct buf *out, const struct jval *chains)
 {
 	struct table table = {0};
@@ -78,7 +93,9 @@ static void render_chains(struct buf *out, const struct jval *chains)
 	table_add(&table, "CHAIN", "ID", "HEAD", "FINAL", "BLOCK TIME", "LAST ANSWER", "");
 	for (size_t i = 0; i < jval_count(chains); i++) {
 		const struct jval *chain = jval_at(chains, i);
-		const char *trouble = jval_get_string(chain, "error");
+		const char *trouble = jval_get_string(chain, "stopped");
+		if (trouble == NULL)
+			trouble = jval_get_string(chain, "error");
 		table_add(&table, text_of(chain, "chain"), member(chain, "chain_id", id),
 		          member(chain, "head", head), member(chain, "final", final),
 		          short_time(when, jval_get_string(chain, "block_time")),
@@ -86,6 +103,8 @@ static void render_chains(struct buf *out, const struct jval *chains)
 		          trouble != NULL ? trouble : "");
 	}
 	table_write(out, &table, 0);
+	for (size_t i = 0; i < jval_count(chains); i++)
+		render_troubles(out, jval_get(jval_at(chains, i), "endpoints"));
 }
 
 static int append_count(const char *name, const struct jval *value, void *arg)

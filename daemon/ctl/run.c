@@ -67,6 +67,9 @@ static struct jval *arguments_of(const struct ctl_options *options)
 	case ARGUMENT_ID:
 		key = "id";
 		break;
+	case ARGUMENT_CHAIN:
+		key = "chain";
+		break;
 	case ARGUMENT_NONE:
 	case ARGUMENT_FILE:
 	case ARGUMENT_FILES:

@@ -261,9 +261,26 @@ static void endpoints_answered(const struct chain_endpoint *endpoints, size_t co
 	exam->op = chain_head(exam->lane->chain, head_answered, chain);
 }
 
+static void judge_stop(struct exam *exam)
+{
+	const char *held = chain_held(exam->lane->chain);
+
+	if (held != NULL)
+		exam_row(exam,
+		         (struct row){"final blocks", FINDING_FAILURE,
+		                      arena_printf(&exam->arena,
+		                                   "Find out what happened to the chain, or who "
+		                                   "answers for its endpoints; then `registrarctl "
+		                                   "resume %s`.",
+		                                   exam->lane->config->name)},
+		         "%s", held);
+}
+
 void chain_exam_start(struct chain_exam *chain)
 {
 	struct exam *exam = &chain->exam;
+
+	judge_stop(exam);
 
 	exam->started = true;
 	exam->asking = "RPC endpoint and chain id";

@@ -91,9 +91,8 @@ static void ask_next(struct draft_multisend *search)
 	search->asked = &known[search->next++];
 	struct jval *params = jval_array();
 	jval_push(params, jval_new_string(address_lower(at, &search->asked->address)));
-	jval_push(params, jval_new_string("latest"));
-	search->op =
-	        chain_rpc(search->draft->lane->chain, "eth_getCode", params, code_answered, search);
+	search->op = chain_rpc_at(search->draft->lane->chain, &search->draft->head, "eth_getCode",
+	                          params, code_answered, search);
 }
 
 void draft_find_multisend(struct draft *draft, draft_multisend_fn *done, void *arg)

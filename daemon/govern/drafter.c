@@ -320,6 +320,8 @@ void drafter_run(struct drafter *drafter)
 	const struct config *config = drafter->lane->parts->config;
 	struct mono now = clock_mono();
 
+	if (drafter->lane->stopped)
+		return;
 	if (drafter->draft != NULL) {
 		drafter->again = true;
 		return;

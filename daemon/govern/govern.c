@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_ENDPOINTS = 64 }; /* shown; a chain has a handful */
+
 struct govern {
 	struct govern_parts parts;
 	struct lane **lanes; /* one per configured chain */
@@ -161,6 +163,14 @@ struct chain *govern_chain(struct govern *govern, uint64_t chain_id)
 /* --- operator
  * ------------------------------------------------------------------------------------- */
 
+int govern_resume(struct govern *govern, const char *chain, struct error *error)
+{
+	for (size_t i = 0; i < govern->lane_count; i++)
+		if (strcmp(govern->lanes[i]->config->name, chain) == 0)
+			return lane_resume(govern->lanes[i], error);
+	return error_set(error, ERR_NOT_FOUND, "no chain is called \"%s\"", chain);
+}
+
 int govern_export(struct govern *govern, struct proposal_id id, const char *format, struct buf *out,
                   struct error *error)
 {
@@ -178,6 +188,21 @@ int govern_export(struct govern *govern, struct proposal_id id, const char *form
 		rc = draft_form_render(out, &draft, format, error);
 	arena_free(&arena);
 	return rc;
+}
+
+static struct jval *endpoints_status(const struct lane *lane)
+{
+	struct jval *list = jval_array();
+	struct chain_endpoint endpoints[MAX_ENDPOINTS];
+	size_t count = chain_endpoints_known(lane->chain, endpoints, ARRAY_LEN(endpoints));
+
+	for (size_t i = 0; i < count && i < ARRAY_LEN(endpoints); i++) {
+		struct jval *row = jval_object();
+		jval_add_string(row, "name", endpoints[i].name);
+		jval_add_string(row, "trouble", endpoints[i].trouble);
+		jval_push(list, row);
+	}
+	return list;
 }
 
 static struct jval *lane_status(const struct lane *lane)
@@ -199,6 +224,8 @@ static struct jval *lane_status(const struct lane *lane)
 		jval_add_string(status, "last_answer", NULL);
 	}
 	jval_add_string(status, "error", lane->last_error[0] != '\0' ? lane->last_error : NULL);
+	jval_add_string(status, "stopped", chain_held(lane->chain));
+	jval_add(status, "endpoints", endpoints_status(lane));
 	jval_add_int(status, "requests", (int64_t)chain_requests_made(lane->chain));
 	return status;
 }

@@ -79,10 +79,13 @@ void govern_keep(struct govern *govern, struct measurement_id id, const char *wh
 typedef void govern_displaced_fn(const struct error *error, struct jval *displaced, void *arg);
 struct govern_op *govern_displaced(struct govern *govern, const struct config_target *target,
                                    govern_displaced_fn *done, void *arg);
+/* Goes on with a chain that was stopped because a final block was replaced. */
+int govern_resume(struct govern *govern, const char *chain, struct error *error) MUST_USE;
 /* A draft in another form: "tx-builder" (JSON), "calldata" (hex lines), "cast" (command lines). */
 int govern_export(struct govern *govern, struct proposal_id id, const char *format, struct buf *out,
                   struct error *error) MUST_USE;
-/* One object per chain: {chain, chain_id, head, final, block_time, last_answer, error}. */
+/* One object per chain: {chain, chain_id, head, final, block_time, last_answer, error, stopped,
+ * endpoints [{name, trouble}], requests}. */
 struct jval *govern_status(struct govern *govern);
 
 #endif

@@ -1,12 +1,14 @@
 #include "daemon/govern/lane.h"
 
 #include "common/governance/delay.h"
+#include "common/base/log.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/change_watch.h"
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
 #include "daemon/govern/proposer.h"
+#include "daemon/govern/recheck.h"
 #include "daemon/govern/registry_watch.h"
 #include "daemon/govern/safe_watch.h"
 #include "daemon/govern/tracker.h"
@@ -37,6 +39,8 @@ static void run_stages(void *arg)
 {
 	struct lane *lane = arg;
 
+	if (lane->stopped)
+		return;
 	registry_watch_held(lane);
 	if (lane->track_due) {
 		lane->track_due = false;
@@ -58,6 +62,61 @@ static void run_stages(void *arg)
 	trials_run(lane->trials);
 }
 
+/* --- the chain as it comes ---------------------------------------------------------------------
+ */
+
+static void tell_silence(struct lane *lane)
+{
+	const struct block_ref *head = &lane->blocks.head;
+	const char *name = lane->config->name;
+	char at[WALL_TEXT_SIZE];
+
+	if (hash32_is_zero(&head->hash))
+		lane_alarm(lane, ALARM_NO_NEW_BLOCK, name, "no block was seen since the start: %s",
+		           lane->last_error);
+	else if (lane->last_error[0] != '\0')
+		lane_alarm(lane, ALARM_NO_NEW_BLOCK, name, "no new block since %s, block %llu: %s",
+		           wall_text_seconds(at, head->timestamp), (unsigned long long)head->number,
+		           lane->last_error);
+	else
+		lane_alarm(lane, ALARM_NO_NEW_BLOCK, name,
+		           "no new block since %s: block %llu is the newest that the endpoints "
+		           "know; everything waits",
+		           wall_text_seconds(at, head->timestamp),
+		           (unsigned long long)head->number);
+}
+
+static void tell_clock(struct lane *lane, struct wall wall)
+{
+	int64_t ahead = block_watch_ahead_s(&lane->blocks, wall);
+	char at[WALL_TEXT_SIZE], ours[WALL_TEXT_SIZE];
+
+	lane_alarm(lane, ALARM_CLOCK, lane->config->name,
+	           "this machine's clock says %s, the newest block %s: %lld minutes %s; set the "
+	           "clock, unless it is the chain's",
+	           wall_text(ours, wall), wall_text_seconds(at, lane->blocks.head.timestamp),
+	           (long long)(ahead < 0 ? -ahead : ahead) / 60, ahead < 0 ? "behind" : "ahead");
+}
+
+static void watch_blocks(struct lane *lane, const struct block_ref *head)
+{
+	struct wall wall = clock_wall();
+	const char *name = lane->config->name;
+	unsigned news = block_watch_look(&lane->blocks, head, clock_mono(), wall,
+	                                 lane->config->no_block_ms);
+
+	if (news & BLOCKS_SILENT)
+		tell_silence(lane);
+	if (news & BLOCKS_CLOCK_OFF)
+		tell_clock(lane, wall);
+	if (news & BLOCKS_AGAIN) {
+		log_info(name, "new blocks again: block %llu", (unsigned long long)head->number);
+		lane_alarm_clear(lane, ALARM_NO_NEW_BLOCK, name);
+	}
+	if (news & BLOCKS_CLOCK_RIGHT)
+		lane_alarm_clear(lane, ALARM_CLOCK, name);
+}
+
 static void ticked(const struct block_ref *head, const struct block_ref *final, size_t new_logs,
                    void *arg)
 {
@@ -71,9 +130,11 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	lane->final = *final;
 	lane->head_seen = clock_wall();
 	lane->last_error[0] = '\0';
+	watch_blocks(lane, head);
 	registry_watch_run(lane);
 	change_watch_run(lane->changes);
 	safe_watch_run(lane);
+	recheck_run(lane->recheck);
 	lane->track_due = true;
 	run_stages(lane);
 }
@@ -82,10 +143,10 @@ static void unmoved(const struct block_ref *head, const struct block_ref *final,
 {
 	struct lane *lane = arg;
 
-	(void)head;
 	(void) final;
 	lane->head_seen = clock_wall();
 	lane->last_error[0] = '\0';
+	watch_blocks(lane, head);
 }
 
 static void tick_failed(const struct error *error, void *arg)
@@ -93,6 +154,42 @@ static void tick_failed(const struct error *error, void *arg)
 	struct lane *lane = arg;
 
 	memcpy(lane->last_error, error->text, sizeof(lane->last_error) - 1);
+	watch_blocks(lane, NULL);
+}
+
+static void reorganised(uint64_t common, uint64_t depth, void *arg)
+{
+	struct lane *lane = arg;
+
+	(void)depth;
+	lane->reorganised = true;
+	lane->reorganised_above = common;
+}
+
+static void stopped(const char *why, void *arg)
+{
+	struct lane *lane = arg;
+	char *held = xasprintf("%s: nothing is decided on chain %s until `registrarctl resume %s`",
+	                       why, lane->config->name, lane->config->name);
+
+	lane->stopped = true;
+	chain_hold(lane->chain, held);
+	free(held);
+	lane_changed(lane);
+}
+
+int lane_resume(struct lane *lane, struct error *error)
+{
+	const char *name = lane->config->name;
+
+	if (!lane->stopped)
+		return error_set(error, ERR_CONFLICT, "chain %s is not stopped", name);
+	lane->stopped = false;
+	recheck_begin(lane->recheck);
+	lane->tracked = false; /* the store is behind the chain, as at the start */
+	chain_hold(lane->chain, NULL);
+	follower_resume(lane->follower);
+	return 0;
 }
 
 struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
@@ -113,11 +210,15 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->trials = trials_new(lane);
 	lane->changes = change_watch_new(lane);
 	lane->withdraw = withdraw_new(lane);
-	lane->follower =
-	        follower_new(parts->loop, lane->chain, parts->store,
-	                     &(struct follower_callbacks){
-	                             .ticked = ticked, .unmoved = unmoved, .failed = tick_failed},
-	                     lane);
+	lane->recheck = recheck_new(lane);
+	block_watch_begin(&lane->blocks, clock_mono());
+	lane->follower = follower_new(parts->loop, lane->chain, parts->store,
+	                              &(struct follower_callbacks){.ticked = ticked,
+	                                                           .unmoved = unmoved,
+	                                                           .failed = tick_failed,
+	                                                           .reorganised = reorganised,
+	                                                           .stopped = stopped},
+	                              lane);
 	return lane;
 }
 
@@ -129,6 +230,7 @@ void lane_free(struct lane *lane)
 	change_watch_free(lane->changes);
 	withdraw_free(lane->withdraw);
 	trials_free(lane->trials);
+	recheck_free(lane->recheck);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
 	proposer_free(lane->proposer);

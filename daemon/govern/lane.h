@@ -7,6 +7,7 @@
 #include "common/governance/timelock.h"
 #include "common/store/alarm.h"
 #include "common/store/store_safe_tx.h"
+#include "daemon/govern/block_watch.h"
 #include "daemon/govern/govern.h"
 #include "daemon/govern/reads.h"
 #include "daemon/govern/safe_view.h"
@@ -19,6 +20,7 @@ struct executor;
 struct trials;
 struct change_watch;
 struct withdraw;
+struct recheck;
 
 struct lane {
 	struct govern *govern;
@@ -33,6 +35,7 @@ struct lane {
 	struct trials *trials;
 	struct change_watch *changes;
 	struct withdraw *withdraw;
+	struct recheck *recheck;
 	bool track_due; /* the tracker's next look was asked for */
 	bool news; /* logs were read since the tracker's last look, or nothing was looked at yet */
 	bool have_head;
@@ -41,6 +44,10 @@ struct lane {
 	struct wall head_seen;        /* when it was answered */
 	int64_t held_seen;            /* held measurements up to this id were looked at */
 	char last_error[160];         /* of the chain; "" while it answers */
+	bool stopped;                 /* a final block was replaced: nothing is decided */
+	bool reorganised;             /* since the last look of the tracker ... */
+	uint64_t reorganised_above;   /* ... the blocks above this one were replaced */
+	struct block_watch blocks;
 	struct loop_timer *wake;
 	struct alarm_memory *alarms; /* what was alarmed about and is not over */
 };
@@ -57,6 +64,8 @@ void lane_free(struct lane *lane);
  */
 void lane_wake(struct lane *lane);
 void lane_track(struct lane *lane);
+/* An operator's word after lane->stopped. ERR_CONFLICT when it is not. */
+int lane_resume(struct lane *lane, struct error *error) MUST_USE;
 /* A target by its name; NULL when it left the configuration. */
 const struct config_target *lane_target(const struct lane *lane, const char *name);
 /* A waiting client may care. */

@@ -155,7 +155,7 @@ static bool still_allowed(struct posting *posting)
 	struct store *store = posting->lane->parts->store;
 	struct proposal proposal;
 
-	return still_open(posting) &&
+	return !posting->lane->stopped && still_open(posting) &&
 	       store_proposal_get(store, &posting->arena, posting->row.proposal, &proposal) == 0 &&
 	       posting_allowed(store, &posting->arena, &proposal, posting->row.purpose);
 }

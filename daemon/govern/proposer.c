@@ -217,6 +217,8 @@ void proposer_run(struct proposer *proposer)
 	struct safe_tx_list open;
 	int64_t wait_ms = -1;
 
+	if (lane->stopped)
+		return;
 	store_safe_tx_open(lane->parts->store, &arena, lane->config->chain_id, &open);
 	forget(proposer, &open);
 	for (size_t i = 0; i < open.count && proposer->posting == NULL; i++)

@@ -109,7 +109,8 @@ static bool still_due(struct send *send)
 	struct store *store = send->lane->parts->store;
 	struct proposal proposal;
 
-	return store_proposal_get(store, &send->arena, send->request.proposal, &proposal) == 0 &&
+	return !send->lane->stopped &&
+	       store_proposal_get(store, &send->arena, send->request.proposal, &proposal) == 0 &&
 	       proposal.state == send->request.state && (proposal.flags & FLAG_WITHDRAWING) == 0 &&
 	       (!is_schedule(send) ||
 	        posting_allowed(store, &send->arena, &proposal, PURPOSE_SCHEDULE));

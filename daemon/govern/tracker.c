@@ -199,6 +199,36 @@ static void tell_end(struct tracker *tracker, const struct observed *observed,
 	                end_cause(tracker, observed, end->to), subject);
 }
 
+/* Why a proposal goes there, for its history. Back: with the transaction that had brought it where
+ * it was and is gone, and since which block the chain is another one. */
+static const char *reason_of(struct tracker *tracker, const struct transition *next, bool back)
+{
+	const struct lane *lane = tracker->lane;
+
+	if (!back || !lane->reorganised)
+		return next->reason;
+	return arena_printf(&tracker->look->arena, "%s: the blocks above %llu were replaced",
+	                    next->reason, (unsigned long long)lane->reorganised_above);
+}
+
+static const struct hash32 *tx_of(struct tracker *tracker, const struct observed *observed,
+                                  enum proposal_state from, enum proposal_state to)
+{
+	struct history_list history;
+
+	/* Out of the timelock's delay the clock alone moves it, no transaction. */
+	if (from == STATE_TIMELOCK && to == STATE_EXECUTE)
+		return NULL;
+	if (to > from)
+		return observed_tx(observed, to);
+	store_history_list(tracker->lane->parts->store, &tracker->look->arena,
+	                   observed->proposal->id, &history);
+	for (size_t i = history.count; i-- > 0;)
+		if (history.items[i].has_tx)
+			return &history.items[i].tx;
+	return NULL;
+}
+
 static bool move(struct tracker *tracker, const struct observed *observed)
 {
 	struct store *store = tracker->lane->parts->store;
@@ -214,17 +244,14 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		struct transition next = lifecycle_next(proposal->model, state, &observed->seen);
 		if (!next.moves)
 			break;
-		/* Out of the timelock's delay the clock alone moves it, no transaction. */
-		const struct hash32 *tx = state == STATE_TIMELOCK && next.to == STATE_EXECUTE
-		                                  ? NULL
-		                                  : observed_tx(observed, next.to);
-		if (store_proposal_move(store, proposal->id, state, next.to, next.reason, tx,
-		                        &error) != 0) {
+		const char *reason = reason_of(tracker, &next, next.to < state);
+		if (store_proposal_move(store, proposal->id, state, next.to, reason,
+		                        tx_of(tracker, observed, state, next.to), &error) != 0) {
 			log_broken(subject, "%s", error.text);
 			break;
 		}
 		log_info(subject, "%s -> %s: %s", proposal_state_name(state),
-		         proposal_state_name(next.to), next.reason);
+		         proposal_state_name(next.to), reason);
 		if (state == STATE_DRAFTED || next.to == STATE_EXECUTED ||
 		    lifecycle_is_terminal(next.to))
 			settle_sent(store, observed);
@@ -267,6 +294,7 @@ static void concluded(struct tracker *tracker, bool moved)
 
 	lane->tracked = true;
 	backoff_worked(&tracker->backoff);
+	lane->reorganised = false;
 	finish(tracker);
 	if (moved || first)
 		lane_wake(lane);

@@ -56,10 +56,11 @@ static void answer_block(struct node *node, struct jval *answer, const char *tag
 		jval_add(answer, "result", jval_new_null());
 		return;
 	}
+	uint64_t age = node->blocks_per_second > 0 ? number / node->blocks_per_second : 2 * number;
 	block = jval_object();
 	jval_add(block, "number", jsonrpc_new_quantity(number));
 	jval_add_hash32(block, "hash", &hash);
-	jval_add(block, "timestamp", jsonrpc_new_quantity(node->genesis_time + 2 * number));
+	jval_add(block, "timestamp", jsonrpc_new_quantity(node->genesis_time + age));
 	jval_add(block, "baseFeePerGas", jsonrpc_new_quantity(node->base_fee));
 	if (node->gas_limit != 0)
 		jval_add(block, "gasLimit", jsonrpc_new_quantity(node->gas_limit));

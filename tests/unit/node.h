@@ -40,6 +40,7 @@ struct node {
 	uint64_t base_fee;         /* wei */
 	uint64_t gas_limit;        /* of every block; 0: not told */
 	uint64_t genesis_time;     /* block n is 2 * n seconds younger */
+	uint64_t blocks_per_second; /* or so many come in one */
 	/* What contracts answer instead of a made-up word: false reverts with what is in returned.
 	 */
 	bool (*contract)(const struct address *to, struct bytes data, struct buf *returned,

@@ -31,7 +31,7 @@ struct world {
 	struct node_log logs[LOGS];
 	struct hash32 values[LOGS];
 	/* what was told */
-	int ticks, unmoved, reorganised, failures;
+	int ticks, unmoved, reorganised, failures, stopped;
 	size_t new_logs;
 	uint64_t common, depth;
 	struct block_ref head, final;
@@ -78,7 +78,17 @@ static void failed(const struct error *error, void *arg)
 	loop_stop(world->loop);
 }
 
-static const struct follower_callbacks callbacks = {ticked, unmoved, reorganised, failed};
+static void was_stopped(const char *why, void *arg)
+{
+	struct world *world = arg;
+
+	assert_non_null(strstr(why, "was final with hash 0x"));
+	world->stopped++;
+	loop_stop(world->loop);
+}
+
+static const struct follower_callbacks callbacks = {ticked, unmoved, reorganised, failed,
+                                                    was_stopped};
 
 static void open_all(struct world *world)
 {
@@ -371,6 +381,155 @@ static void test_reorganisation_below_all_that_is_known(void **state)
 	expect_stored(world, 0, 10);
 }
 
+/* Few blocks are remembered, and none of them between the final one and the head. */
+static void test_reorganisation_down_to_the_final_block(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.finalized = 1150;
+	world->node.head = 1450;
+	tick(world);
+	expect_stored(world, 0, 14);
+	world->node.fork = 1;
+	world->node.fork_from = 1151;
+	world->node.log_count = 13;
+	world->node.head = 1460;
+	tick(world);
+	assert_int_equal(world->reorganised, 1);
+	assert_int_equal(world->stopped, 0);
+	assert_int_equal(world->common, 1150);
+	expect_cursor(world, 1460);
+	expect_stored(world, 0, 12);
+	assert_false(follower_backfilling(world->follower)); /* what is below stays */
+}
+
+static size_t alarms(struct world *world)
+{
+	struct arena arena = {0};
+	struct event_list events;
+	size_t count = 0;
+
+	store_event_list(world->store, &arena, 0, 100, &events);
+	for (size_t i = 0; i < events.count; i++)
+		count += strcmp(events.items[i].type, "alarm") == 0 &&
+		         strstr(events.items[i].text, "[final-replaced]") != NULL &&
+		         strstr(events.items[i].text, "registrarctl resume test") != NULL;
+	arena_free(&arena);
+	return count;
+}
+
+static void test_a_final_block_is_replaced(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.finalized = 1150;
+	world->node.head = 1250;
+	tick(world);
+	world->node.fork = 1;
+	world->node.fork_from = 1150;
+	world->node.log_count = 11;
+	world->node.head = world->node.finalized = 1300;
+	tick(world);
+	assert_int_equal(world->stopped, 1);
+	assert_int_equal(world->reorganised, 0);
+	assert_int_equal(alarms(world), 1);
+	int ticks = world->ticks;
+	/* Nothing is read, nothing forgotten, and the head is still asked for. */
+	world->node.head = 1301;
+	follower_tick_now(world->follower);
+	loop_run(world->loop);
+	assert_int_equal(world->unmoved, 1);
+	assert_int_equal(world->ticks, ticks);
+	/* Nor after a restart, nor when the old chain comes back. */
+	close_all(world);
+	open_all(world);
+	world->stopped = 0;
+	follower_start(world->follower);
+	assert_int_equal(world->stopped, 1);
+	world->node.fork = 0;
+	loop_run(world->loop);
+	assert_int_equal(world->ticks, ticks);
+	assert_int_equal(alarms(world), 1);
+	world->node.fork = 1;
+	/* Until somebody says so. */
+	follower_resume(world->follower);
+	loop_run(world->loop);
+	assert_int_equal(world->ticks, ticks + 1);
+	assert_int_equal(world->reorganised, 1);
+	assert_int_equal(world->common, 1000);
+	expect_cursor(world, 1301);
+	expect_stored(world, 0, 10);
+	/* From there on it is as before. */
+	world->node.fork = 2;
+	world->node.fork_from = 1290;
+	world->node.finalized = world->node.head = 1302;
+	tick(world);
+	assert_int_equal(world->stopped, 2);
+	assert_int_equal(alarms(world), 2);
+}
+
+static void test_resuming_on_a_chain_with_nothing_in_common(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.fork = 1;
+	world->node.fork_from = 1; /* no log is older */
+	world->node.head = 1100;
+	tick(world);
+	assert_int_equal(world->stopped, 1);
+	world->node.log_count = 8;
+	follower_resume(world->follower);
+	loop_run(world->loop);
+	finish_backfill(world);
+	expect_stored(world, 0, 7); /* each with the hash of its new block */
+}
+
+static void test_a_head_below_what_was_final(void **state)
+{
+	struct world *world = *state;
+
+	start(world);
+	finish_backfill(world);
+	world->node.finalized = world->node.head = 1200;
+	tick(world);
+	/* Behind: it is waited for, however long. */
+	world->node.finalized = world->node.head = 1100;
+	for (int i = 0; i < 12; i++)
+		tick(world);
+	assert_int_equal(world->failures, 12);
+	assert_int_equal(world->reorganised + world->stopped, 0);
+	world->node.finalized = world->node.head = 1201;
+	tick(world);
+	expect_cursor(world, 1201);
+	/* Another chain, which is shorter. */
+	world->node.fork = 1;
+	world->node.fork_from = 900;
+	world->node.finalized = world->node.head = 1100;
+	for (int i = 0; i < 5 && world->stopped == 0; i++)
+		tick(world);
+	assert_int_equal(world->stopped, 1);
+}
+
+static void test_fast_blocks_make_a_long_overlap(void **state)
+{
+	struct world *world = *state;
+
+	world->node.blocks_per_second = 10;
+	start(world);
+	finish_backfill(world);
+	world->node.head = 1050;
+	tick(world);
+	world->node.head = 1060;
+	tick(world);
+	assert_int_equal(world->node.last_from, 1051 - 300); /* half a minute */
+}
+
 static void test_a_low_head_is_believed_only_when_it_stays(void **state)
 {
 	struct world *world = *state;
@@ -574,6 +733,11 @@ int main(void)
 	        WITH_WORLD(test_reorganisation),
 	        WITH_WORLD(test_reorganisation_at_the_same_height),
 	        WITH_WORLD(test_reorganisation_below_all_that_is_known),
+	        WITH_WORLD(test_reorganisation_down_to_the_final_block),
+	        WITH_WORLD(test_a_final_block_is_replaced),
+	        WITH_WORLD(test_resuming_on_a_chain_with_nothing_in_common),
+	        WITH_WORLD(test_a_head_below_what_was_final),
+	        WITH_WORLD(test_fast_blocks_make_a_long_overlap),
 	        WITH_WORLD(test_a_low_head_is_believed_only_when_it_stays),
 	        WITH_WORLD(test_history_begins_with_the_oldest_contract),
 	        WITH_WORLD(test_no_history_without_old_state),

@@ -397,7 +397,8 @@ static void test_a_nonce_lost_before_the_post(void **state)
 	assert_int_equal(row(desk).nonce, 42);
 	desk->refuses = 0;
 	world_view_number(desk->w, &desk->w->safe, VIEW_SAFE_NONCE, 45);
-	desk->w->node.fork = 1; /* a block that was not read yet */
+	desk->w->node.fork = 1; /* a head that was not read yet */
+	desk->w->node.fork_from = desk->w->node.head;
 	restart(desk);
 	run_until(desk, SAFE_TX_QUEUED);
 	assert_int_equal(row(desk).nonce, 45);
