@@ -426,7 +426,7 @@ void tracker_run(struct tracker *tracker)
 		tracker->again = true;
 		return;
 	}
-	if (!lane->have_head)
+	if (!lane->have_head || lane->stopped)
 		return;
 	struct look *look = tracker->look = xcalloc(1, sizeof(*look));
 	look->context = (struct observe_context){

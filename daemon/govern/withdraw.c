@@ -229,6 +229,8 @@ void withdraw_run(struct withdraw *withdraw)
 	struct arena arena = {0};
 	struct proposal_list list;
 
+	if (lane->stopped)
+		return;
 	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
 	                    &list);
 	for (size_t i = 0; i < list.count; i++) {
