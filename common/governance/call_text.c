@@ -27,8 +27,8 @@ static const char *const signatures[] = {
         "updateDelay(uint256)", "grantRole(bytes32,address)", "revokeRole(bytes32,address)",
         "renounceRole(bytes32,address)",
         /* Safes */
-        "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,"
-        "bytes)",
+        ("execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,"
+         "bytes)"),
         "approveHash(bytes32)", "multiSend(bytes)", "addOwnerWithThreshold(address,uint256)",
         "removeOwner(address,address,uint256)", "swapOwner(address,address,address)",
         "changeThreshold(uint256)", "enableModule(address)", "disableModule(address,address)",

@@ -239,8 +239,9 @@ static void test_refused_ranges_are_halved(void **state)
 	        /* A hint that is the range that was asked for leads nowhere. */
 	        "query exceeds max results 20000, retry with the range 0-1000",
 	        "range 1000 exceeds limit of 100",
-	        "Under the Free tier plan, you can make eth_getLogs requests with up to a 10 block "
-	        "range. Based on your parameters, this block range should work: [0x0, 0x9]",
+	        ("Under the Free tier plan, you can make eth_getLogs requests with up to a 10 "
+	         "block "
+	         "range. Based on your parameters, this block range should work: [0x0, 0x9]"),
 	        "block range is too wide",
 	        "eth_getLogs is limited to a 10,000 range",
 	        "Block range limit exceeded.",
