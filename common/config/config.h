@@ -81,7 +81,7 @@ struct config_target {
 	enum execute_mode execute;
 	int64_t quiet_ms;          /* batch.quiet */
 	unsigned max_calls;        /* batch.max_calls */
-	int64_t expire_ms;
+	int64_t expire_ms, blocked_after_ms;
 	enum evidence_level min_evidence;
 	struct hash_list known_os; /* SHA256(MRTD || RTMR0 || RTMR1 || RTMR2) */
 	struct signing signing;    /* require_signed; its root is there after config_read_files */

@@ -1,5 +1,5 @@
 /* Safe transactions and the nonces they hold. SQL: status <= 3 is drafted, posting or queued. */
-#include "common/store/store_safe_tx.h"
+#include "common/store/store_blocked.h"
 
 #include "common/store/store_internal.h"
 
@@ -307,8 +307,13 @@ void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id)
 static int write_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
                         const struct hash32 *tx, uint64_t tx_block)
 {
-	struct query *query = db_query(
-	        store->db, "UPDATE safe_tx SET status = ?, tx = ?, tx_block = ? WHERE id = ?");
+	struct query *query;
+
+	/* Nothing is in front of what is not in the queue. */
+	if (status != SAFE_TX_QUEUED)
+		store_blocked_clear(store, id);
+	query = db_query(store->db,
+	                 "UPDATE safe_tx SET status = ?, tx = ?, tx_block = ? WHERE id = ?");
 
 	db_bind_int(query, status);
 	if (tx != NULL)

@@ -1,5 +1,7 @@
 #include "daemon/api/report.h"
 
+#include "common/store/store_blocked.h"
+
 #include "daemon/govern/call_log.h"
 #include "daemon/govern/drift.h"
 #include "daemon/govern/preflight.h"
@@ -126,7 +128,24 @@ static void add_int_if(struct jval *object, const char *key, bool there, uint64_
 	jval_add(object, key, there ? jval_new_int((int64_t)value) : jval_new_null());
 }
 
-static struct jval *report_safe_tx(const struct safe_tx_row *row)
+/* What stands before it in its Safe's order. */
+static struct jval *report_blocked(struct store *store, struct arena *arena,
+                                   const struct safe_tx_row *row)
+{
+	struct blocked blocked;
+
+	if (row->status != SAFE_TX_QUEUED ||
+	    store_blocked_get(store, arena, row->id, &blocked) != 0)
+		return jval_new_null();
+	struct jval *view = jval_object();
+	jval_add_int(view, "nonce", (int64_t)blocked.nonce);
+	add_wall(view, "since", blocked.since);
+	jval_add_string(view, "by", blocked.what);
+	return view;
+}
+
+static struct jval *report_safe_tx(struct store *store, struct arena *arena,
+                                   const struct safe_tx_row *row)
 {
 	struct jval *view = jval_object();
 
@@ -138,6 +157,7 @@ static struct jval *report_safe_tx(const struct safe_tx_row *row)
 	add_int_if(view, "threshold", row->threshold > 0, row->threshold);
 	jval_add_string(view, "status", safe_tx_status_name(row->status));
 	add_hash_if(view, "tx", row->has_tx, &row->tx);
+	jval_add(view, "blocked", report_blocked(store, arena, row));
 	return view;
 }
 
@@ -194,7 +214,7 @@ struct jval *report_proposal(struct store *store, struct arena *arena,
 		jval_push(calls, report_call(store, arena, proposal, &proposal->calls[i]));
 	store_safe_tx_list(store, arena, proposal->id, &safe_txs);
 	for (size_t i = 0; i < safe_txs.count; i++)
-		jval_push(txs, report_safe_tx(&safe_txs.items[i]));
+		jval_push(txs, report_safe_tx(store, arena, &safe_txs.items[i]));
 	store_history_list(store, arena, proposal->id, &history);
 	for (size_t i = 0; i < history.count; i++)
 		jval_push(rows, report_history_row(&history.items[i]));
@@ -348,10 +368,7 @@ struct jval *report_drift(struct store *store, const struct drift_row *row)
 		add_id(view, "measurement", 'm', row->measurement.n);
 	else
 		jval_add_string(view, "measurement", NULL);
-	jval_add_string(view, "wanted",
-	                !row->recorded ? NULL
-	                : row->wanted  ? "present"
-	                               : "absent");
+	jval_add_string(view, "wanted", !row->recorded ? NULL : row->wanted ? "present" : "absent");
 	jval_add_string(view, "pending", is_pending ? action_name(pending) : NULL);
 	jval_add_string(view, "verdict", drift_verdict_name(row->verdict));
 	add_hash_if(view, "tx", row->has_tx, &row->tx);

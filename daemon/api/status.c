@@ -2,6 +2,7 @@
 #include "daemon/api/report.h"
 
 #include "common/governance/path.h"
+#include "common/store/store_blocked.h"
 
 #include <string.h>
 
@@ -35,8 +36,7 @@ static char *waiting_for_sender(struct arena *arena, const struct config_target 
 	                    path_account_name(path_first_sender(proposal->model)),
 	                    address_is_zero(&proposal->sender) ? "" : " ",
 	                    address_is_zero(&proposal->sender) ? "" : sender,
-	                    by_owner ? "send its calls" : "schedule it",
-	                    (long long)proposal->id.n);
+	                    by_owner ? "send its calls" : "schedule it", (long long)proposal->id.n);
 }
 
 static char *waiting_for_draft(struct arena *arena, const struct config_target *target,
@@ -44,8 +44,7 @@ static char *waiting_for_draft(struct arena *arena, const struct config_target *
 {
 	if (!lifecycle_has_safe(proposal->model))
 		return waiting_for_sender(arena, target, proposal);
-	if (target != NULL && target->service.kind != SERVICE_NONE &&
-	    target->proposer.file != NULL)
+	if (target != NULL && target->service.kind != SERVICE_NONE && target->proposer.file != NULL)
 		return arena_strdup(arena, "the Safe service to take it");
 	return arena_printf(arena, "somebody to propose it in the Safe: registrarctl export p%lld",
 	                    (long long)proposal->id.n);
@@ -148,6 +147,20 @@ static void push_waiting(struct jval *list, const char *id, const char *target, 
 	jval_push(list, row);
 }
 
+/* Whom it waits for first, where its turn has not come. */
+static char *behind_others(struct store *store, struct arena *arena, const struct safe_tx_row *open,
+                           char *whom)
+{
+	char since[WALL_TEXT_SIZE];
+	struct blocked blocked;
+
+	if (open == NULL || store_blocked_get(store, arena, open->id, &blocked) != 0)
+		return whom;
+	return arena_printf(arena, "%s, behind nonce %llu since %s (%s)", whom,
+	                    (unsigned long long)blocked.nonce, wall_text(since, blocked.since),
+	                    blocked.what);
+}
+
 static void push_proposal(struct jval *list, struct store *store, struct arena *arena,
                           const struct config *config, const struct proposal *proposal)
 {
@@ -158,6 +171,7 @@ static void push_proposal(struct jval *list, struct store *store, struct arena *
 	store_history_list(store, arena, proposal->id, &history);
 	char *whom = report_waiting_for(arena, config_target_find(config, proposal->target),
 	                                proposal, &safe_txs);
+	whom = behind_others(store, arena, report_open_safe_tx(&safe_txs), whom);
 	if (proposal->flags & FLAG_OVERDUE)
 		whom = arena_printf(arena, "OVERDUE: %s", whom);
 	if (proposal->flags & FLAG_WITHDRAWING)

@@ -471,6 +471,20 @@ static void render_calls(struct buf *out, const struct jval *calls)
 	table_write(out, &table, 4);
 }
 
+static void render_blocked(struct buf *out, const struct jval *tx)
+{
+	const struct jval *blocked = jval_get(tx, "blocked");
+	char nonce[TEXT_SIZE], first[TEXT_SIZE], since[TEXT_SIZE];
+
+	if (blocked == NULL || jval_is_null(blocked))
+		return;
+	buf_printf(out, "    nonce %s waits for nonce %s since %s: ", member(tx, "nonce", nonce),
+	           member(blocked, "nonce", first),
+	           short_time(since, jval_get_string(blocked, "since")));
+	text_append(out, text_of(blocked, "by"));
+	buf_append_text(out, "\n");
+}
+
 static void render_safe_txs(struct buf *out, const struct jval *txs)
 {
 	struct table table = {0};
@@ -489,6 +503,8 @@ static void render_safe_txs(struct buf *out, const struct jval *txs)
 	}
 	buf_append_text(out, "  Safe transactions\n");
 	table_write(out, &table, 4);
+	for (size_t i = 0; i < jval_count(txs); i++)
+		render_blocked(out, jval_at(txs, i));
 }
 
 static void render_history(struct buf *out, const struct jval *history)

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/change_watch.h"
+#include "daemon/govern/blockage.h"
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
@@ -208,6 +209,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
 	lane->trials = trials_new(lane);
+	lane->blockage = blockage_new(lane);
 	lane->changes = change_watch_new(lane);
 	lane->withdraw = withdraw_new(lane);
 	lane->recheck = recheck_new(lane);
@@ -229,6 +231,7 @@ void lane_free(struct lane *lane)
 	follower_free(lane->follower);
 	change_watch_free(lane->changes);
 	withdraw_free(lane->withdraw);
+	blockage_free(lane->blockage);
 	trials_free(lane->trials);
 	recheck_free(lane->recheck);
 	executor_free(lane->executor);

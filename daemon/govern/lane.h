@@ -18,6 +18,7 @@ struct proposer;
 struct tracker;
 struct executor;
 struct trials;
+struct blockage;
 struct change_watch;
 struct withdraw;
 struct recheck;
@@ -33,6 +34,7 @@ struct lane {
 	struct tracker *tracker;
 	struct executor *executor;
 	struct trials *trials;
+	struct blockage *blockage;
 	struct change_watch *changes;
 	struct withdraw *withdraw;
 	struct recheck *recheck;

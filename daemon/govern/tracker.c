@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/store/store_event.h"
+#include "daemon/govern/blockage.h"
 #include "daemon/govern/deadend.h"
 #include "daemon/govern/delay_tell.h"
 #include "daemon/govern/draft_file.h"
@@ -298,6 +299,7 @@ static void concluded(struct tracker *tracker, bool moved)
 	finish(tracker);
 	if (moved || first)
 		lane_wake(lane);
+	blockage_run(lane->blockage);
 	trials_looked(lane->trials);
 }
 
