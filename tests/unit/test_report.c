@@ -1,4 +1,5 @@
 /* Rows of the store as the JSON that scripts read: every field, and what waits for whom. */
+#include "common/store/store_blocked.h"
 #include "daemon/api/report.h"
 
 #include "tests/unit/store_fixture.h"
@@ -155,11 +156,25 @@ static void the_flat_fields_are_of_what_awaits_signatures(void **state)
 	assert_member(report, "confirmations", "1");
 	assert_member(report, "threshold", "2");
 	const struct jval *row = jval_at(jval_get(report, "safe_txs"), 0);
-	assert_keys(row, "purpose attempt safe_tx_hash nonce confirmations threshold status tx");
+	assert_keys(row,
+	            "purpose attempt safe_tx_hash nonce confirmations threshold status tx blocked");
 	assert_member(row, "purpose", "\"schedule\"");
 	assert_member(row, "status", "\"queued\"");
 	assert_string_equal(jval_get_string(row, "safe_tx_hash"),
 	                    jval_get_string(report, "safe_tx_hash"));
+	assert_member(row, "blocked", "null");
+	jval_free(report);
+
+	struct blocked blocked = {.nonce = 3, .since = {1000}, .what = "nonce 3: nothing, a hole"};
+	store_begin(f->store);
+	store_blocked_put(f->store, tx, &blocked);
+	store_commit(f->store);
+	report = proposal_report(f, p);
+	const struct jval *front = jval_get(jval_at(jval_get(report, "safe_txs"), 0), "blocked");
+	assert_keys(front, "nonce since by");
+	assert_member(front, "nonce", "3");
+	assert_member(front, "since", "\"1970-01-01T00:00:01.000Z\"");
+	assert_member(front, "by", "\"nonce 3: nothing, a hole\"");
 	jval_free(report);
 
 	struct hash32 on_chain = store_fixture_hash(99);
@@ -175,7 +190,31 @@ static void the_flat_fields_are_of_what_awaits_signatures(void **state)
 	}
 	row = jval_at(jval_get(report, "safe_txs"), 0);
 	assert_true(jval_is_string(jval_get(row, "tx")));
+	assert_member(row, "blocked", "null");
 	jval_free(report);
+}
+
+static void the_screen_says_what_is_in_front(void **state)
+{
+	struct store_fixture *f = *state;
+	struct config_chain chain = {.name = (char[]){"base"}, .chain_id = STORE_FIXTURE_CHAIN};
+	struct config_target target = {
+	        .name = (char[]){"payments"}, .chain = &chain, .model = MODEL_SAFE_TIMELOCK};
+	struct config config = {
+	        .chains = &chain, .chain_count = 1, .targets = &target, .target_count = 1};
+	struct proposal_id p = store_fixture_propose(f, ACTION_ADD, 7, store_fixture_record(f, 7));
+	struct safe_tx_id tx = queue(f, p, PURPOSE_SCHEDULE, 5);
+	struct blocked blocked = {.nonce = 3, .since = {1000}, .what = "nonce 3: nothing, a hole"};
+
+	store_begin(f->store);
+	store_blocked_put(f->store, tx, &blocked);
+	store_commit(f->store);
+	struct jval *status = report_status(f->store, &config, (struct wall){STORE_FIXTURE_START},
+	                                    jval_array(), jval_object(), NULL);
+	assert_member(jval_at(jval_get(status, "waiting"), 0), "for",
+	              "\"owners to sign nonce 5 of the Safe (1 of 2), behind nonce 3 since "
+	              "1970-01-01T00:00:01.000Z (nonce 3: nothing, a hole)\"");
+	jval_free(status);
 }
 
 static void a_check_is_no_better_than_its_worst_answer(void **state)
@@ -326,6 +365,7 @@ int main(void)
 	        cmocka_unit_test(a_check_has_every_field),
 	        WITH_STORE(a_proposal_says_whom_it_waits_for),
 	        WITH_STORE(the_screen_counts_and_lists),
+	        WITH_STORE(the_screen_says_what_is_in_front),
 	};
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
 }
