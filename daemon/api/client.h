@@ -58,6 +58,7 @@ void command_check(struct client *client, const struct jval *args);
 void command_drift(struct client *client, const struct jval *args);
 void command_resume(struct client *client, const struct jval *args);
 void command_register(struct client *client, const struct jval *args);
+void command_revoke(struct client *client, const struct jval *args);
 
 /* The arguments "value" and "target". Each ends the request itself when it returns false. */
 bool client_get_value(struct client *client, const struct jval *args, struct hash32 *value);

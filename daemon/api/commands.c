@@ -307,12 +307,6 @@ static void command_backup(struct client *client, const struct jval *args)
 	arena_free(&arena);
 }
 
-static void command_revoke(struct client *client, const struct jval *args)
-{
-	(void)args;
-	client_fail(client, EXIT_REFUSED, "revoke is not available in this version");
-}
-
 const struct command commands[] = {
         {"status", command_status},       {"measurements", command_measurements},
         {"proposals", command_proposals}, {"wait", command_wait},

@@ -80,6 +80,32 @@ static void done_with(struct client *client, struct arena *arena,
 	client_done(client, EXIT_YES, list, NULL);
 }
 
+/* In the caller's transaction. */
+static void approve(struct client *client, struct measurement_id id)
+{
+	const struct control_parts *parts = client_parts(client);
+
+	store_measurement_approve(parts->store, id, client_who(client));
+	govern_keep(parts->govern, id, client_who(client));
+}
+
+/* A proposal names values by the way: those that somebody took back come back by their own name
+ * alone, unless it has no others. */
+static void leave_out_unwanted(struct measurement_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		kept += list->items[i].wanted;
+	if (kept == 0 || kept == list->count)
+		return;
+	kept = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].wanted)
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
 void command_approve(struct client *client, const struct jval *args)
 {
 	struct store *store = client_parts(client)->store;
@@ -88,6 +114,8 @@ void command_approve(struct client *client, const struct jval *args)
 
 	if (find_or_fail(client, &arena, args, &subjects)) {
 		const struct measurement *refused = NULL;
+		if (jval_get_string(args, "id")[0] == 'p')
+			leave_out_unwanted(&subjects);
 		for (size_t i = 0; i < subjects.count; i++)
 			if (subjects.items[i].status == MEASUREMENT_REFUSED)
 				refused = &subjects.items[i];
@@ -99,8 +127,7 @@ void command_approve(struct client *client, const struct jval *args)
 		} else {
 			store_begin(store);
 			for (size_t i = 0; i < subjects.count; i++)
-				store_measurement_approve(store, subjects.items[i].id,
-				                          client_who(client));
+				approve(client, subjects.items[i].id);
 			store_commit(store);
 			done_with(client, &arena, &subjects);
 		}
@@ -233,10 +260,135 @@ void command_register(struct client *client, const struct jval *args)
 	for (size_t i = 0; i < count; i++) {
 		subjects.items[i].id = store_measurement_record(store, target->name, kinds[i],
 		                                                &value, &evidence, &created);
-		store_measurement_approve(store, subjects.items[i].id, client_who(client));
+		approve(client, subjects.items[i].id);
 	}
 	store_commit(store);
 	subjects.count = count;
 	done_with(client, &arena, &subjects);
+	arena_free(&arena);
+}
+
+/* --- revoke ------------------------------------------------------------------------------------
+ */
+
+/* What was revoked: an urgent revocation answers only once it is known what it displaces. */
+struct revoked {
+	size_t count;
+	struct measurement_id ids[];
+};
+
+static struct jval *report_revoked(struct client *client, const struct revoked *revoked,
+                                   const struct jval *displaced /* or NULL */)
+{
+	struct store *store = client_parts(client)->store;
+	struct jval *list = jval_array();
+	struct arena arena = {0};
+	struct measurement now;
+
+	for (size_t i = 0; i < revoked->count; i++) {
+		if (store_measurement_get(store, &arena, revoked->ids[i], &now) != 0)
+			continue;
+		struct jval *view = report_measurement(store, &arena, &now);
+		if (displaced != NULL)
+			jval_add(view, "displaces", jval_copy(displaced));
+		jval_push(list, view);
+	}
+	arena_free(&arena);
+	return list;
+}
+
+static void displaced_known(const struct error *error, struct jval *displaced, void *arg)
+{
+	struct client *client = arg;
+	const struct revoked *revoked = client_state(client);
+
+	client_set_op(client, NULL);
+	if (error != NULL)
+		client_note(client,
+		            "the Safe's queue could not be asked what is displaced there: %s",
+		            error->text);
+	struct jval *list = report_revoked(client, revoked, displaced);
+	jval_free(displaced);
+	client_done(client, EXIT_YES, list, NULL);
+}
+
+/* The measurements as revoked; what is urgent in a Safe also says whom it displaces. */
+static void answer_revoked(struct client *client, const struct govern_revocation *revocation,
+                           const struct measurement_list *subjects)
+{
+	const struct control_parts *parts = client_parts(client);
+	struct revoked *revoked =
+	        xcalloc(1, sizeof(*revoked) + subjects->count * sizeof(revoked->ids[0]));
+
+	govern_wake(parts->govern);
+	client_wake_others(client);
+	for (size_t i = 0; i < subjects->count; i++)
+		revoked->ids[revoked->count++] = subjects->items[i].id;
+	client_keep(client, NULL, revoked);
+	if (revocation->urgent && lifecycle_has_safe(revocation->target->model))
+		client_set_op(client, govern_displaced(parts->govern, revocation->target,
+		                                       displaced_known, client));
+	else
+		client_done(client, EXIT_YES, report_revoked(client, revoked, NULL), NULL);
+}
+
+/* The replacement, if one was given. False ends the request. */
+static bool get_replacement(struct client *client, const struct jval *args,
+                            struct govern_revocation *revocation)
+{
+	const char *text = jval_get_string(args, "replace");
+	struct error error = {0};
+
+	if (text == NULL)
+		return true;
+	revocation->has_replacement = true;
+	if (hash32_parse(&revocation->replacement, text, &error) != 0) {
+		client_fail(client, EXIT_USAGE, "--replace \"%s\": %s", text, error.text);
+		return false;
+	}
+	if (hash32_equal(&revocation->replacement, &revocation->value)) {
+		client_fail(client, EXIT_USAGE, "--replace: a value cannot replace itself");
+		return false;
+	}
+	return true;
+}
+
+static bool get_one_kind(struct client *client, const struct jval *args,
+                         struct govern_revocation *revocation)
+{
+	const char *name = jval_get_string(args, "kind");
+	enum kind kinds[2];
+	size_t count;
+
+	if (name == NULL)
+		return true;
+	if (!get_kinds(client, args, revocation->target, kinds, &count))
+		return false;
+	revocation->kind = kinds[0];
+	return true;
+}
+
+void command_revoke(struct client *client, const struct jval *args)
+{
+	struct govern_revocation revocation = {
+	        .shared = jval_is_true(jval_get(args, "shared")),
+	        .urgent = jval_is_true(jval_get(args, "urgent")),
+	        .who = client_who(client),
+	};
+	struct measurement_list subjects;
+	struct arena arena = {0};
+	struct error error = {0};
+
+	if (!client_get_value(client, args, &revocation.value))
+		return;
+	revocation.target = client_get_target(client, args, false);
+	if (revocation.target == NULL || !get_one_kind(client, args, &revocation) ||
+	    !get_replacement(client, args, &revocation))
+		return;
+	if (govern_revoke(client_parts(client)->govern, &arena, &revocation, &subjects, &error) !=
+	    0)
+		client_fail_error(client, &error);
+	else
+		answer_revoked(client, &revocation, &subjects);
 	arena_free(&arena);
 }

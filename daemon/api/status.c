@@ -8,18 +8,44 @@
 
 /* --- whom a proposal waits for -------------------------------------------------------------- */
 
+static const char *what_to_sign(enum purpose purpose)
+{
+	switch (purpose) {
+	case PURPOSE_SCHEDULE:
+	case PURPOSE_APPLY:
+	case PURPOSE_EXECUTE:
+		return "";
+	case PURPOSE_REJECT:
+		return "the rejection with ";
+	case PURPOSE_CANCEL:
+		return "the cancellation with ";
+	}
+	return "";
+}
+
 static char *waiting_in_queue(struct arena *arena, const struct safe_tx_row *open)
 {
+	const char *what = what_to_sign(open->purpose);
+	unsigned long long nonce = open->nonce;
+
 	if (open->threshold > 0 && open->confirmations >= open->threshold)
-		return arena_printf(
-		        arena, "anybody to execute nonce %llu of the Safe (%u of %u signed)",
-		        (unsigned long long)open->nonce, open->confirmations, open->threshold);
+		return arena_printf(arena,
+		                    "anybody to execute %snonce %llu of the Safe (%u of %u signed)",
+		                    what, nonce, open->confirmations, open->threshold);
 	if (open->threshold > 0)
-		return arena_printf(arena, "owners to sign nonce %llu of the Safe (%u of %u)",
-		                    (unsigned long long)open->nonce, open->confirmations,
-		                    open->threshold);
-	return arena_printf(arena, "owners to sign nonce %llu of the Safe",
-	                    (unsigned long long)open->nonce);
+		return arena_printf(arena, "owners to sign %snonce %llu of the Safe (%u of %u)",
+		                    what, nonce, open->confirmations, open->threshold);
+	return arena_printf(arena, "owners to sign %snonce %llu of the Safe", what, nonce);
+}
+
+/* What takes a withdrawn proposal back, as far as it is not in the queue yet. */
+static char *waiting_for_withdrawal(struct arena *arena, const struct proposal *proposal)
+{
+	if (proposal->state == STATE_DRAFTED)
+		return arena_strdup(arena, "nothing: nobody has seen it, and it is given up");
+	if (proposal->state == STATE_MULTISIG)
+		return arena_strdup(arena, "its rejection to be proposed in the Safe");
+	return arena_strdup(arena, "its cancellation to be proposed to who may cancel it");
 }
 
 /* Where no Safe is before it, an account sends it. */
@@ -71,6 +97,11 @@ char *report_waiting_for(struct arena *arena, const struct config_target *target
 	const struct safe_tx_row *open = report_open_safe_tx(safe_txs);
 	char text[WALL_TEXT_SIZE];
 
+	if ((proposal->flags & FLAG_WITHDRAWING) != 0 && proposal->state < STATE_EXECUTED)
+		return open != NULL && (open->purpose == PURPOSE_REJECT ||
+		                        open->purpose == PURPOSE_CANCEL)
+		               ? waiting_in_queue(arena, open)
+		               : waiting_for_withdrawal(arena, proposal);
 	switch (proposal->state) {
 	case STATE_DRAFTED:
 		return open != NULL ? waiting_in_queue(arena, open)

@@ -40,15 +40,36 @@ const struct ctl_command ctl_commands[] = {
          "target has an app.\n"
          "Kinds: os-image, compose, kms-mr, kms-device, device. The value counts as approved by "
          "you.\n"},
-        {"revoke", ARGUMENT_VALUE, OPT_TARGET | OPT_KIND, OPT_TARGET, "VALUE --target T [--kind K]",
-         "not available in this version", NULL},
+        {"revoke", ARGUMENT_VALUE, OPT_TARGET | OPT_KIND | OPT_SHARED | OPT_URGENT | OPT_REPLACE,
+         OPT_TARGET, "VALUE --target T [--kind K] [--shared] [--urgent] [--replace VALUE]",
+         "have a value removed, or kept from being added",
+         "Without --kind: every kind that the value is recorded as for the target. A value that is "
+         "on chain gets a proposal\n"
+         "that removes it, on the way of every other, and counts as revoked when the chain says "
+         "so at finality. What is about to\n"
+         "add it is withdrawn (see withdraw) and followed all the same: if it lands first, the "
+         "removal is drafted at once; the\n"
+         "other values in it are proposed again without this one. Nothing brings the value back "
+         "but approve or register.\n"
+         "--shared   also for other targets that want it in the same contract; refused without\n"
+         "--urgent   before everything else: its Safe transaction takes the lowest nonce that is "
+         "not executed, whatever\n"
+         "           holds it. What it displaces is shown; of that, registrard proposes its own "
+         "again.\n"
+         "--replace  the value that should have been registered: added in the same batch\n"
+         "Exit 0: recorded. 1: no such value is recorded for the target. 2: refused.\n"},
         {"approve", ARGUMENT_ID, 0, 0, "ID", "let a held measurement be proposed",
          "ID is a measurement (m12), or a proposal (p7) or build (b3) for all its measurements. "
          "What failed\n"
          "verification cannot be approved.\n"},
         {"hold", ARGUMENT_ID, 0, 0, "ID", "keep a measurement from being proposed, until approve",
          "ID as for approve. What is already in the Safe or the timelock goes on; see withdraw.\n"},
-        {"withdraw", ARGUMENT_PROPOSAL, 0, 0, "ID", "give a proposal up", NULL},
+        {"withdraw", ARGUMENT_PROPOSAL, 0, 0, "ID", "give a proposal up",
+         "What nobody has seen is cancelled at once. What is in the Safe's queue gets a rejection "
+         "with the same nonce, what is\n"
+         "in the timelock a cancellation: Safe transactions for the owners to sign. The proposal "
+         "is followed until the chain\n"
+         "says which came first. Its measurements are held, unless it was executed.\n"},
         {"wait", ARGUMENT_VALUE, OPT_TARGET | OPT_TIMEOUT, 0, "VALUE [--target T] [--timeout 72h]",
          "block until a value is authorized, also one not seen yet",
          "Exit 0: authorized, at finality and at the latest block, in a read made just now. 1: the "
@@ -122,6 +143,9 @@ enum {
 	LETTER_ISSUER,
 	LETTER_PREDICATE,
 	LETTER_PUBLIC_KEY,
+	LETTER_SHARED,
+	LETTER_URGENT,
+	LETTER_REPLACE,
 	LETTER_BOOT_INFO,
 	LETTER_KMS
 };
@@ -143,6 +167,9 @@ static const struct option long_options[] = {
         {"issuer", required_argument, NULL, LETTER_ISSUER},
         {"predicate-type", required_argument, NULL, LETTER_PREDICATE},
         {"public-key", required_argument, NULL, LETTER_PUBLIC_KEY},
+        {"shared", no_argument, NULL, LETTER_SHARED},
+        {"urgent", no_argument, NULL, LETTER_URGENT},
+        {"replace", required_argument, NULL, LETTER_REPLACE},
         {"boot-info", required_argument, NULL, LETTER_BOOT_INFO},
         {"kms", no_argument, NULL, LETTER_KMS},
         {NULL, 0, NULL, 0},
@@ -164,6 +191,9 @@ static const struct {
         {OPT_ISSUER, "--issuer"},
         {OPT_PREDICATE, "--predicate-type"},
         {OPT_PUBLIC_KEY, "--public-key"},
+        {OPT_SHARED, "--shared"},
+        {OPT_URGENT, "--urgent"},
+        {OPT_REPLACE, "--replace"},
         {OPT_BOOT_INFO, "--boot-info"},
         {OPT_KMS, "--kms"},
 };
@@ -230,6 +260,18 @@ static int take_option(struct ctl_options *out, int letter, unsigned *given, str
 	case LETTER_VERIFY:
 		out->verify = true;
 		*given |= OPT_VERIFY;
+		return 0;
+	case LETTER_SHARED:
+		out->shared = true;
+		*given |= OPT_SHARED;
+		return 0;
+	case LETTER_URGENT:
+		out->urgent = true;
+		*given |= OPT_URGENT;
+		return 0;
+	case LETTER_REPLACE:
+		out->replace = optarg;
+		*given |= OPT_REPLACE;
 		return 0;
 	case LETTER_BOOT_INFO:
 		out->boot_info_file = optarg;

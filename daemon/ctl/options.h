@@ -35,6 +35,9 @@ enum option_bit {
 	OPT_ISSUER = 512,
 	OPT_PREDICATE = 1024,
 	OPT_PUBLIC_KEY = 2048,
+	OPT_SHARED = 1 << 12,
+	OPT_URGENT = 1 << 13,
+	OPT_REPLACE = 1 << 14,
 	OPT_BOOT_INFO = 1 << 16,
 	OPT_KMS = 1 << 17,
 };
@@ -55,8 +58,8 @@ extern const size_t ctl_command_count;
 
 struct ctl_options {
 	const struct ctl_command *command; /* NULL with help or version alone */
-	bool help, version, json, follow, verify, known_os, kms;
-	const char *socket, *target, *kind, *format;
+	bool help, version, json, follow, verify, known_os, kms, shared, urgent;
+	const char *socket, *target, *kind, *format, *replace;
 	/* Who must have signed what is inspected. */
 	const char *trusted_root, *identity, *issuer, *predicate_type, *public_key;
 	const char *boot_info_file;

@@ -642,6 +642,40 @@ void render_decided(struct buf *out, const struct jval *list)
 	table_write(out, &table, 0);
 }
 
+static void displaced_row(struct buf *out, const struct jval *one)
+{
+	const char *proposal = jval_get_string(one, "proposal");
+	int64_t nonce;
+
+	if (jval_get_int(one, "nonce", &nonce) != 0)
+		return;
+	buf_printf(out, "displaces nonce %lld: %s", (long long)nonce, text_of(one, "safe_tx_hash"));
+	if (proposal != NULL)
+		buf_printf(out, " of %s, which is proposed again\n", proposal);
+	else
+		buf_printf(out, ", proposed by %s\n", text_of(one, "by"));
+}
+
+void render_revoked(struct buf *out, const struct jval *list)
+{
+	const struct jval *displaced = jval_get(jval_at(list, 0), "displaces");
+	struct table table = {0};
+
+	for (size_t i = 0; i < jval_count(list); i++) {
+		const struct jval *one = jval_at(list, i);
+		const char *wanted = jval_get_string(one, "wanted");
+		struct buf what = {0};
+		buf_printf(&what, "%s, wanted %s", text_of(one, "status"),
+		           wanted != NULL ? wanted : "?");
+		table_add(&table, text_of(one, "id"), text_of(one, "target"), text_of(one, "kind"),
+		          text_of(one, "value"), buf_text(&what));
+		buf_free(&what);
+	}
+	table_write(out, &table, 0);
+	for (size_t i = 0; i < jval_count(displaced); i++)
+		displaced_row(out, jval_at(displaced, i));
+}
+
 void render_inspected(struct buf *out, const struct jval *file)
 {
 	const struct jval *measurements = jval_get(file, "measurements");

@@ -85,6 +85,12 @@ static struct jval *arguments_of(const struct ctl_options *options)
 		jval_add_string(args, "format", options->format);
 	if (options->verify)
 		jval_add_bool(args, "verify", true);
+	if (options->shared)
+		jval_add_bool(args, "shared", true);
+	if (options->urgent)
+		jval_add_bool(args, "urgent", true);
+	if (options->replace != NULL)
+		jval_add_string(args, "replace", options->replace);
 	if (options->boot_info != NULL)
 		jval_add(args, "boot_info", jval_copy(options->boot_info));
 	if (options->kms)
@@ -117,7 +123,8 @@ static void complain_of(const struct jval *line)
 		run_complain("%s", text);
 }
 
-/* The whole answer of a command that has one line. The connection stays open for its descriptor. */
+/* The whole answer of a command that has one line; notes before it are told. The connection stays
+ * open for its descriptor. */
 static int ask(struct connection **connection, struct jval **answer,
                const struct ctl_options *options, struct error *error)
 {
@@ -126,11 +133,16 @@ static int ask(struct connection **connection, struct jval **answer,
 	                         arguments_of(options), error);
 	if (rc != 0)
 		return rc;
-	rc = connection_next(*connection, answer, (struct mono){0}, error);
-	if (rc != 0) {
-		connection_close(*connection);
-		*connection = NULL;
+	while ((rc = connection_next(*connection, answer, (struct mono){0}, error)) == 0) {
+		const char *note = jval_get_string(*answer, "note");
+		if (note == NULL)
+			return 0;
+		run_complain("%s", note);
+		jval_free(*answer);
+		*answer = NULL;
 	}
+	connection_close(*connection);
+	*connection = NULL;
 	return rc;
 }
 
@@ -172,6 +184,8 @@ static void render_answer(struct buf *out, const struct ctl_options *options,
 		buf_append_text(out, jval_get_string(json, "content") != NULL
 		                             ? jval_get_string(json, "content")
 		                             : "");
+	else if (strcmp(name, "revoke") == 0)
+		render_revoked(out, json);
 	else
 		render_decided(out, json);
 }

@@ -92,8 +92,8 @@ void proposer_free(struct proposer *proposer)
 	free(proposer);
 }
 
-static struct service *service_of(const struct proposer *proposer,
-                                  const struct config_target *target)
+struct service *proposer_service(const struct proposer *proposer,
+                                 const struct config_target *target)
 {
 	for (size_t i = 0; i < proposer->endpoint_count; i++)
 		if (proposer->endpoints[i].target == target)
@@ -166,7 +166,8 @@ static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, in
 	    (row->status == SAFE_TX_POSTING ||
 	     posting_allowed(lane->parts->store, &arena, &proposal, row->purpose))) {
 		const struct config_target *target = lane_target(lane, proposal.target);
-		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
+		struct service *service =
+		        target != NULL ? proposer_service(proposer, target) : NULL;
 		if (service != NULL) {
 			struct item *item = item_of(proposer, row->id);
 			int64_t until_look = item->next_look.ms - now.ms;
@@ -232,7 +233,8 @@ void proposer_run(struct proposer *proposer)
 		                       &proposal) != 0)
 			continue;
 		const struct config_target *target = lane_target(lane, proposal.target);
-		struct service *service = target != NULL ? service_of(proposer, target) : NULL;
+		struct service *service =
+		        target != NULL ? proposer_service(proposer, target) : NULL;
 		if (service == NULL)
 			continue;
 		deletions_consider(proposer->deletions, service, &proposal, &open.items[i]);

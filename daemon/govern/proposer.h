@@ -10,5 +10,8 @@ struct proposer *proposer_new(struct lane *lane);
 void proposer_free(struct proposer *proposer);
 /* Something may be due: a draft to post, a pending transaction to ask about. */
 void proposer_run(struct proposer *proposer);
+/* The service of a target of this chain; NULL when it has none. */
+struct service *proposer_service(const struct proposer *proposer,
+                                 const struct config_target *target);
 
 #endif

@@ -297,7 +297,13 @@ static void not_found_is_one(void **state)
 	assert_answer(house, "{\"command\":\"export\",\"args\":{\"id\":\"p9\"}}", "{\"exit\":1,");
 	assert_answer(house, "{\"command\":\"export\",\"args\":{\"id\":\"p9\",\"format\":\"xml\"}}",
 	              "{\"exit\":64,");
-	assert_answer(house, "{\"command\":\"revoke\",\"args\":{}}", "{\"exit\":2,");
+	char revoke[200];
+	snprintf(revoke, sizeof(revoke),
+	         "{\"command\":\"revoke\",\"args\":{\"value\":\"0x%064d\",\"target\":"
+	         "\"payments\"}}",
+	         0);
+	assert_answer(house, revoke, "{\"exit\":1,");
+	assert_answer(house, "{\"command\":\"revoke\",\"args\":{}}", "{\"exit\":64,");
 }
 
 static void hold_and_approve(void **state)
