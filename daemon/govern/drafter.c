@@ -298,12 +298,12 @@ static bool start(struct drafter *drafter, const struct config_target *target)
 	store_begin(lane->parts->store);
 	gather(&gathered, &draft->arena, lane, target, clock_wall());
 	store_commit(lane->parts->store);
+	int64_t due = clock_mono().ms + gathered.wait_ms;
+	if (gathered.wait_ms >= 0 && (!drafter->waiting || due < drafter->due.ms)) {
+		drafter->waiting = true;
+		drafter->due.ms = due;
+	}
 	if (gathered.count == 0) {
-		int64_t due = clock_mono().ms + gathered.wait_ms;
-		if (gathered.wait_ms >= 0 && (!drafter->waiting || due < drafter->due.ms)) {
-			drafter->waiting = true;
-			drafter->due.ms = due;
-		}
 		end_draft(drafter);
 		return false;
 	}

@@ -259,11 +259,12 @@ void gather(struct gathered *out, struct arena *arena, struct lane *lane,
 	*out = (struct gathered){.wait_ms = -1};
 	struct pile all = collect(arena, lane, target);
 	struct pile due = with_removals(arena, &all, true);
+	int64_t wait = quiet_in_ms(&all, target, now);
+
 	out->urgent = due.count > 0;
 	if (!out->urgent) {
 		/* What keeps arriving must not keep a removal waiting. */
 		struct pile removals = with_removals(arena, &all, false);
-		int64_t wait = quiet_in_ms(&all, target, now);
 		int64_t removals_wait = quiet_in_ms(&removals, target, now);
 		due = wait == 0 ? all : removals;
 		if (wait > 0 && (removals.count == 0 || removals_wait > 0)) {
@@ -276,4 +277,7 @@ void gather(struct gathered *out, struct arena *arena, struct lane *lane,
 		return;
 	out->items = arena_array(arena, due.count, sizeof(*out->items));
 	out->count = cut(out->items, due.items, due.count, target->max_calls);
+	/* At once the others would only find what goes before them again. */
+	if (out->count < all.count)
+		out->wait_ms = wait > lane->config->poll_ms ? wait : lane->config->poll_ms;
 }

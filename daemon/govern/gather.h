@@ -21,7 +21,7 @@ struct candidate {
 struct gathered {
 	struct candidate *items;
 	size_t count;
-	int64_t wait_ms; /* with count 0: when something becomes due, -1: nothing waits */
+	int64_t wait_ms; /* when something else becomes due, -1: nothing waits */
 	bool urgent;     /* removals that a person called urgent, and what belongs to them alone */
 };
 

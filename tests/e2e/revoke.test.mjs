@@ -5,6 +5,7 @@ import { existsSync, readFileSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { makeEif } from '../harness/eif.mjs'
+import { batchOf } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
 import { tick } from '../harness/util.mjs'
 
@@ -35,7 +36,7 @@ async function authorized(world, daemon) {
   return eif
 }
 
-const untilRemoval = (daemon, value, options = {}) => daemon.untilProposal(value, { where: (p) => carries('remove', value)(p) && (options.where?.(p) ?? true), ...options })
+const untilRemoval = (daemon, value, options = {}) => daemon.untilProposal(value, { ...options, where: (p) => carries('remove', value)(p) && (options.where?.(p) ?? true) })
 const untilRevoked = (daemon, value) => daemon.untilMeasurement(value, (m) => m.status === 'revoked' && m.wanted === 'absent')
 
 /// No call in two live proposals; nothing signed that is not ours; the log is whole.
@@ -86,7 +87,7 @@ describe('revoke', { concurrency: 3 }, () => {
     await world.carry(daemon, r.id)
     await untilRevoked(daemon, eif.value)
     await sane(world, daemon)
-  }))
+  }, slowBatch))
 
   test('what is not on chain any more ends without a proposal; what others added is removed with --kind', inWorld({ generation: 1 }, async (world, daemon) => {
     await daemon.start()
@@ -181,7 +182,7 @@ describe('revoke', { concurrency: 3 }, () => {
     const cancel = await daemon.untilQueued(p.id, 'cancel')
     await world.passDelay()
     await daemon.untilState(p.id, 'execute')
-    await world.timelock.execute(p.calls)
+    await world.timelock.executeByHand(batchOf(world.chain.chainId, world.timelock.address, p.calls, 0), { from: people.stranger.address })
     const removal = await untilRemoval(daemon, a.value)
     assert.equal((await daemon.proposal(p.id)).state, 'executed', 'at once: its addition is not even final')
     assert.equal(removal.calls.length, 2)
@@ -244,7 +245,13 @@ describe('revoke', { concurrency: 3 }, () => {
     await world.owners.approve(foreign)
     await world.owners.approve(again.safe_tx_hash)
     await world.passDelay()
-    for (const id of [removal.id, p.id]) await world.owners.approve((await daemon.untilQueued(id, 'execute')).safe_tx_hash)
+    // Its execution comes first, too.
+    const run = await daemon.untilQueued(removal.id, 'execute')
+    assert.equal(BigInt(run.nonce), await world.safe.nonce())
+    await world.owners.approve(run.safe_tx_hash)
+    await world.chain.mine(3)
+    const next = await until(async () => (await daemon.proposal(p.id)).safe_txs.find((t) => t.purpose === 'execute' && t.status === 'queued' && t.nonce > run.nonce), { what: 'an execution that can run' })
+    await world.owners.approve(next.safe_tx_hash)
     await world.chain.mine(3)
     await daemon.untilState(removal.id, 'confirmed')
     await daemon.untilState(p.id, 'confirmed')

@@ -434,6 +434,7 @@ static void test_what_keeps_arriving_keeps_no_removal_waiting(void **state)
 	store_fixture_pass(w->f, 1);
 	assert_int_equal(look(w, 0), 1);
 	assert_int_equal(w->got.items[0].call.action, ACTION_REMOVE);
+	assert_int_equal(w->got.wait_ms, QUIET_MS - 1); /* the other has its turn without a tick */
 	store_fixture_pass(w->f, QUIET_MS);
 	assert_int_equal(look(w, 0), 2); /* both actions in one batch, removals first */
 	assert_int_equal(w->got.items[0].call.action, ACTION_REMOVE);
