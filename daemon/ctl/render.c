@@ -606,6 +606,27 @@ static const char *verdict(const char *result)
 	return "?";
 }
 
+/* The transactions that repair what a row found, ready to be sent. */
+static void render_repair(struct table *table, const struct jval *calls)
+{
+	for (size_t i = 0; i < jval_count(calls); i++) {
+		const struct jval *call = jval_at(calls, i);
+		const char *from = jval_get_string(call, "from");
+		int64_t after = 0;
+		(void)!jval_get_int(call, "after_seconds", &after);
+		table_add(table, "", "", "",
+		          arena_printf(&table->arena, "   %zu. %sfrom %s%s%s%s to %s", i + 1,
+		                       after > 0 ? arena_printf(&table->arena, "%lld s later, ",
+		                                                (long long)after)
+		                                 : "",
+		                       text_of(call, "from_name"), from != NULL ? " (" : "",
+		                       from != NULL ? from : "", from != NULL ? ")" : "",
+		                       text_of(call, "to")));
+		table_add(table, "", "", "",
+		          arena_printf(&table->arena, "      data %s", text_of(call, "data")));
+	}
+}
+
 void render_doctor(struct buf *out, const struct jval *report)
 {
 	struct table table = {0};
@@ -621,6 +642,7 @@ void render_doctor(struct buf *out, const struct jval *report)
 		          text_of(row, "found"));
 		if (!ok && fix != NULL)
 			table_add(&table, "", "", "", arena_printf(&table.arena, "-> %s", fix));
+		render_repair(&table, jval_get(row, "calls"));
 	}
 	table_write(out, &table, 0);
 	buf_printf(out, "%zu checks, %zu not fine\n", jval_count(report), wrong);

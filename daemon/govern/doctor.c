@@ -54,7 +54,13 @@ void exam_row(struct exam *exam, struct row row, const char *found, ...)
 	jval_add_string(item, "result", finding_name(row.result));
 	jval_add_string(item, "found", text);
 	jval_add_string(item, "fix", row.fix);
+	exam->last = item;
 	jval_push(exam->rows, item);
+}
+
+void exam_calls(struct exam *exam, struct jval *calls)
+{
+	jval_add(exam->last, "calls", calls);
 }
 
 static void exam_open(struct exam *exam, struct doctor *doctor, const char *subject)

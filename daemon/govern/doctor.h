@@ -20,6 +20,7 @@ struct exam {
 	struct doctor *doctor;
 	struct arena arena;
 	struct jval *rows;   /* an array */
+	struct jval *last;   /* of them, borrowed */
 	const char *subject; /* the chain's or target's name */
 	struct lane *lane;
 	bool started, ended;
@@ -28,13 +29,15 @@ struct exam {
 	struct service_call *call;
 };
 
-/* Adds a row. fix: one sentence on what to do, "" with FINDING_OK. */
+/* Adds a row. fix: what to do, "" with FINDING_OK. */
 struct row {
 	const char *check;
 	enum finding result;
 	const char *fix;
 };
 void exam_row(struct exam *exam, struct row row, const char *found, ...) PRINTF(3, 4);
+/* Adds the transactions that repair what the last row found: an array, in their order; taken. */
+void exam_calls(struct exam *exam, struct jval *calls);
 /* The exam has no more questions. It may be freed soon after: nothing may follow. */
 void exam_end(struct exam *exam);
 
@@ -65,6 +68,7 @@ struct target_exam {
 	bool have_version;
 	enum safe_version version; /* of the Safe that acts */
 	struct target_slots *slots;
+	struct owners_slots *owners_slots;
 	struct delay_slots *delay_slots; /* model delay */
 };
 void target_exam_start(struct target_exam *target);
@@ -75,6 +79,13 @@ void target_exam_free(struct target_exam *target); /* what is not in the exam it
 
 void contracts_ask(struct target_exam *target, struct reads *reads);
 void contracts_judge(struct target_exam *target, const struct chain_read_result *results);
+
+/* --- doctor_owners.c: whose the registries are --------------------------------------------------
+ */
+
+void owners_ask(struct target_exam *target, struct reads *reads);
+/* After the delay is known. */
+void owners_judge(struct target_exam *target, const struct chain_read_result *results);
 
 /* --- doctor_delay.c: the same about a Delay module ----------------------------------------------
  */

@@ -10,16 +10,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* acceptOwnership(), which only the pending owner may call. */
-static const uint8_t accept_ownership[4] = {0x79, 0xba, 0x50, 0x97};
-
 /* A registry contract: which one, and where the answers about it stand. */
 struct registry_slot {
 	const char *name; /* "kms", "app" */
-	const char *check_name, *owner_name, *generation_name;
+	const char *check_name;
 	struct address address;
 	struct check_slot check;
-	size_t owner, pending_owner;
 };
 
 struct target_slots {
@@ -47,8 +43,6 @@ static void ask_registry(struct target_exam *target, struct reads *reads,
 
 	/* Both getters, whatever the configuration says: doctor shows which there are. */
 	check_add(&registry.check, reads, CHECK_MODE_AUTO, &call, &zero);
-	registry.owner = reads_add_view(reads, &registry.address, VIEW_OWNER);
-	registry.pending_owner = reads_add_view(reads, &registry.address, VIEW_PENDING_OWNER);
 	slots->registries[slots->registry_count++] = registry;
 }
 
@@ -97,20 +91,16 @@ void contracts_ask(struct target_exam *target, struct reads *reads)
 
 	target->slots = arena_alloc(&target->exam.arena, sizeof(*target->slots));
 	ask_registry(target, reads,
-	             (struct registry_slot){.name = "kms",
-	                                    .check_name = "kms check",
-	                                    .owner_name = "kms owner",
-	                                    .generation_name = "kms generation",
-	                                    .address = config->kms},
+	             (struct registry_slot){
+	                     .name = "kms", .check_name = "kms check", .address = config->kms},
 	             KIND_OS_IMAGE);
 	if (config->has_app)
 		ask_registry(target, reads,
 		             (struct registry_slot){.name = "app",
 		                                    .check_name = "app check",
-		                                    .owner_name = "app owner",
-		                                    .generation_name = "app generation",
 		                                    .address = config->app},
 		             KIND_COMPOSE);
+	owners_ask(target, reads);
 	if (config->has_safe) {
 		target->slots->safe = safe_view_ask(reads, &config->safe);
 		target->slots->version = reads_add_view(reads, &config->safe, VIEW_SAFE_VERSION);
@@ -166,152 +156,6 @@ static void judge_check(struct target_exam *target, const struct registry_slot *
 		exam_row(exam, row, "%s%s%s", direct ? IS_AUTHORIZED_SIGNATURE : "",
 		         direct && mapping ? " and " : "", mapping ? getter : "");
 	}
-}
-
-/* --- owners -----------------------------------------------------------------------------------
- */
-
-static int read_address(struct address *out, const struct chain_read_result *result)
-{
-	*out = (struct address){0};
-	return result->success ? view_address(out, result->returned) : ERR_UNAVAILABLE;
-}
-
-/* The two calls of the timelock that take the ownership over, as lines that print their calldata.
- */
-static const char *acceptance(struct target_exam *target, const struct address *registry)
-{
-	const struct config_target *config = target->target;
-	struct arena *arena = &target->exam.arena;
-	const struct contract_call accept = {
-	        .to = *registry, .data = bytes_of(accept_ownership, sizeof(accept_ownership))};
-	struct timelock_batch batch = {.calls = &accept, .count = 1};
-	struct buf schedule = {0}, execute = {0}, schedule_line = {0}, execute_line = {0};
-	char safe[ADDRESS_TEXT_SIZE], timelock[ADDRESS_TEXT_SIZE];
-
-	batch.salt = timelock_salt(&batch, config->chain->chain_id, &config->timelock, 0);
-	timelock_encode_schedule(&schedule, &batch, target->delay);
-	timelock_encode_execute(&execute, &batch);
-	cast_calldata(&schedule_line, &(struct contract_call){.data = buf_bytes(&schedule)});
-	cast_calldata(&execute_line, &(struct contract_call){.data = buf_bytes(&execute)});
-	char *text = arena_printf(
-	        arena,
-	        "Schedule acceptOwnership() (0x79ba5097) through the timelock: from %s to %s the "
-	        "calldata of `%s`, and %" PRIu64 " s later that of `%s`.",
-	        config->has_safe ? address_text(safe, &config->safe) : "its proposer",
-	        address_text(timelock, &config->timelock), buf_text(&schedule_line), target->delay,
-	        buf_text(&execute_line));
-	buf_free(&schedule);
-	buf_free(&execute);
-	buf_free(&schedule_line);
-	buf_free(&execute_line);
-	return text;
-}
-
-struct ownership {
-	const struct registry_slot *registry;
-	struct address wanted, owner, pending;
-	const char *wanted_name; /* "timelock", "Safe" */
-	bool two_step;
-};
-
-static void judge_wrong_owner(struct target_exam *target, const struct ownership *is)
-{
-	struct exam *exam = &target->exam;
-	struct row row = {is->registry->owner_name, FINDING_FAILURE, ""};
-	char owner[ADDRESS_TEXT_SIZE], wanted[ADDRESS_TEXT_SIZE];
-
-	address_text(owner, &is->owner);
-	address_text(wanted, &is->wanted);
-	if (address_equal(&is->pending, &is->wanted)) {
-		row.fix = path_caller(target->target->model) == PATH_TIMELOCK
-		                  ? acceptance(target, &is->registry->address)
-		                  : "Let the Safe call acceptOwnership() (0x79ba5097) on it.";
-		exam_row(exam, row, "%s; the %s %s is the pending owner and has not accepted",
-		         owner, is->wanted_name, wanted);
-	} else if (address_is_zero(&is->owner)) {
-		row.fix = "Set the address of the proxy, not of its implementation; a registry "
-		          "that was "
-		          "really given up cannot be changed any more.";
-		exam_row(exam, row, "nobody owns it");
-	} else {
-		row.fix = arena_printf(
-		        &exam->arena,
-		        "Let the owner call transferOwnership(%s) on it%s, or set the "
-		        "target's addresses right.",
-		        wanted, is->two_step ? ", which the new owner then has to accept" : "");
-		exam_row(exam, row, "%s, not the %s %s", owner, is->wanted_name, wanted);
-	}
-}
-
-static void judge_right_owner(struct target_exam *target, const struct ownership *is)
-{
-	struct exam *exam = &target->exam;
-	char owner[ADDRESS_TEXT_SIZE], pending[ADDRESS_TEXT_SIZE];
-
-	address_text(owner, &is->owner);
-	if (address_is_zero(&is->pending) || address_equal(&is->pending, &is->owner))
-		exam_row(exam, (struct row){is->registry->owner_name, FINDING_OK, ""}, "the %s %s",
-		         is->wanted_name, owner);
-	else
-		exam_row(
-		        exam,
-		        (struct row){is->registry->owner_name, FINDING_WARNING,
-		                     "If this transfer is not meant, let the owner call "
-		                     "transferOwnership(0x0000000000000000000000000000000000000000)"
-		                     ", which ends it."},
-		        "the %s %s, but %s may take it over", is->wanted_name, owner,
-		        address_text(pending, &is->pending));
-}
-
-/* Model direct: whoever it is sends the calls. */
-static void judge_any_owner(struct target_exam *target, struct ownership *is)
-{
-	struct exam *exam = &target->exam;
-
-	is->wanted = is->owner;
-	is->wanted_name = "account";
-	if (!address_is_zero(&is->owner))
-		judge_right_owner(target, is);
-	else
-		exam_row(exam,
-		         (struct row){is->registry->owner_name, FINDING_FAILURE,
-		                      "Set the address of the proxy, not of its implementation."},
-		         "nobody owns it");
-}
-
-static void judge_owner(struct target_exam *target, const struct registry_slot *registry,
-                        const struct chain_read_result *results)
-{
-	const struct config_target *config = target->target;
-	struct exam *exam = &target->exam;
-	bool by_timelock = path_caller(config->model) == PATH_TIMELOCK;
-	struct ownership is = {
-	        .registry = registry,
-	        .wanted = by_timelock                    ? config->timelock
-	                  : config->model == MODEL_DELAY ? config->avatar
-	                                                 : config->safe,
-	        .wanted_name = by_timelock ? "timelock" : "Safe",
-	};
-
-	is.two_step = read_address(&is.pending, &results[registry->pending_owner]) == 0;
-	exam_row(exam, (struct row){registry->generation_name, FINDING_OK, ""}, "%s",
-	         is.two_step ? "ownership moves in two steps (Ownable2Step)"
-	                     : "ownership moves in one step (Ownable)");
-	if (read_address(&is.owner, &results[registry->owner]) != 0)
-		exam_row(
-		        exam,
-		        (struct row){registry->owner_name, FINDING_FAILURE,
-		                     arena_printf(&exam->arena,
-		                                  "Set `%s` of the target to the registry's proxy.",
-		                                  registry->name)},
-		        "it does not answer owner()");
-	else if (config->model == MODEL_DIRECT)
-		judge_any_owner(target, &is);
-	else if (address_equal(&is.owner, &is.wanted))
-		judge_right_owner(target, &is);
-	else
-		judge_wrong_owner(target, &is);
 }
 
 /* --- the Safe ---------------------------------------------------------------------------------
@@ -605,17 +449,15 @@ void contracts_judge(struct target_exam *target, const struct chain_read_result 
 	const struct target_slots *slots = target->slots;
 	bool by_timelock = target->target->has_timelock && target->target->model != MODEL_DELAY;
 
-	/* First: the acceptance of an ownership needs the delay. */
 	if (by_timelock)
 		judge_delay(target, &results[slots->min_delay]);
-	for (size_t i = 0; i < slots->registry_count; i++) {
+	for (size_t i = 0; i < slots->registry_count; i++)
 		judge_check(target, &slots->registries[i], results);
-		judge_owner(target, &slots->registries[i], results);
-	}
 	if (target->target->has_safe)
 		judge_safe(target, results);
 	if (by_timelock)
 		judge_timelock(target, results);
 	else if (target->target->model == MODEL_DELAY)
 		delay_exam_judge(target, results);
+	owners_judge(target, results); /* an acceptance needs the delay */
 }

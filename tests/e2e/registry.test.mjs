@@ -195,4 +195,109 @@ describe('changes of the registries', { concurrency: 3 }, () => {
     assert.equal(code, 3)
     assert.deepEqual([json[0].chain, json[0].verdict], ['unknown', 'undecided'])
   }))
+
+  for (const generation of [1, 2])
+    test(`generation ${generation}: an owner that moves away is an alarm and stops drafting; back again, it goes on by itself`, inWorld({ generation }, async (world) => {
+      const { kms, app } = world.registry
+      const stranger = people.outsider.address
+      const daemon = world.daemon()
+      await daemon.start()
+      await world.chain.mine(3)
+      await untilRead(world, daemon)
+      const doctorRow = async (check) => (await daemon.ctl(['doctor', '--json'], { ok: false })).json.find((r) => r.check === check)
+      assert.match((await doctorRow('app generation')).found, generation === 1 ? /one step/ : /two steps/)
+      assert.equal((await doctorRow('app owner')).result, 'ok')
+
+      // Away.
+      const actor = [people.relayer.address, 'sender of the transaction']
+      let moved = await behindItsBack(world, [call(app, 'function transferOwnership(address)', stranger)])
+      if (generation === 2) {
+        assertNames(await untilAlarm(daemon, /^\[owner-changed\] the owner .* of app .* offers the ownership to .*, which has to accept it/), moved.receipt, ...actor)
+        assert.equal((await doctorRow('app owner')).result, 'warning')
+        moved = { receipt: await world.chain.write(stranger, app, 'function acceptOwnership()') }
+        actor[0] = stranger
+        await world.chain.mine(3)
+      }
+      assertNames(await untilAlarm(daemon, /^\[owner-changed\] the owner of app .* changed from .*, which is not the timelock of the target/), moved.receipt, ...actor)
+      const { value } = world.drop()
+      await daemon.untilMeasurement(value, (m) => m.status === 'new' && /^app .* is owned by .*, not by the timelock/.test(m.reason ?? ''))
+      await untilAlarm(daemon, /^\[owner-elsewhere\] nothing is drafted: app/)
+      assert.deepEqual(await daemon.proposals(), [])
+      const row = await doctorRow('app owner')
+      assert.equal(row.result, 'failure')
+      assert.ok(row.found.toLowerCase().includes(stranger.toLowerCase()))
+
+      // And back.
+      await world.chain.write(stranger, app, 'function transferOwnership(address)', world.timelock.address)
+      if (generation === 2) await behindItsBack(world, [{ to: app, data: '0x79ba5097' }])
+      else await world.chain.mine(3)
+      await untilAlarm(daemon, /^\[owner-changed\] the owner of app .* to .*, which is the timelock of the target/)
+      const p = await daemon.untilProposal(value)
+      await world.carry(daemon, p.id)
+      assert.equal((await doctorRow('app owner')).result, 'ok')
+      assert.equal((await alarms(daemon)).filter((a) => /^\[owner-elsewhere\]/.test(a)).length, 1)
+      assert.ok(kms)
+    }))
+
+  test('doctor prints the very calls that complete a handover to the timelock, also a second time', inWorld({ generation: 2, owned: false }, async (world) => {
+    const registries = [world.registry.kms, world.registry.app]
+    const give = async (from = people.deployer.address) => {
+      for (const to of registries) await world.chain.write(from, to, 'function transferOwnership(address)', world.timelock.address)
+    }
+    const daemon = world.daemon()
+    await daemon.start()
+    const ownerRows = async () => (await daemon.ctl(['doctor', '--json'], { ok: false })).json.filter((r) => / owner$/.test(r.check) && /kms|app/.test(r.check))
+    const owner = (c) => world.chain.read(c, 'function owner() view returns (address)')
+    for (let round = 0; round < 2; round++) {
+      await give(round === 0 ? people.deployer.address : people.outsider.address)
+      await world.chain.mine(3)
+      const rows = await ownerRows()
+      assert.deepEqual(rows.map((r) => r.result), ['failure', 'failure'])
+      for (const r of rows) {
+        assert.match(r.found, /is the pending owner and has not accepted/)
+        assert.deepEqual(r.calls.map((c) => c.purpose), ['schedule', 'execute'])
+        assert.equal(r.calls[1].after_seconds, await world.timelock.minDelay())
+      }
+      // As printed, in their order.
+      for (const step of [0, 1]) {
+        if (step === 1) {
+          // Half way doctor knows that it is scheduled, and prints what is left.
+          const half = await ownerRows()
+          assert.deepEqual(half.map((r) => r.calls.map((c) => c.purpose)), [['execute'], ['execute']])
+          assert.deepEqual(half.map((r) => r.calls[0].data), rows.map((r) => r.calls[1].data))
+          await world.passDelay()
+        }
+        for (const r of rows) {
+          assert.equal(r.calls[step].from, world.safe.address.toLowerCase())
+          await world.safe.byHand({ to: r.calls[step].to, data: r.calls[step].data })
+        }
+      }
+      for (const c of registries) assert.equal(await owner(c), world.timelock.address)
+      assert.deepEqual((await ownerRows()).map((r) => r.result), ['ok', 'ok'])
+      const text = (await daemon.ctl(['doctor'], { ok: false })).stdout
+      assert.ok(!/data 0x/.test(text))
+      if (round === 0)
+        for (const c of registries) {
+          await behindItsBack(world, [call(c, 'function transferOwnership(address)', people.outsider.address)])
+          await world.chain.write(people.outsider.address, c, 'function acceptOwnership()')
+        }
+    }
+    // The same in words.
+    await behindItsBack(world, [call(registries[0], 'function transferOwnership(address)', people.outsider.address)])
+    await world.chain.write(people.outsider.address, registries[0], 'function acceptOwnership()')
+    await world.chain.write(people.outsider.address, registries[0], 'function transferOwnership(address)', world.timelock.address)
+    const { stdout } = await daemon.ctl(['doctor'], { ok: false })
+    assert.match(stdout, /1\. from the Safe \(0x[0-9a-f]{40}\) to 0x[0-9a-f]{40}\n +data 0x8f2a0bb0[0-9a-f]+\n +2\. 3600 s later, from the Safe/)
+  }))
+
+  test('doctor prints the call that completes a handover to a Safe', inWorld({ generation: 2, owned: false }, async (world) => {
+    for (const to of [world.registry.kms, world.registry.app]) await world.chain.write(people.deployer.address, to, 'function transferOwnership(address)', world.safe.address)
+    const daemon = world.daemon({ target: { model: 'safe', timelock: undefined, execute: undefined } })
+    await daemon.start()
+    const rows = (await daemon.ctl(['doctor', '--json'], { ok: false })).json.filter((r) => /^(kms|app) owner$/.test(r.check))
+    assert.deepEqual(rows.map((r) => [r.result, r.calls.length]), [['failure', 1], ['failure', 1]])
+    for (const r of rows) await world.safe.byHand({ to: r.calls[0].to, data: r.calls[0].data })
+    const after = (await daemon.ctl(['doctor', '--json'], { ok: false })).json.filter((r) => /^(kms|app) owner$/.test(r.check))
+    assert.deepEqual(after.map((r) => r.result), ['ok', 'ok'])
+  }))
 })

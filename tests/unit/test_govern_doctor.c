@@ -436,53 +436,6 @@ static void test_a_getter_that_the_configuration_wants_otherwise(void **state)
 	jval_free(report);
 }
 
-/* --- owners ----------------------------------------------------------------------------------- */
-
-/* The calldata that `cast calldata "sig" ...` of the fix stands for is not computed here; the parts
- * that people must not mistype are looked for. */
-static void test_an_acceptance_is_missing(void **state)
-{
-	struct govern_world *w = *state;
-	const struct contract_call accept = {.to = w->app, .data = bytes_of("\x79\xba\x50\x97", 4)};
-	struct timelock_batch batch = {.calls = &accept, .count = 1};
-	char salt[HASH32_TEXT_SIZE];
-
-	govern_world_start(w, &plain);
-	world_two_steps(w, &w->app, &w->owners[0], &w->timelock);
-	struct jval *report = examine(w);
-	expect(report, "app owner", "failure", "pending owner and has not accepted");
-	expect(report, "app generation", "ok", "two steps");
-	expect(report, "kms owner", "ok", "");
-	expect_fix(report, "app owner", "acceptOwnership() (0x79ba5097)");
-	expect_fix(report, "app owner", "0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f");
-	expect_fix(report, "app owner", "cast calldata \"scheduleBatch(");
-	expect_fix(report, "app owner", "cast calldata \"executeBatch(");
-	expect_fix(report, "app owner", "[0xfBD745797A0fb50429f0a2b04581092798Fdf30B]");
-	expect_fix(report, "app owner", "[0x79ba5097]");
-	expect_fix(report, "app owner", " 3600`");
-	batch.salt = timelock_salt(&batch, WORLD_CHAIN, &w->timelock, 0);
-	expect_fix(report, "app owner", hash32_text(salt, &batch.salt));
-	jval_free(report);
-}
-
-static void test_other_owners(void **state)
-{
-	struct govern_world *w = *state;
-	const struct address nobody = {{0}};
-
-	govern_world_start(w, &plain);
-	world_view_address(w, &w->kms, VIEW_OWNER, &w->safe);
-	examine_for(w, "kms owner", "failure", "not the timelock");
-	world_view_address(w, &w->kms, VIEW_OWNER, &nobody);
-	examine_for(w, "kms owner", "failure", "nobody owns it");
-	world_two_steps(w, &w->kms, &w->owners[0], &w->owners[1]);
-	examine_for(w, "kms owner", "failure", "not the timelock");
-	world_two_steps(w, &w->kms, &w->timelock, &nobody);
-	examine_for(w, "kms owner", "ok", "the timelock");
-	world_two_steps(w, &w->kms, &w->timelock, &w->owners[1]);
-	examine_for(w, "kms owner", "warning", "may take it over");
-}
-
 /* --- the Safe and the timelock ------------------------------------------------------------------
  */
 
@@ -724,8 +677,6 @@ int main(int argc, char **argv)
 	        TEST(test_no_code),
 	        TEST(test_getters),
 	        TEST(test_a_getter_that_the_configuration_wants_otherwise),
-	        TEST(test_an_acceptance_is_missing),
-	        TEST(test_other_owners),
 	        TEST(test_the_safe),
 	        TEST(test_roles),
 	        TEST(test_the_executor_key),
