@@ -1,5 +1,6 @@
 #include "daemon/api/report.h"
 
+#include "common/governance/path.h"
 #include "common/store/store_blocked.h"
 
 #include "daemon/govern/call_log.h"
@@ -116,10 +117,12 @@ static struct jval *report_call(struct store *store, struct arena *arena,
 	jval_add_string(view, "action", action_name(call->action));
 	jval_add_string(view, "kind", kind_name(call->kind));
 	jval_add_hash32(view, "value", &call->value);
-	/* Where people make the calls one by one, this is how far they are. */
-	struct seen_log log;
-	bool made = call_log_find(store, arena, proposal, call, &log);
-	add_hash_if(view, "tx", made, made ? &log.tx_hash : NULL);
+	/* An owner makes them one by one: this is how far it is. */
+	if (path_first_sender(proposal->model) == PATH_OWNER) {
+		struct seen_log log;
+		bool made = call_log_find(store, arena, proposal, call, &log);
+		add_hash_if(view, "tx", made, made ? &log.tx_hash : NULL);
+	}
 	return view;
 }
 
@@ -226,7 +229,8 @@ struct jval *report_proposal(struct store *store, struct arena *arena,
 	jval_add(view, "flags", report_flags(proposal->flags));
 	jval_add(view, "calls", calls);
 	add_address(view, "safe", &proposal->safe);
-	add_address(view, "sender", &proposal->sender);
+	if (!lifecycle_has_safe(proposal->model))
+		add_address(view, "sender", &proposal->sender);
 	jval_add(view, "safe_txs", txs);
 	add_open_safe_tx(view, report_open_safe_tx(&safe_txs));
 	add_hash_if(view, "operation_id", !hash32_is_zero(&proposal->operation_id),

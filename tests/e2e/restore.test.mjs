@@ -66,6 +66,8 @@ describe('restored backups', { concurrency: 3 }, () => {
 
   test('the timelock has two batches: each is followed', inWorld({}, async (world, daemon) => {
     await daemon.start()
+    // A copy of a daemon that has not looked at the chain yet would not know from where on to read.
+    await until(async () => (await daemon.ctl(['status', '--json'])).json.chains[0].head !== null, { what: 'the first look' })
     const copy = join(world.tmp.path, 'copy.db')
     await daemon.ctl(['backup', copy])
     const a = world.drop()
