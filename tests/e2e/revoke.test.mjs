@@ -1,13 +1,14 @@
 // What people take back: a value that is authorized, drafted, in the queue, in the timelock; a posted proposal; before
 // everything else; in one batch with what replaces it. The chain has the last word, and nothing comes back by itself.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, utimesSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { makeEif } from '../harness/eif.mjs'
 import { batchOf } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
-import { tick } from '../harness/util.mjs'
+import { testsDir, tick } from '../harness/util.mjs'
 
 const inWorld = (options, fn, settings = {}) => async () => {
   const world = await makeWorld(options)
@@ -409,4 +410,126 @@ describe('revoke', { concurrency: 3 }, () => {
     await daemon.untilState(p.id, 'rejected')
     await untilRevoked(daemon, eif.value)
   }, { target: { proposer: null } }))
+})
+
+/// People sign what is next in the queue, of several what came last, until stop() is called; time passes for the timelock.
+function peopleGoOn(world) {
+  let stopped = false
+  const done = (async () => {
+    while (!stopped) {
+      const nonce = await world.safe.nonce()
+      const next = (await world.service.pending(world.safe.address)).filter((t) => t.tx.nonce === nonce).at(-1)
+      if (next) {
+        try {
+          await world.owners.approve(next.safeTxHash)
+        } catch (e) {
+          if (!/does not know|reverted/.test(e.message)) throw e // deleted meanwhile, or too late
+        }
+        await world.passDelay()
+        await world.chain.mine(3)
+      }
+      await tick(50)
+    }
+  })()
+  done.catch(() => {}) // told by stop()
+  return { stop: () => { stopped = true; return done } }
+}
+
+describe('revoke and kill -9', { concurrency: 2 }, () => {
+  const POST = /^POST .*\/v2\/safes\/.*\/multisig-transactions\/$/
+  const DELETE = /^DELETE .*\/v2\/multisig-transactions\//
+
+  /// Kills the daemon within its next request that matches, does `act` to provoke that request, starts it again.
+  async function killedWithin(world, daemon, match, how, act) {
+    const fault = world.service.fault({ match, times: 1, drop: how, then: () => daemon.kill9() })
+    await act()
+    await until(() => fault.hits === 1 && !daemon.running, { every: 5, what: () => `the kill ${how} ${match}\n${daemon.tail(15)}` })
+    await daemon.start()
+  }
+
+  for (const how of ['before', 'after'])
+    test(`${how} the rejection and the deletion arrive`, inWorld({}, async (world, daemon) => {
+      await daemon.start()
+      const { a, b, p, row } = await twoQueued(world, daemon)
+      await killedWithin(world, daemon, POST, how, () => revoke(daemon, a.value).catch(() => {}))
+      // Whether the answer came or not: it was recorded, or is asked for again.
+      await revoke(daemon, a.value)
+      if (how === 'after') await killedWithin(world, daemon, DELETE, how, async () => {})
+      const rejection = await daemon.untilQueued(p.id, 'reject')
+      await until(() => !world.service.transactions.has(row.safe_tx_hash), { what: 'the deletion' })
+      assert.deepEqual(purposes(await daemon.proposal(p.id)), ['schedule', 'reject'])
+      await daemon.kill9() // the rejection is executed while it is down
+      await world.owners.approve(rejection.safe_tx_hash)
+      await world.chain.mine(3)
+      await daemon.start()
+      await daemon.untilState(p.id, 'rejected')
+      await untilRevoked(daemon, a.value)
+      const q = await daemon.untilProposal(b.value, { where: (x) => x.id !== p.id })
+      await world.carry(daemon, q.id)
+      await sane(world, daemon)
+    }, slowBatch))
+
+  test('before and after a cancellation and an urgent removal arrive', inWorld({ open: true, minDelay: 60 }, async (world, daemon) => {
+    await daemon.start()
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    await world.owners.approve((await daemon.untilQueued(p.id, 'schedule')).safe_tx_hash)
+    await daemon.untilState(p.id, 'timelock')
+    await killedWithin(world, daemon, POST, 'before', () => revoke(daemon, eif.value, '--urgent').catch(() => {}))
+    await revoke(daemon, eif.value, '--urgent')
+    await daemon.untilQueued(p.id, 'cancel')
+    await world.passDelay()
+    await killedWithin(world, daemon, POST, 'after', () => world.timelock.executeByHand(batchOf(world.chain.chainId, world.timelock.address, p.calls, 0), { from: people.stranger.address }))
+    const removal = await untilRemoval(daemon, eif.value)
+    const row = await daemon.untilQueued(removal.id, 'schedule')
+    assert.equal((await daemon.proposals()).length, 2)
+    await daemon.kill9() // both go on while it is down
+    await world.owners.approve(row.safe_tx_hash)
+    await world.passDelay()
+    await world.chain.mine(3)
+    await daemon.start()
+    await daemon.untilState(p.id, 'confirmed')
+    await world.carryOn(daemon, removal.id)
+    await untilRevoked(daemon, eif.value)
+    assert.deepEqual(await world.allowed(eif.value), { kms: false, app: false })
+    await sane(world, daemon)
+  }))
+
+  // Each life ends with its first or second commit after the start, so that every commit is the last one of some life.
+  test('with each commit to the disk, from the revocation to its end', async () => {
+    const world = await makeWorld({ minDelay: 60 })
+    try {
+      const library = join(world.tmp.path, 'die.so')
+      execFileSync('cc', ['-shared', '-fPIC', '-o', library, join(testsDir, 'harness', 'die-at-sync.c')])
+      const daemon = world.daemon(slowBatch)
+      await daemon.start()
+      const known = await authorized(world, daemon)
+      const { a, b } = await twoQueued(world, daemon)
+      await Promise.all([revoke(daemon, a.value), revoke(daemon, known.value, '--urgent')])
+      await daemon.kill9()
+      const others = peopleGoOn(world)
+      const before = daemon.starts
+      let syncs = 3
+      for (let quiet = false; !quiet;) {
+        const seen = daemon.lines.length
+        daemon.environment = { LD_PRELOAD: library, DIE_AT_SYNC: String(syncs) }
+        await daemon.start({ wait: false })
+        quiet = await Promise.race([daemon.ended.then(() => false), tick(4000).then(() => true)])
+        if (!quiet && !daemon.lines.slice(seen).some((l) => /ready: /.test(l))) syncs++ // a start alone takes so many
+        assert.ok(daemon.starts - before < 90, `no end of it\n${daemon.tail()}`)
+      }
+      await daemon.kill9()
+      daemon.environment = {}
+      await daemon.start()
+      await untilRevoked(daemon, a.value)
+      await untilRevoked(daemon, known.value)
+      await daemon.untilMeasurement(b.value, (m) => m.status === 'authorized', { timeout: 40_000 })
+      await others.stop()
+      assert.ok(daemon.starts - before >= 6, `it died in ${daemon.starts - before} lives only`)
+      assert.deepEqual(await world.allowed(a.value), { kms: false, app: false })
+      assert.deepEqual(await world.allowed(known.value), { kms: false, app: false })
+      assert.deepEqual(await world.allowed(b.value), { kms: true, app: true })
+      await sane(world, daemon)
+    } finally { await world.close() }
+  })
 })
