@@ -16,7 +16,7 @@ struct check {
 	const char *text; /* what was found; with CHECK_FAILED also what was expected */
 };
 
-enum { CHECKS_MAX = 32 };
+enum { CHECKS_MAX = 48 };
 
 /* Set arena before the first entry; the texts live there. */
 struct checks {

@@ -162,17 +162,40 @@ static void read_tcb(struct machine *machine, const struct jval *tcb)
 	}
 }
 
+/* The measurement material of the OS image, for TDX alone: the rest is about other machines. */
+static void read_material(struct machine *machine, const struct jval *config)
+{
+	const struct jval *material = jval_get(config, "tdx_measurement");
+	struct jval *wanted;
+	struct buf text = {0};
+	struct error error;
+
+	if (!jval_is_object(material))
+		return;
+	wanted = jval_object();
+	if (jval_get(config, "os_image_hash") != NULL)
+		jval_add(wanted, "os_image_hash", jval_copy(jval_get(config, "os_image_hash")));
+	jval_add(wanted, "tdx_measurement", jval_copy(material));
+	jval_write(&text, wanted, JVAL_COMPACT);
+	if (os_image_config_read(machine->arena, buf_bytes(&text), &machine->image, &error) == 0)
+		machine->has_image = true;
+	else
+		machine_broken(machine, "%s", error.text);
+	buf_free(&text);
+	jval_free(wanted);
+}
+
 static void read_config(struct machine *machine, const struct jval *object, const char *key)
 {
 	struct jval *owned, *inner = NULL;
 	const struct jval *config = json_of(machine, object, key, &owned);
 
-	state_hex(machine, &machine->os_image, "vm_config.os_image_hash", config, "os_image_hash",
-	          32);
 	/* The configuration inside an attestation holds vm_config as text once more. */
 	if (jval_get(config, "os_image_hash") == NULL && jval_get(config, "vm_config") != NULL)
-		state_hex(machine, &machine->os_image, "vm_config.os_image_hash",
-		          json_of(machine, config, "vm_config", &inner), "os_image_hash", 32);
+		config = json_of(machine, config, "vm_config", &inner);
+	state_hex(machine, &machine->os_image, "vm_config.os_image_hash", config, "os_image_hash",
+	          32);
+	read_material(machine, config);
 	jval_free(inner);
 	jval_free(owned);
 }

@@ -507,6 +507,33 @@ static void judge_os_image(struct machine *machine)
 	                : "the KMS answered another os-image-hash than the machine states");
 }
 
+static void append(struct checks *out, const struct checks *more)
+{
+	for (size_t i = 0; i < more->count; i++)
+		checks_add(out, more->items[i].name, more->items[i].result, "%s",
+		           more->items[i].text);
+}
+
+/* What the host says of the image, against itself and against the machine's first register. RTMR0-2
+ * would take the image's whole boot to compute. */
+static void judge_image(struct machine *machine)
+{
+	const struct os_image_material *tdx = &machine->image.materials[0];
+	const struct guest_report *report = machine->report;
+	struct bytes mrtd = bytes_of(report->mrtd, TDX_MR_SIZE);
+
+	if (!machine->has_image)
+		return;
+	append(checks_of(machine), &machine->image.checks);
+	if (!report->has_registers || !tdx->has_mrtd)
+		return;
+	bool same =
+	        bytes_equal(mrtd, tdx->mrtd_single_pass) || bytes_equal(mrtd, tdx->mrtd_two_pass);
+	checks_add(checks_of(machine), "image-mrtd", same ? CHECK_PASSED : CHECK_FAILED, "%s",
+	           same ? "MRTD is one that this OS image has; RTMR0 to RTMR2 are not compared"
+	                : "MRTD is none that the OS image named in vm_config can have");
+}
+
 static void copy_id(bool *has, uint8_t id[20], const struct subject *subject)
 {
 	*has = subject->count > 0;
@@ -533,6 +560,7 @@ void machine_judge(struct machine *machine)
 	agree(machine, "instance-id", &machine->instance_id);
 	agree(machine, "device-id", &machine->device);
 	judge_os_image(machine);
+	judge_image(machine);
 	bool aggregate_genuine = judge_aggregated(machine, &quoted);
 	copy_id(&report->has_app_id, report->app_id, &machine->app_id);
 	copy_id(&report->has_instance_id, report->instance_id, &machine->instance_id);

@@ -5,6 +5,7 @@
 
 #include "common/measure/event_log.h"
 #include "common/measure/guest_info.h"
+#include "common/measure/os_image.h"
 #include "common/measure/ra_tls.h"
 
 enum { SUBJECT_MAX = 8 };
@@ -36,6 +37,10 @@ struct machine {
 	bool has_certificate; /* the quote came with it */
 	struct ra_tls certificate;
 	struct bytes stated_report_data; /* beside the quote; empty: not stated */
+
+	/* What vm_config says of the OS image for TDX: it comes from the host. */
+	bool has_image;
+	struct os_image_config image;
 };
 
 /* Notes that value is stated by source, if it is not empty. */

@@ -55,8 +55,8 @@ struct os_image_material {
 
 enum { OS_IMAGE_PLATFORMS = 4 };
 
-#define OS_IMAGE_CHECK_VALUE "os-image-hash"     /* it is SHA-256 of the checksum file */
-#define OS_IMAGE_CHECK_MEASUREMENT "measurement" /* the checksum file lists the measurement */
+#define OS_IMAGE_CHECK_VALUE "image-checksums"         /* they give os_image_hash */
+#define OS_IMAGE_CHECK_MEASUREMENT "image-measurement" /* they list the measurement */
 
 struct os_image_config {
 	bool has_value; /* os_image_hash is set; a claim, unless there is material for it */

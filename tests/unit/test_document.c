@@ -2,6 +2,7 @@
  * use. */
 #include "common/measure/detect.h"
 
+#include "common/base/base64.h"
 #include "common/measure/guest_info.h"
 #include "tests/unit/fixture.h"
 
@@ -324,6 +325,91 @@ static void damage_never_gives_another_attested_value(void **state)
 	arena_free(&arena);
 }
 
+/* The host's word on the OS image is held against itself and against the machine's MRTD. */
+static void the_image_in_vm_config_is_the_machine_s(void **state)
+{
+	static const struct {
+		const char *what, *with, *why;
+	} edits[] = {
+	        {"\\\"os_image_hash\\\":\\\"e6f5", "\\\"os_image_hash\\\":\\\"e6f4",
+	         "image-checksums: checksum_file gives 0xe6f5cfec"},
+	        {"\\\"measurement\\\":\\\"o", "\\\"measurement\\\":\\\"p",
+	         "image-measurement: measurement.tdx.cbor has another digest"},
+	        {"\\\"checksum_file\\\":\\\"", "\\\"checksum_file\\\":\\\"!",
+	         "vm_config: tdx_measurement: checksum_file"},
+	};
+	struct arena arena = {0};
+	struct bytes file = fixture_bytes(&arena, "tests/fixtures/tdx/tdx-lite-getquote.json");
+
+	(void)state;
+	struct measured good = measure(&arena, file, "quote.json");
+	assert_false(good.refused);
+	assert_non_null(strstr(good.details, "\"check\":\"image-mrtd\",\"result\":\"passed\""));
+	for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+		char *text = arena_text(&arena, file), *at = strstr(text, edits[i].what);
+		if (at == NULL)
+			fail_msg("no %s", edits[i].what);
+		*at = '\0';
+		text = arena_printf(&arena, "%s%s%s", text, edits[i].with,
+		                    at + strlen(edits[i].what));
+		struct measured bad = measure(&arena, bytes_text(text), "quote.json");
+		assert_true(bad.refused);
+		if (strstr(bad.refusal, edits[i].why) == NULL)
+			fail_msg("%s", bad.refusal);
+	}
+	arena_free(&arena);
+}
+
+/* A host that names another image, complete and in order, than the one that runs. */
+static void another_image_than_runs_is_refused(void **state)
+{
+	struct arena arena = {0};
+	struct jval *document = fixture_json("tests/fixtures/tdx/tdx-lite-getquote.json"), *config;
+	struct bytes measurement, list;
+	struct buf text = {0};
+	char before[HASH32_TEXT_SIZE], after[HASH32_TEXT_SIZE];
+
+	(void)state;
+	assert_int_equal(
+	        jval_parse(&config, bytes_text(fixture_string(document, "vm_config")), NULL), 0);
+	const struct jval *material = jval_get(config, "tdx_measurement");
+	assert_int_equal(
+	        base64_decode(&arena, &measurement, fixture_string(material, "measurement"), NULL),
+	        0);
+	assert_int_equal(
+	        base64_decode(&arena, &list, fixture_string(material, "checksum_file"), NULL), 0);
+	struct hash32 hash = sha256(measurement);
+	hash32_text(before, &hash);
+	/* Both MRTDs, each 48 bytes behind the name of its pass. */
+	static const char *const passes[] = {"single_pass", "two_pass"};
+	for (size_t i = 0; i < ARRAY_LEN(passes); i++) {
+		uint8_t *at =
+		        memmem(measurement.data, measurement.len, passes[i], strlen(passes[i]));
+		at[strlen(passes[i]) + 2 + 5] ^= 1;
+	}
+	hash = sha256(measurement);
+	hash32_text(after, &hash);
+	char *checksums = arena_text(&arena, list), *line = strstr(checksums, before + 2);
+	memcpy(line, after + 2, 64);
+	hash = sha256(bytes_text(checksums));
+	struct jval *changed = jval_object();
+	jval_add_string(changed, "measurement", base64_encode(&arena, measurement));
+	jval_add_string(changed, "checksum_file", base64_encode(&arena, bytes_text(checksums)));
+	jval_add(config, "tdx_measurement", changed);
+	jval_add_string(config, "os_image_hash", hash32_text(after, &hash) + 2);
+	jval_write(&text, config, JVAL_COMPACT);
+	jval_add_string(document, "vm_config", buf_text(&text));
+	buf_clear(&text);
+	jval_write(&text, document, JVAL_COMPACT);
+	struct measured measured = measure(&arena, buf_bytes(&text), "quote.json");
+	assert_true(measured.refused);
+	assert_non_null(strstr(measured.refusal, "image-mrtd: MRTD is none that the OS image"));
+	buf_free(&text);
+	jval_free(config);
+	jval_free(document);
+	arena_free(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +419,8 @@ int main(void)
 	        cmocka_unit_test(what_only_looks_like_ours_is_told_apart),
 	        cmocka_unit_test(a_log_must_agree_with_the_json_inside),
 	        cmocka_unit_test(damage_never_gives_another_attested_value),
+	        cmocka_unit_test(the_image_in_vm_config_is_the_machine_s),
+	        cmocka_unit_test(another_image_than_runs_is_refused),
 	};
 
 	crypto_init();
