@@ -319,21 +319,32 @@ int check_watch(const struct place *place, void *base)
 
 /* --- endpoints ------------------------------------------------------------------------------ */
 
-/* Whether the rest of a URL, from its path on, is one of those of a guest agent. */
-static bool is_info_path(const char *path)
+/* What a URL asks for, by its rest from the path on. */
+enum asked { ASKED_NOTHING, ASKED_INFO, ASKED_KMS };
+
+static enum asked what_is_asked(const char *path)
 {
-	static const char *const names[] = {"/prpc/Info", "/prpc/Worker.Info"};
+	static const struct {
+		const char *name;
+		enum asked asked;
+	} names[] = {
+	        {"/prpc/Info", ASKED_INFO},
+	        {"/prpc/Worker.Info", ASKED_INFO},
+	        {"/prpc/Onboard.GetAttestationInfo", ASKED_KMS},
+	};
 	static const char *const queries[] = {"", "?json", "?json=true", "?json=1"};
 	size_t len = strcspn(path, "?");
-	bool named = false, asked = false;
+	enum asked asked = ASKED_NOTHING;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		size_t tail = strlen(names[i]);
-		named |= len >= tail && strncmp(path + len - tail, names[i], tail) == 0;
+		size_t tail = strlen(names[i].name);
+		if (len >= tail && strncmp(path + len - tail, names[i].name, tail) == 0)
+			asked = names[i].asked;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(queries); i++)
-		asked |= strcmp(path + len, queries[i]) == 0;
-	return named && asked;
+		if (strcmp(path + len, queries[i]) == 0)
+			return asked;
+	return ASKED_NOTHING;
 }
 
 /* What nobody between two machines can change: https, and what stays on this one. */
@@ -354,19 +365,25 @@ static bool is_safe_way(const char *url, const char *host, size_t len)
 
 int check_endpoint(const struct place *place, void *base)
 {
-	const struct config_endpoint *endpoint = base;
+	struct config_endpoint *endpoint = base;
 	const char *host = strstr(endpoint->url, "://") + 3;
 	size_t len = strcspn(host, "/?");
+	enum asked asked = what_is_asked(host + len);
 
-	if (!is_info_path(host + len))
-		return place_fail(place, "url",
-		                  "found \"%s\"; expected a path that ends in /prpc/Info or "
-		                  "/prpc/Worker.Info, and then nothing or ?json",
-		                  endpoint->url);
-	if (!endpoint->target->has_app)
+	if (asked == ASKED_NOTHING)
+		return place_fail(
+		        place, "url",
+		        "found \"%s\"; expected a path that ends in /prpc/Info, "
+		        "/prpc/Worker.Info or (of a KMS) /prpc/Onboard.GetAttestationInfo, "
+		        "and then nothing or ?json",
+		        endpoint->url);
+	endpoint->is_kms = asked == ASKED_KMS;
+	if (!endpoint->is_kms && !endpoint->target->has_app)
 		return place_fail(place, "target",
 		                  "%s has no app, which the endpoint's app_id must be",
 		                  endpoint->target->name);
+	if (endpoint->ca_file != NULL && strncmp(endpoint->url, "https://", 8) != 0)
+		return place_fail(place, "ca_file", "is of no use without https");
 	if (endpoint->propose_auto && !is_safe_way(endpoint->url, host, len))
 		return place_fail(place, "propose",
 		                  "auto needs https, or an address of this machine");

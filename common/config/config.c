@@ -2,6 +2,7 @@
 
 #include "common/config/options.h"
 #include "common/config/value.h"
+#include "common/crypto/x509.h"
 #include "common/measure/sigstore.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 1 << 20, MAX_NAME = 64 };
+enum { MAX_FILE = 1 << 20, MAX_NAME = 64, MAX_AUTHORITIES = 512 };
 
 struct reader {
 	struct config *config;
@@ -339,8 +340,35 @@ static int read_root(struct config *config, struct config_target *target, struct
 	return rc;
 }
 
+/* curl reads it itself, at the first question and perhaps again. */
+static int look_at_authorities(const char *path, struct error *error)
+{
+	struct arena scratch = {0};
+	struct bytes certificates[MAX_AUTHORITIES];
+	struct buf text = {0};
+	size_t count;
+
+	int rc = read_file(&text, path, MAX_FILE, error);
+	if (rc == 0) {
+		rc = x509_all_from_pem(&scratch, certificates, ARRAY_LEN(certificates), &count,
+		                       buf_bytes(&text), error);
+		if (rc != 0)
+			error_prefix(error, "%s", path);
+	}
+	buf_free(&text);
+	arena_free(&scratch);
+	return rc;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 int config_read_files(struct config *config, struct error *error)
 {
+	const char *last = NULL;
+
 	for (size_t i = 0; i < config->target_count; i++) {
 		struct config_target *target = &config->targets[i];
 		if (target->trusted_root_file == NULL)
@@ -350,6 +378,14 @@ int config_read_files(struct config *config, struct error *error)
 			                    "targets.%s.require_signed.sigstore.trusted_root_file",
 			                    target->name);
 		signing_seal(&target->signing);
+	}
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		const char *path = config->endpoints[i].ca_file;
+		if (path == NULL || same_file(path, last))
+			continue;
+		if (look_at_authorities(path, error) != 0)
+			return error_prefix(error, "endpoints[%zu].ca_file", i);
+		last = path;
 	}
 	return 0;
 }

@@ -104,10 +104,12 @@ struct config_watch {
 };
 
 struct config_endpoint {
-	char *url;                 /* .../prpc/Info or .../prpc/Worker.Info */
-	const struct config_target *target; /* has an app */
+	char *url;                 /* .../prpc/Info, .../prpc/Worker.Info, or of a KMS */
+	bool is_kms;               /* .../prpc/Onboard.GetAttestationInfo */
+	const struct config_target *target; /* has an app, unless is_kms */
 	int64_t every_ms;
 	bool propose_auto;         /* propose: auto */
+	char *ca_file;             /* or NULL: the system's authorities */
 };
 
 struct config {
@@ -131,8 +133,8 @@ struct config {
 int config_load(struct config **out, const char *path, struct error *error) MUST_USE;
 /* The same from memory; name stands in for the file in errors. */
 int config_parse(struct config **out, const char *name, struct bytes text, struct error *error) MUST_USE;
-/* Reads the files that are part of the configuration: trusted roots. Once, before rights are given
- * up. ERR_INVALID, ERR_IO with the option and the file. */
+/* Reads the files that are part of the configuration: trusted roots, and looks at authorities of
+ * endpoints. Once, before rights are given up. ERR_INVALID, ERR_IO with the option and the file. */
 int config_read_files(struct config *config, struct error *error) MUST_USE;
 void config_free(struct config *config); /* NULL is fine */
 

@@ -515,12 +515,14 @@ static const struct option endpoint_options[] = {
          .flags = OPTION_REQUIRED,
          FIELD(struct config_endpoint, url),
          .help = "Where a dstack guest agent answers: `.../prpc/Info`, or `.../prpc/Worker.Info` "
-                 "before dstack 0.5; `?json` may follow."},
+                 "before dstack 0.5; or a KMS while it is set up: "
+                 "`.../prpc/Onboard.GetAttestationInfo`. `?json` may follow."},
         {.name = "target",
          .type = OPTION_TARGET,
          .flags = OPTION_REQUIRED,
          FIELD(struct config_endpoint, target),
-         .help = "The name of one of `targets`. It has an `app`, which must be the endpoint's."},
+         .help = "The name of one of `targets`. It has an `app`, which must be the endpoint's; a KMS "
+                 "is nobody's app."},
         {.name = "every",
          .type = OPTION_DURATION,
          .min = 100 * MS,
@@ -537,6 +539,11 @@ static const struct option endpoint_options[] = {
                  "approve`, or `auto`, which proposes it if the target's `min_evidence` and `require_signed` "
                  "allow. "
                  "`auto` needs https, or an address of this machine."},
+        {.name = "ca_file",
+         .type = OPTION_PATH,
+         FIELD(struct config_endpoint, ca_file),
+         .help = "Certificates (PEM) of the authorities that are believed for this endpoint instead "
+                 "of the system's; with https."},
 };
 static const struct section endpoint_section = {
         SECTION(endpoint_options),

@@ -426,6 +426,12 @@ static const char *prepare(struct http_call *call, const struct http_request *re
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
 	if (curl_easy_setopt(easy, CURLOPT_URL, request->url) != CURLE_OK)
 		return "not a usable URL";
+	if (request->ca_file != NULL) {
+		/* Its folder would be the system's. */
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		if (curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file) != CURLE_OK)
+			return "this libcurl takes no authorities of its own";
+	}
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "registrard/" REGISTRARD_VERSION);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_error);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);

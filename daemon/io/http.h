@@ -21,6 +21,7 @@ struct http_request {
 	const char *url;            /* http or https only; redirects are not followed */
 	struct bytes body;          /* copied; sent as application/json when len > 0 */
 	const char *bearer;         /* NULL or a token for Authorization; never logged */
+	const char *ca_file;        /* NULL, or whom to believe instead of the system's authorities: PEM */
 	bool once;                  /* never sent again by itself on a connection that died under it */
 	int64_t timeout_ms;         /* whole request */
 	size_t max_answer;          /* bytes; more is a failure */

@@ -144,7 +144,9 @@ int daemon_drop_rights(struct daemon *daemon, struct error *error)
 {
 	const struct config *config = daemon->config;
 	struct arena arena = {0};
-	size_t room = 3 + config->watch_count + config->target_count, count = 0;
+	size_t room = 3 + config->watch_count + config->target_count + config->endpoint_count;
+	size_t count = 0;
+	const char *last = NULL;
 	struct sandbox_path *paths = arena_array(&arena, room, sizeof(*paths));
 
 	paths[count++] = (struct sandbox_path){config->state_dir, true};
@@ -158,6 +160,13 @@ int daemon_drop_rights(struct daemon *daemon, struct error *error)
 		if (config->targets[i].service.api_key_file != NULL)
 			paths[count++] = (struct sandbox_path){
 			        config->targets[i].service.api_key_file, false};
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		const char *path = config->endpoints[i].ca_file;
+		if (path == NULL || (last != NULL && strcmp(path, last) == 0))
+			continue;
+		paths[count++] = (struct sandbox_path){path, false};
+		last = path;
+	}
 	int rc = sandbox_confine_files(paths, count, error);
 	arena_free(&arena);
 	if (rc != ERR_UNAVAILABLE)

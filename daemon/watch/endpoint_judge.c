@@ -53,7 +53,8 @@ static void say_nothing(struct judgement *j, const char *why)
 	j->trouble = j->memory.trouble; /* it said nothing that would end an alarm */
 }
 
-/* What a value is worth to the target; false, with a refusal, when it is another app's. */
+/* What a value is worth to the target; false, with a refusal, when it is another app's. A KMS has
+ * no app. */
 static bool is_ours(struct judgement *j, size_t index)
 {
 	const struct measured_value *value = &j->measured->values[index];
@@ -62,6 +63,8 @@ static bool is_ours(struct judgement *j, size_t index)
 
 	j->checks[index].arena = j->arena;
 	worth_of(target, value, &j->checks[index], &j->worth[index]);
+	if (j->endpoint->is_kms)
+		return true;
 	if (!value->has_app_id)
 		refuse(j, "it shows measurements but no app_id");
 	else if (memcmp(value->app_id, target->app.b, sizeof(target->app.b)) != 0)
@@ -91,11 +94,13 @@ static const char *why_nothing(const struct judgement *j)
 static bool is_believable(struct judgement *j)
 {
 	const struct measured *measured = j->measured;
+	bool is_kms = j->endpoint->is_kms;
 
 	if (measured->refused) {
 		refuse(j, "%s", measured->refusal);
-	} else if (measured->format != FORMAT_GUEST_INFO) {
-		say_nothing(j, "not the answer of a dstack guest agent");
+	} else if (measured->format != (is_kms ? FORMAT_KMS_INFO : FORMAT_GUEST_INFO)) {
+		say_nothing(j, is_kms ? "not the answer of a KMS that is set up"
+		                      : "not the answer of a dstack guest agent");
 	} else if (measured->value_count == 0) {
 		say_nothing(j, why_nothing(j));
 	} else {

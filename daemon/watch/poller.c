@@ -230,9 +230,7 @@ static void measured(const struct measured *found, bool lost, void *arg)
 		loop_defer(poller->loop, flush, poller);
 	finding = arena_alloc(arena, sizeof(*finding));
 	finding->endpoint = endpoint;
-	finding->measured = *found;
-	finding->measured.refusal = arena_strdup(arena, found->refusal);
-	finding->measured.details = arena_strdup(arena, found->details);
+	finding->measured = measured_copy(arena, found);
 	STAILQ_INSERT_TAIL(&poller->findings, finding, link);
 }
 
@@ -247,6 +245,7 @@ static void measure_waiting(struct poller *poller)
 		TAILQ_REMOVE(&poller->queue, endpoint, link);
 		endpoint->queued = false;
 		http_url_for_log(where, endpoint->config->url);
+		how.is_kms = endpoint->config->is_kms;
 		endpoint->job =
 		        measurer_measure(poller->pool, endpoint->fd, &how, measured, endpoint);
 	}
@@ -343,6 +342,7 @@ static void ask(struct endpoint *endpoint)
 	struct http_request request = {
 	        .method = "GET",
 	        .url = endpoint->config->url,
+	        .ca_file = endpoint->config->ca_file,
 	        .timeout_ms = endpoint->poller->answer_ms,
 	        .max_answer = ANSWER_MAX,
 	};

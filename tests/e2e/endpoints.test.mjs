@@ -1,8 +1,15 @@
 // dstack status endpoints: what machines show is recorded, held or proposed, and refused when it contradicts itself.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { encodeFunctionData, parseAbi } from 'viem'
 import { appCompose, composeHash, guestInfo, startEndpoints } from '../harness/endpoints.mjs'
+import { registrard } from '../harness/daemon.mjs'
+import { dropFile } from '../harness/eif.mjs'
+import { makeSigner } from '../harness/minisign.mjs'
+import { makeAuthority } from '../harness/tls.mjs'
 import { makeWorld, until } from '../harness/world.mjs'
 
 const inWorld = (options, run) => async () => {
@@ -148,5 +155,82 @@ describe('status endpoints', { concurrency: 3 }, () => {
     await until(async () => (await status(daemon)).endpoints.unchanged > before + 2, { what: 'it is asked again' })
     assert.equal((await alarms(daemon)).filter((a) => /which was revoked/.test(a)).length, 1, 'a restart repeats no alarm')
     assert.ok((await daemon.measurements(value)).every((x) => x.wanted === 'absent'))
+  }))
+
+  test('TLS: an authority of one\'s own is believed; another, another name, or none of the system\'s is not', inWorld({}, async (world, endpoints) => {
+    const ours = makeAuthority(world.tmp.path, 'ours'), strangers = makeAuthority(world.tmp.path, 'strangers')
+    const servers = {
+      good: await startEndpoints({ tls: ours.issue('127.0.0.1') }),
+      stranger: await startEndpoints({ tls: strangers.issue('127.0.0.1') }),
+      otherName: await startEndpoints({ tls: ours.issue('gw.example') }),
+      unknown: await startEndpoints({ tls: makeAuthority(world.tmp.path, 'unknown').issue('127.0.0.1') }),
+    }
+    try {
+      const settings = { endpoints: Object.entries(servers).map(([name, server]) => {
+        server.set(name, guestInfo({ app: world.registry.app, compose: appCompose(name) }))
+        return { url: server.url(name), target: 'payments', every: '200ms', propose: 'auto', ...(name === 'unknown' ? {} : { ca_file: ours.file }) }
+      }) }
+      const daemon = world.daemon({ target: { min_evidence: 'claimed' }, settings })
+      await daemon.start()
+      await daemon.untilProposal(composeHash(appCompose('good')))
+      const wrong = ['stranger', 'otherName', 'unknown']
+      await until(async () => (await status(daemon)).endpoints.failing === wrong.length, { what: 'the others failing' })
+      const { endpoints: shown } = await status(daemon)
+      for (const name of wrong) {
+        const row = shown.trouble.find((t) => t.url === servers[name].url(name))
+        assert.match(row.error, /certificate|SSL/i, name)
+        assert.equal(servers[name].asked(name), 0, `${name} was asked for nothing`)
+        assert.deepEqual(await daemon.measurements(composeHash(appCompose(name))), [])
+      }
+      // A file that is no authority is refused at the start.
+      await daemon.stop()
+      writeFileSync(join(world.tmp.path, 'none.crt'), 'nothing')
+      daemon.configure({ ...daemon.config, endpoints: [{ ...settings.endpoints[0], ca_file: join(world.tmp.path, 'none.crt') }] })
+      const refused = spawnSync(registrard(), ['--config', daemon.configFile, '--foreground'], { encoding: 'utf8' })
+      assert.notEqual(refused.status, 0)
+      assert.match(refused.stderr, /endpoints\[0\]\.ca_file: .*none\.crt/)
+    } finally {
+      for (const server of Object.values(servers)) await server.stop()
+    }
+  }))
+
+  test('a KMS that is set up: its values are held, approved, and registered as a KMS\'s', inWorld({ app: false }, async (world, endpoints) => {
+    const answer = (mr) => JSON.stringify({
+      device_id: '34b13d4228e918e3fb33f90afa2bbe21c6d23d6a96b08971a527d4317dbcd053', mr_aggregated: mr,
+      os_image_hash: '7d47512fda31dc5a7318f72ae1869a3c76323981eea21fc30cafd0f79668642c', tee_variant: 'dstack-tdx', site_name: 'one', eth_rpc_url: '', kms_contract_address: '', ppid: '',
+    })
+    endpoints.set('kms', answer('a7'.repeat(32)))
+    endpoints.set('dummy', answer('a8'.repeat(32)).replace(/"device_id":"[0-9a-f]+"/, '"device_id":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"'))
+    const daemon = world.daemon({ settings: { endpoints: ['kms', 'dummy'].map((name) => ({ url: endpoints.kmsUrl(name), target: 'payments', every: '200ms' })) } })
+    await daemon.start()
+    const [m] = await daemon.untilMeasurement(`0x${'a7'.repeat(32)}`, (x) => x.status === 'held')
+    assert.equal(m.kind, 'kms-mr')
+    assert.match(m.reason, /status endpoint alone/)
+    const all = await daemon.measurements()
+    assert.deepEqual(all.filter((x) => x.evidence.some((e) => e.artifact === endpoints.kmsUrl('kms'))).map((x) => x.kind).sort(), ['kms-device', 'kms-mr', 'os-image'])
+    // The dummy that every machine would share is nobody's device.
+    await daemon.untilMeasurement(`0x${'a8'.repeat(32)}`, (x) => x.status === 'held')
+    assert.deepEqual(await daemon.measurements('0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'), [])
+    await daemon.ctl(['approve', m.id])
+    const p = await daemon.untilProposal(m.value)
+    assert.deepEqual(p.calls.map((c) => [c.action, c.kind, c.to.toLowerCase()]), [['add', 'kms-mr', world.registry.kms.toLowerCase()]])
+    await world.carry(daemon, p.id)
+    assert.equal(await world.chain.read(world.registry.kms, 'function kmsAllowedAggregatedMrs(bytes32) view returns (bool)', m.value), true)
+  }))
+
+  test('require_signed holds what endpoints show, also with propose: auto', inWorld({}, async (world, endpoints) => {
+    const compose = appCompose('signed'), signer = makeSigner()
+    endpoints.set('one', guestInfo({ app: world.registry.app, compose }))
+    const daemon = polling(world, endpoints, ['one'], { propose: 'auto', target: { min_evidence: 'claimed', require_signed: { ed25519: { public_keys: [signer.publicKey] } } } })
+    await daemon.start()
+    const [m] = await daemon.untilMeasurement(composeHash(compose), (x) => x.status === 'held')
+    assert.match(m.reason, /evidence unsigned, the target wants a signature/)
+    // The build says it, signed: one measurement, and the evidence adds up.
+    dropFile(world.folder('payments', 'v1'), 'app-compose.json', compose)
+    dropFile(world.folder('payments', 'v1'), 'app-compose.json.minisig', signer.sign(Buffer.from(compose)))
+    await proposalFor(world, daemon, composeHash(compose))
+    const [after] = await daemon.measurements(composeHash(compose))
+    assert.deepEqual([...new Set(after.evidence.map((e) => e.source))].sort(), ['endpoint', 'folder'])
+    assert.deepEqual(after.evidence.filter((e) => e.signed).map((e) => e.artifact.split('/').at(-1)), ['app-compose.json.minisig'])
   }))
 })

@@ -1,7 +1,9 @@
 // Status endpoints of dstack guest agents: answers as /prpc/Info gives them (the shape of dstack 0.5), consistent in
 // themselves unless a test breaks them, and a server for any number of them.
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { onExit } from './util.mjs'
 
 const hash = (kind, ...parts) => {
@@ -69,11 +71,11 @@ export function guestInfo({ app, compose, osImage = '', instance = 'a1'.repeat(2
 }
 
 /// A server that answers GET /<name>/prpc/Info?json with whatever stands under that name: text, or a function of the
-/// request that returns text or { status, headers, body }.
-export async function startEndpoints() {
+/// request that returns text or { status, headers, body }. tls: { key, cert } as files makes it https.
+export async function startEndpoints({ tls } = {}) {
   const answers = new Map()
   const asked = new Map()
-  const server = createServer((request, response) => {
+  const answering = (request, response) => {
     const name = decodeURIComponent(request.url.split('/')[1])
     asked.set(name, (asked.get(name) ?? 0) + 1)
     let answer = answers.get(name)
@@ -82,13 +84,15 @@ export async function startEndpoints() {
     if (typeof answer === 'string') answer = { body: answer }
     response.writeHead(answer.status ?? 200, { 'Content-Type': 'application/json', 'X-App-Version': 'v0.5.5', ...answer.headers })
     response.end(answer.body)
-  })
+  }
+  const server = tls ? createTlsServer({ key: readFileSync(tls.key), cert: readFileSync(tls.cert) }, answering) : createServer(answering)
   server.keepAliveTimeout = 60_000
   await new Promise((ok) => server.listen(0, '127.0.0.1', 4096, ok))
   const stop = () => new Promise((ok) => { forget(); server.close(ok); server.closeAllConnections() })
   const forget = onExit(() => server.closeAllConnections())
   return {
-    url: (name) => `http://127.0.0.1:${server.address().port}/${name}/prpc/Info?json`,
+    url: (name) => `http${tls ? 's' : ''}://127.0.0.1:${server.address().port}/${name}/prpc/Info?json`,
+    kmsUrl: (name) => `http${tls ? 's' : ''}://127.0.0.1:${server.address().port}/${name}/prpc/Onboard.GetAttestationInfo?json`,
     set: (name, answer) => { answers.set(name, answer) },
     asked: (name) => asked.get(name) ?? 0,
     total: () => [...asked.values()].reduce((a, b) => a + b, 0),

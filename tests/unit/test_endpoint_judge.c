@@ -25,7 +25,7 @@ struct world {
 };
 
 /* In the order of the endpoints. */
-enum { HOLD, AUTO, AUTO_EASY, HOLD_EASY };
+enum { HOLD, AUTO, AUTO_EASY, HOLD_EASY, KMS };
 
 static const char config_text[] =
         "chains: {c: {chain_id: 1, rpc: [http://a.example]}}\n"
@@ -42,7 +42,8 @@ static const char config_text[] =
         "  - {url: 'https://a.example/prpc/Info', target: payments}\n"
         "  - {url: 'https://b.example/prpc/Info', target: payments, propose: auto}\n"
         "  - {url: 'https://c.example/prpc/Info', target: easy, propose: auto}\n"
-        "  - {url: 'https://d.example/prpc/Info', target: easy}\n";
+        "  - {url: 'https://d.example/prpc/Info', target: easy}\n"
+        "  - {url: 'http://e.example:12001/prpc/Onboard.GetAttestationInfo?json', target: easy}\n";
 
 static int setup(void **state)
 {
@@ -412,6 +413,27 @@ static void made_up_values_do_not_fill_the_store(void **state)
 
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void a_kms_is_nobodys_app(void **state)
+{
+	struct world *world = *state;
+	struct measured measured = {.format = FORMAT_KMS_INFO, .level = LEVEL_CLAIMED};
+	struct measured_value value = {
+	        .kind = KIND_KMS_MR, .value = hash_of(9), .level = LEVEL_CLAIMED};
+	struct hash32 mr = hash_of(9);
+	struct measurement m;
+
+	assert_true(measured_add(&measured, &value));
+	assert_int_equal(judge(world, KMS, measured), ENDPOINT_GOOD);
+	assert_int_equal(store_measurement_find(world->store, &world->arena, "easy", KIND_KMS_MR,
+	                                        &mr, &m),
+	                 0);
+	assert_int_equal(m.status, MEASUREMENT_HELD);
+	/* Each says only what it is asked for. */
+	assert_int_equal(judge(world, KMS, shows(1)), ENDPOINT_NOTHING);
+	assert_non_null(strstr(world->verdict.reason, "not the answer of a KMS"));
+	assert_int_equal(judge(world, HOLD, measured), ENDPOINT_NOTHING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +451,7 @@ int main(void)
 	        WITH_WORLD(what_was_revoked_and_is_shown_is_an_alarm),
 	        WITH_WORLD(a_restart_forgets_nothing),
 	        WITH_WORLD(made_up_values_do_not_fill_the_store),
+	        WITH_WORLD(a_kms_is_nobodys_app),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
