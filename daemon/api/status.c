@@ -45,6 +45,8 @@ static char *waiting_for_withdrawal(struct arena *arena, const struct proposal *
 		return arena_strdup(arena, "nothing: nobody has seen it, and it is given up");
 	if (proposal->state == STATE_MULTISIG)
 		return arena_strdup(arena, "its rejection to be proposed in the Safe");
+	if (proposal->model == MODEL_DELAY)
+		return arena_strdup(arena, "the Delay module's owner to pass over it");
 	return arena_strdup(arena, "its cancellation to be proposed to who may cancel it");
 }
 
@@ -55,6 +57,10 @@ static char *waiting_for_sender(struct arena *arena, const struct config_target 
 	char sender[ADDRESS_TEXT_SIZE];
 	bool by_owner = path_first_sender(proposal->model) == PATH_OWNER;
 
+	if (proposal->model == MODEL_DELAY)
+		return arena_printf(
+		        arena, "the enqueuer %s to enqueue it: registrarctl export p%lld",
+		        address_text(sender, &proposal->sender), (long long)proposal->id.n);
 	if (!by_owner && target != NULL && target->scheduler.file != NULL)
 		return arena_strdup(arena, "the scheduler key's transaction");
 	address_text(sender, &proposal->sender);
@@ -68,7 +74,7 @@ static char *waiting_for_sender(struct arena *arena, const struct config_target 
 static char *waiting_for_draft(struct arena *arena, const struct config_target *target,
                                const struct proposal *proposal)
 {
-	if (!lifecycle_has_safe(proposal->model))
+	if (address_is_zero(&proposal->safe))
 		return waiting_for_sender(arena, target, proposal);
 	if (target != NULL && target->service.kind != SERVICE_NONE && target->proposer.file != NULL)
 		return arena_strdup(arena, "the Safe service to take it");
@@ -76,7 +82,8 @@ static char *waiting_for_draft(struct arena *arena, const struct config_target *
 	                    (long long)proposal->id.n);
 }
 
-static char *waiting_for_execution(struct arena *arena, const struct config_target *target)
+static char *waiting_for_execution(struct arena *arena, const struct config_target *target,
+                                   const struct proposal *proposal)
 {
 	enum execute_mode mode = target != NULL ? target->execute : EXECUTE_MANUAL;
 
@@ -86,6 +93,11 @@ static char *waiting_for_execution(struct arena *arena, const struct config_targ
 	case EXECUTE_DIRECT:
 		return arena_strdup(arena, "the executor key's transaction");
 	case EXECUTE_MANUAL:
+		if (proposal->model == MODEL_DELAY)
+			return arena_printf(arena,
+			                    "anybody to execute it in the Delay module: "
+			                    "registrarctl export p%lld",
+			                    (long long)proposal->id.n);
 		return arena_strdup(arena, "somebody to execute the operation in the timelock");
 	}
 	return NULL;
@@ -110,13 +122,15 @@ char *report_waiting_for(struct arena *arena, const struct config_target *target
 		return open != NULL ? waiting_in_queue(arena, open)
 		                    : arena_strdup(arena, "owners to sign it in the Safe");
 	case STATE_TIMELOCK:
-		return arena_printf(arena, "the timelock, until %s",
-		                    proposal->ready_at != 0
-		                            ? wall_text_seconds(text, proposal->ready_at)
-		                            : "its delay is over");
+		return arena_printf(
+		        arena, "the %s, until %s",
+		        proposal->model == MODEL_DELAY ? "Delay module, also for its turn"
+		                                       : "timelock",
+		        proposal->ready_at != 0 ? wall_text_seconds(text, proposal->ready_at)
+		                                : "its delay is over");
 	case STATE_EXECUTE:
 		return open != NULL ? waiting_in_queue(arena, open)
-		                    : waiting_for_execution(arena, target);
+		                    : waiting_for_execution(arena, target, proposal);
 	case STATE_EXECUTED:
 		return arena_strdup(arena, "finality, and the answer of the chain");
 	case STATE_CONFIRMED:

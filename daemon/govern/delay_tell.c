@@ -4,6 +4,8 @@
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/observe_delay.h"
 
+#include <string.h>
+
 struct telling {
 	struct lane *lane;
 	struct arena *arena;
@@ -57,7 +59,11 @@ static const char *write_file(struct telling *telling, const char *what, uint64_
 	        arena_printf(telling->arena, "p%lld-%s-%llu", (long long)telling->proposal->id.n,
 	                     what, (unsigned long long)nonce);
 
-	draft_file_write_front(telling->lane, telling->proposal, name, buf_bytes(data));
+	draft_file_write_aside(telling->lane, telling->proposal, name, buf_bytes(data),
+	                       strcmp(what, "veto") == 0
+	                               ? "to be sent by the owner of the Delay module; it passes "
+	                                 "over every entry before it, too"
+	                               : "to be sent by anybody; it brings the queue on");
 	buf_free(data);
 	return name;
 }
@@ -133,6 +139,22 @@ static void tell_expired(struct telling *telling)
 	        write_skip(telling, delay->added.nonce));
 }
 
+/* Withdrawn: none of our keys can take it out of the queue. */
+static void tell_withdrawn(struct telling *telling)
+{
+	const struct observed_delay *delay = telling->delay;
+	struct buf data = {0};
+
+	delay_encode_set_nonce(&data, delay->added.nonce + 1);
+	const char *name = write_file(telling, "veto", delay->added.nonce, &data);
+	lane_alarm(
+	        telling->lane, ALARM_NOT_WITHDRAWN, telling->subject,
+	        "only the owner of the Delay module can take entry %llu back, by setTxNonce(%llu), "
+	        "drafts/%s.cast, which passes over the %llu before it, too",
+	        (unsigned long long)delay->added.nonce, (unsigned long long)delay->added.nonce + 1,
+	        name, (unsigned long long)(delay->added.nonce - delay->queue.next));
+}
+
 void delay_tell(struct lane *lane, struct arena *arena, const struct observed *observed)
 {
 	const struct observation *seen = &observed->seen;
@@ -150,6 +172,8 @@ void delay_tell(struct lane *lane, struct arena *arena, const struct observed *o
 		tell_blocked(&telling);
 	else
 		lane_alarm_clear(lane, ALARM_DELAY_BLOCKED, telling.subject);
+	if (waits && seen->withdrawn)
+		tell_withdrawn(&telling);
 	if (waits && seen->turn == TURN_OVER)
 		tell_expired(&telling);
 	else

@@ -120,11 +120,11 @@ void draft_file_write_execute(struct lane *lane, const struct proposal *proposal
 	arena_free(&arena);
 }
 
-void draft_file_write_front(struct lane *lane, const struct proposal *proposal, const char *name,
-                            struct bytes data)
+void draft_file_write_aside(struct lane *lane, const struct proposal *proposal, const char *name,
+                            struct bytes data, const char *note)
 {
 	struct arena arena = {0};
-	struct draft_form form = draft_form_front(&arena, proposal, name, data);
+	struct draft_form form = draft_form_aside(&arena, proposal, name, data, note);
 
 	write_forms(lane, &form);
 	arena_free(&arena);

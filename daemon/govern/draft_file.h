@@ -14,8 +14,8 @@ void draft_file_write(struct lane *lane, struct proposal_id id);
 void draft_file_write_cancel(struct lane *lane, const struct proposal *proposal);
 /* The files of an execution that is not made through a Safe transaction of ours. */
 void draft_file_write_execute(struct lane *lane, const struct proposal *proposal);
-/* The files of what brings the queue before it on: name as in "p7-skip-3". */
-void draft_file_write_front(struct lane *lane, const struct proposal *proposal, const char *name,
-                            struct bytes data);
+/* The files of a call beside its own way: name as in "p7-skip-3", note says who sends it. */
+void draft_file_write_aside(struct lane *lane, const struct proposal *proposal, const char *name,
+                            struct bytes data, const char *note);
 
 #endif

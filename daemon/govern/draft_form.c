@@ -193,8 +193,8 @@ int draft_form_then(struct draft_form *out, struct arena *arena, const struct pr
 	return 0;
 }
 
-struct draft_form draft_form_front(struct arena *arena, const struct proposal *proposal,
-                                   const char *name, struct bytes data)
+struct draft_form draft_form_aside(struct arena *arena, const struct proposal *proposal,
+                                   const char *name, struct bytes data, const char *note)
 {
 	struct path_step *step = arena_alloc(arena, sizeof(*step));
 
@@ -204,8 +204,8 @@ struct draft_form draft_form_front(struct arena *arena, const struct proposal *p
 	                           .data = data};
 	struct draft_form form = form_of(arena, proposal, step, 1, 1);
 	form.name = name;
-	form.note = note_of(arena, &form);
-	form.description = describe(arena, proposal, "brings the queue before it on");
+	form.note = note;
+	form.description = describe(arena, proposal, note);
 	return form;
 }
 

@@ -34,9 +34,9 @@ int draft_form_first(struct draft_form *out, struct arena *arena,
  * nothing has to. */
 int draft_form_then(struct draft_form *out, struct arena *arena,
                     const struct proposal *proposal) MUST_USE;
-/* What anybody may send to bring the queue before it on. */
-struct draft_form draft_form_front(struct arena *arena, const struct proposal *proposal,
-                                   const char *name, struct bytes data);
+/* One call of the timelock or Delay module beside the proposal's own way. */
+struct draft_form draft_form_aside(struct arena *arena, const struct proposal *proposal,
+                                   const char *name, struct bytes data, const char *note);
 /* What cancels its operation, where no Safe does. */
 void draft_form_cancel(struct draft_form *out, struct arena *arena,
                        const struct proposal *proposal);
