@@ -74,7 +74,8 @@ static char *waiting_for_sender(struct arena *arena, const struct config_target 
 static char *waiting_for_draft(struct arena *arena, const struct config_target *target,
                                const struct proposal *proposal)
 {
-	if (address_is_zero(&proposal->safe))
+	if (!lifecycle_has_safe(proposal->model) ||
+	    (proposal->model == MODEL_DELAY && address_is_zero(&proposal->safe)))
 		return waiting_for_sender(arena, target, proposal);
 	if (target != NULL && target->service.kind != SERVICE_NONE && target->proposer.file != NULL)
 		return arena_strdup(arena, "the Safe service to take it");
