@@ -52,7 +52,7 @@ class Sequence {
   async next() {
     const { world } = this
     const nonce = await world.safe.nonce()
-    return (await world.service.pending(world.safe.address)).find((t) => t.tx.nonce === nonce)
+    return this.random.pick((await world.service.pending(world.safe.address)).filter((t) => t.tx.nonce === nonce))
   }
   async live() { return (await this.daemon.proposals()).filter((p) => !TERMINAL.includes(p.state)) }
   async scheduled() {
@@ -62,9 +62,10 @@ class Sequence {
     return out
   }
 
+  wanted() { return [...this.values.keys()].filter((v) => this.values.get(v) === 'present') }
+
   events() {
     const { world, daemon, random } = this
-    const value = () => random.pick([...this.values.keys()])
     return {
       drop: [4, async () => { this.values.set(world.drop().value, 'present') }],
       confirm: [3, async () => {
@@ -91,14 +92,26 @@ class Sequence {
         await world.timelock.cancel(p.operation_id)
       }],
       'add by hand': [1, async () => {
-        if (this.values.size === 0) return false
-        await this.byHand(callsFor(world.registry, value()))
+        const v = random.pick(this.wanted())
+        if (!v) return false
+        await this.byHand(callsFor(world.registry, v))
       }],
       'remove by hand': [1, async () => {
-        const v = [...this.values.keys()].find((x) => this.values.get(x) === 'present')
+        const v = random.pick(this.wanted())
         if (!v || !(await world.allowed(v)).kms) return false
         await this.byHand(callsFor(world.registry, v, 'remove'))
         this.values.set(v, 'absent')
+      }],
+      revoke: [1, async () => {
+        const v = random.pick(this.wanted())
+        if (!v || (await daemon.measurements(v)).length === 0) return false
+        await daemon.ctl(['revoke', v, '--target', 'payments'])
+        this.values.set(v, 'absent')
+      }],
+      withdraw: [1, async () => {
+        const p = random.pick((await this.live()).filter((x) => ['drafted', 'multisig', 'timelock'].includes(x.state)))
+        if (!p) return false
+        await daemon.ctl(['withdraw', p.id], { ok: false }) // it may have gone on meanwhile
       }],
       'half the delay': [2, async () => { await world.chain.advance(1800) }],
       'the delay': [3, async () => { await this.passDelay() }],
