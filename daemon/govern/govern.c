@@ -205,6 +205,14 @@ static struct jval *endpoints_status(const struct lane *lane)
 	return list;
 }
 
+static void add_number(struct jval *object, const char *name, bool there, uint64_t number)
+{
+	if (there)
+		jval_add_int(object, name, (int64_t)number);
+	else
+		jval_add_string(object, name, NULL);
+}
+
 static struct jval *lane_status(const struct lane *lane)
 {
 	struct jval *status = jval_object();
@@ -212,17 +220,14 @@ static struct jval *lane_status(const struct lane *lane)
 
 	jval_add_string(status, "chain", lane->config->name);
 	jval_add_int(status, "chain_id", (int64_t)lane->config->chain_id);
-	if (lane->have_head) {
-		jval_add_int(status, "head", (int64_t)lane->head.number);
-		jval_add_int(status, "final", (int64_t)lane->final.number);
-		jval_add_string(status, "block_time", wall_text_seconds(at, lane->head.timestamp));
-		jval_add_string(status, "last_answer", wall_text(at, lane->head_seen));
-	} else {
-		jval_add_string(status, "head", NULL);
-		jval_add_string(status, "final", NULL);
-		jval_add_string(status, "block_time", NULL);
-		jval_add_string(status, "last_answer", NULL);
-	}
+	/* Of a stopped chain, too: how far it is by now. */
+	const struct block_ref *head = &lane->blocks.head;
+	bool seen = !hash32_is_zero(&head->hash);
+	add_number(status, "head", seen, head->number);
+	add_number(status, "final", lane->have_head, lane->final.number);
+	jval_add_string(status, "block_time",
+	                seen ? wall_text_seconds(at, head->timestamp) : NULL);
+	jval_add_string(status, "last_answer", seen ? wall_text(at, lane->head_seen) : NULL);
 	jval_add_string(status, "error", lane->last_error[0] != '\0' ? lane->last_error : NULL);
 	jval_add_string(status, "stopped", chain_held(lane->chain));
 	jval_add(status, "endpoints", endpoints_status(lane));
