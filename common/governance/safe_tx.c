@@ -60,14 +60,22 @@ static struct hash32 struct_hash(const struct safe_tx *tx)
 	return hash_and_free(&preimage);
 }
 
-struct hash32 safe_tx_hash(const struct safe_tx *tx)
+void safe_tx_preimage(uint8_t out[SAFE_TX_PREIMAGE_SIZE], const struct safe_tx *tx)
 {
 	struct hash32 domain = safe_domain_separator(tx->chain_id, &tx->safe);
 	struct hash32 inner = struct_hash(tx);
-	uint8_t preimage[2 + 32 + 32] = {0x19, 0x01};
 
-	memcpy(preimage + 2, domain.b, 32);
-	memcpy(preimage + 34, inner.b, 32);
+	out[0] = 0x19;
+	out[1] = 0x01;
+	memcpy(out + 2, domain.b, 32);
+	memcpy(out + 34, inner.b, 32);
+}
+
+struct hash32 safe_tx_hash(const struct safe_tx *tx)
+{
+	uint8_t preimage[SAFE_TX_PREIMAGE_SIZE];
+
+	safe_tx_preimage(preimage, tx);
 	return keccak256(bytes_of(preimage, sizeof(preimage)));
 }
 

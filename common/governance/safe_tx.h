@@ -22,6 +22,9 @@ struct safe_tx {
 };
 
 struct hash32 safe_tx_hash(const struct safe_tx *tx);
+/* What that is the hash of: 0x19 0x01, domain separator, hash of the fields. */
+#define SAFE_TX_PREIMAGE_SIZE 66
+void safe_tx_preimage(uint8_t out[SAFE_TX_PREIMAGE_SIZE], const struct safe_tx *tx);
 struct hash32 safe_domain_separator(uint64_t chain_id, const struct address *safe);
 /* True when every gas and refund field is zero. */
 bool safe_tx_standard_gas(const struct safe_tx *tx);

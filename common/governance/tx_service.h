@@ -61,6 +61,7 @@ struct tx_service_confirmation {
 	struct address owner;
 	bool verified;    /* the signature recovers to owner (the chain says if that is an owner) */
 	bool needs_chain; /* a contract's signature or an approved hash: only the chain can say */
+	struct bytes signature; /* with needs_chain: as it was handed in */
 };
 struct tx_service_tx {
 	struct safe_tx tx;          /* of the chain and Safe that were asked about */

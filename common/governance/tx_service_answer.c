@@ -221,6 +221,8 @@ static int read_confirmation(struct arena *arena, struct tx_service_confirmation
 		return 0;
 	out->verified = !needs_chain;
 	out->needs_chain = needs_chain;
+	if (needs_chain)
+		out->signature = signature;
 	return 0;
 }
 

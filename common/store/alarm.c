@@ -13,6 +13,8 @@ static const char *const names[] = {
         [ALARM_CHECKS_DISAGREE] = "checks-disagree",
         [ALARM_CLOCK] = "clock",
         [ALARM_CONFIRMATIONS_UNREADABLE] = "confirmations-unreadable",
+        [ALARM_CONFIRMATION_DENIED] = "confirmation-denied",
+        [ALARM_CONTESTED] = "contested",
         [ALARM_CONTRADICTION] = "contradiction",
         [ALARM_DELAY_BLOCKED] = "delay-blocked",
         [ALARM_DELAY_CHANGED] = "delay-changed",
@@ -24,6 +26,7 @@ static const char *const names[] = {
         [ALARM_EXECUTOR_FUNDS] = "executor-funds",
         [ALARM_EXPIRED] = "expired",
         [ALARM_FAILED] = "failed",
+        [ALARM_FOREIGN] = "foreign",
         [ALARM_GUARD_CHANGED] = "guard-changed",
         [ALARM_IMPLEMENTATION_CHANGED] = "implementation-changed",
         [ALARM_FINAL_REPLACED] = "final-replaced",
@@ -54,6 +57,8 @@ static const char *const names[] = {
         [ALARM_SIGNERS_CHANGED] = "signers-changed",
         [ALARM_SIMULATION_REVERTS] = "simulation-reverts",
         [ALARM_TOO_MUCH_GAS] = "too-much-gas",
+        [ALARM_UNVERIFIED] = "unverified",
+        [ALARM_UNWANTED] = "unwanted",
 };
 
 const char *alarm_name(enum alarm alarm)

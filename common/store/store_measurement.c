@@ -209,6 +209,16 @@ void store_evidence_list(struct store *store, struct arena *arena, struct measur
 	}
 }
 
+bool store_measurement_is_ours(struct store *store, struct measurement_id id)
+{
+	struct query *query = db_query(store->db, "SELECT 1 FROM evidence WHERE measurement_id = ?"
+	                                          " AND source NOT IN ('" EVIDENCE_QUEUE
+	                                          "', '" EVIDENCE_CHAIN "')");
+
+	db_bind_int(query, id.n);
+	return store_exists(query);
+}
+
 /* --- recording --- */
 
 static struct measurement_id find_or_create(struct store *store, const char *target, enum kind kind,

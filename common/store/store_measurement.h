@@ -88,6 +88,8 @@ struct measurement_filter {
 };
 void store_measurement_list(struct store *store, struct arena *arena,
                             const struct measurement_filter *filter, struct measurement_list *out);
+/* Whether anything but the word of others (EVIDENCE_QUEUE, EVIDENCE_CHAIN) speaks for it. */
+bool store_measurement_is_ours(struct store *store, struct measurement_id id);
 void store_evidence_list(struct store *store, struct arena *arena, struct measurement_id id,
                          struct evidence_list *out);
 

@@ -376,17 +376,6 @@ static bool is_redraft(struct store *store, struct proposal_id id)
 	return store_exists(query);
 }
 
-/* Whether anything but the word of others speaks for it. */
-static bool has_own_evidence(struct store *store, struct measurement_id id)
-{
-	struct query *query = db_query(store->db, "SELECT 1 FROM evidence WHERE measurement_id = ?"
-	                                          " AND source NOT IN ('" EVIDENCE_QUEUE
-	                                          "', '" EVIDENCE_CHAIN "')");
-
-	db_bind_int(query, id.n);
-	return store_exists(query);
-}
-
 /* Runs after the proposal's own calls were freed. */
 static void release_measurement(struct store *store, const struct served *served,
                                 const char *reason)
@@ -397,7 +386,7 @@ static void release_measurement(struct store *store, const struct served *served
 	if (measurement->status != MEASUREMENT_PROPOSED || is_carried(store, measurement->id))
 		return;
 	if (served->action == ACTION_ADD)
-		status = decided_otherwise(served) || has_own_evidence(store, measurement->id)
+		status = decided_otherwise(served) || store_measurement_is_ours(store, measurement->id)
 		                 ? MEASUREMENT_NEW
 		                 : MEASUREMENT_HELD;
 	store_measurement_change(store, measurement, status, measurement->wanted, reason);

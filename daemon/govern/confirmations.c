@@ -1,9 +1,18 @@
 #include "daemon/govern/confirmations.h"
 
 #include "common/base/log.h"
+#include "common/governance/events.h"
+#include "common/store/store_chain.h"
+#include "daemon/govern/queue_watch.h"
+#include "daemon/govern/signature_check.h"
 #include "daemon/govern/tracker.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Every so many questions the whole queue is read instead of the one transaction: it says the same,
+ * and what else people brought there. */
+enum { QUEUE_EVERY = 4 };
 
 struct question {
 	struct question *next;
@@ -17,7 +26,9 @@ struct question {
 	unsigned confirmations, threshold; /* as stored */
 	struct mono due;
 	struct backoff backoff;
-	struct service_call *call; /* under way, else NULL */
+	unsigned asked;
+	struct service_call *call;     /* under way, else NULL */
+	struct signature_check *check; /* under way, else NULL */
 };
 
 struct confirmations {
@@ -33,14 +44,20 @@ struct confirmations *confirmations_new(struct lane *lane)
 	return confirmations;
 }
 
+static void question_free(struct question *question)
+{
+	service_cancel(question->call);
+	signature_check_cancel(question->check);
+	free(question);
+}
+
 void confirmations_free(struct confirmations *confirmations)
 {
 	if (confirmations == NULL)
 		return;
 	while (confirmations->questions != NULL) {
 		struct question *next = confirmations->questions->next;
-		service_cancel(confirmations->questions->call);
-		free(confirmations->questions);
+		question_free(confirmations->questions);
 		confirmations->questions = next;
 	}
 	free(confirmations);
@@ -71,38 +88,154 @@ static struct question *question_of(struct confirmations *confirmations,
 	return question;
 }
 
-/* Confirmations that count now: a signature that recovers to its owner, who is an owner today. What
- * only the chain can verify (contracts, approved hashes) counts when its owner is one. */
-static unsigned count_valid(const struct tx_service_tx *tx, const struct safe_view *safe)
-{
-	unsigned count = 0;
+/* --- counting -----------------------------------------------------------------------------------
+ */
 
-	for (size_t i = 0; i < tx->confirmation_count; i++) {
-		const struct tx_service_confirmation *c = &tx->confirmations[i];
-		count += (c->verified || c->needs_chain) && safe_view_is_owner(safe, &c->owner);
-	}
-	return count;
+/* What the owners' own transactions on chain say, without any service. */
+static struct seen_log_list approvals_of(const struct question *question, struct arena *arena)
+{
+	struct seen_log_list logs;
+
+	store_log_find(question->owner->lane->parts->store, arena, question->chain_id,
+	               &question->safe, event_topic0(EVENT_HASH_APPROVED), &question->safe_tx_hash,
+	               &logs);
+	return logs;
 }
 
-static void note(struct question *question, const struct tx_service_tx *tx)
+static bool has_approved(const struct seen_log_list *logs, const struct address *owner)
+{
+	for (size_t i = 0; i < logs->count; i++) {
+		const struct seen_log *log = &logs->items[i];
+		struct hash32 topics[3] = {log->topic0};
+		struct event event;
+		if (log->data.len != 2 * sizeof(topics[0]))
+			continue;
+		memcpy(&topics[1], log->data.data, log->data.len);
+		if (event_decode(&event, &log->address, topics, ARRAY_LEN(topics),
+		                 bytes_of(NULL, 0)) == 0 &&
+		    address_equal(&event.approval.owner, owner))
+			return true;
+	}
+	return false;
+}
+
+static bool has_confirmed(const struct tx_service_confirmation *confirmations, size_t count,
+                          const struct address *owner)
+{
+	for (size_t i = 0; i < count; i++)
+		if (confirmations[i].verified && address_equal(&confirmations[i].owner, owner))
+			return true;
+	return false;
+}
+
+/* Owners of today whose confirmation was verified: by its signature, by the chain's word about it,
+ * or by what they did on chain themselves. */
+static unsigned count_valid(const struct question *question,
+                            const struct tx_service_confirmation *confirmations, size_t count,
+                            const struct safe_view *safe)
+{
+	struct arena arena = {0};
+	struct seen_log_list approvals = approvals_of(question, &arena);
+	unsigned valid = 0;
+
+	for (size_t i = 0; i < safe->owner_count; i++)
+		valid += has_confirmed(confirmations, count, &safe->owners[i]) ||
+		         has_approved(&approvals, &safe->owners[i]);
+	arena_free(&arena);
+	return valid;
+}
+
+static void store_count(struct question *question, unsigned confirmations, unsigned threshold)
 {
 	struct lane *lane = question->owner->lane;
-	const struct safe_view *safe;
 	char subject[SUBJECT_SIZE];
 
-	if (tracker_safe(lane->tracker, &question->safe, &safe) != 0)
-		return; /* it stopped answering meanwhile */
-	unsigned confirmations = count_valid(tx, safe);
-	if (confirmations == question->confirmations && safe->threshold == question->threshold)
+	if (confirmations == question->confirmations && threshold == question->threshold)
 		return;
+	question->confirmations = confirmations;
+	question->threshold = threshold;
 	store_begin(lane->parts->store);
-	store_safe_tx_set_confirmations(lane->parts->store, question->id, confirmations,
-	                                safe->threshold);
+	store_safe_tx_set_confirmations(lane->parts->store, question->id, confirmations, threshold);
 	store_commit(lane->parts->store);
 	log_info(proposal_subject(subject, question->proposal),
-	         "confirmed by %u of %u owners needed", confirmations, safe->threshold);
+	         "confirmed by %u of %u owners needed", confirmations, threshold);
 	lane_changed(lane);
 	lane_wake(lane); /* it may be executable now */
+}
+
+/* A service that shows what is not there lies, or was lied to. */
+static void tell_denied(const struct question *question,
+                        const struct tx_service_confirmation *confirmations, size_t count)
+{
+	char subject[SUBJECT_SIZE], owner[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < count; i++)
+		if (!confirmations[i].verified)
+			lane_alarm(
+			        question->owner->lane, ALARM_CONFIRMATION_DENIED,
+			        proposal_subject(subject, question->proposal),
+			        "the service shows a confirmation by %s that %s: it does not count",
+			        address_text(owner, &confirmations[i].owner),
+			        confirmations[i].needs_chain ? "the chain denies"
+			                                     : "is not their signature");
+}
+
+static void note(struct question *question, const struct tx_service_confirmation *confirmations,
+                 size_t count)
+{
+	const struct safe_view *safe;
+
+	tell_denied(question, confirmations, count);
+	if (tracker_safe(question->owner->lane->tracker, &question->safe, &safe) != 0)
+		return; /* it stopped answering meanwhile */
+	store_count(question, count_valid(question, confirmations, count, safe), safe->threshold);
+}
+
+/* Approvals on chain count at once; what the service said before stays until it is asked again. */
+static void note_approvals(struct question *question, const struct safe_view *safe)
+{
+	unsigned approvals = count_valid(question, NULL, 0, safe);
+
+	if (approvals > question->confirmations)
+		store_count(question, approvals, safe->threshold);
+}
+
+/* --- answers ------------------------------------------------------------------------------------
+ */
+
+static void checked(const struct error *error, const struct tx_service_confirmation *confirmations,
+                    size_t count, void *arg)
+{
+	struct question *question = arg;
+	char subject[SUBJECT_SIZE];
+
+	question->check = NULL;
+	if (error == NULL)
+		note(question, confirmations, count);
+	else
+		log_unusual(proposal_subject(subject, question->proposal),
+		            "could not verify its confirmations: %s", error->text);
+}
+
+static void take(struct question *question, const struct tx_service_tx *tx)
+{
+	signature_check_cancel(question->check);
+	question->check = NULL;
+	if (signature_check_needed(tx))
+		question->check =
+		        signature_check_start(question->owner->lane, tx, checked, question);
+	else
+		note(question, tx->confirmations, tx->confirmation_count);
+}
+
+void confirmations_queue_seen(struct confirmations *confirmations, const struct queue_view *view)
+{
+	for (struct question *question = confirmations->questions; question != NULL;
+	     question = question->next)
+		for (size_t i = 0; i < view->count; i++)
+			if (address_equal(&view->safe.safe, &question->safe) &&
+			    hash32_equal(&view->items[i].safe_tx_hash, &question->safe_tx_hash))
+				take(question, &view->items[i]);
 }
 
 static int read_answer(struct arena *arena, struct tx_service_tx *tx,
@@ -131,7 +264,7 @@ static void answered(const struct service_result *result, void *arg)
 	proposal_subject(subject, question->proposal);
 	if (error.code == 0 && read_answer(&arena, &tx, question, result->body, &error) == 0) {
 		backoff_worked(&question->backoff);
-		note(question, &tx);
+		take(question, &tx);
 	} else {
 		backoff_failed(&question->backoff, clock_mono(),
 		               service_retry_max_ms(question->target));
@@ -158,6 +291,9 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	/* Without the chain's owners the answer says nothing: after the next tick. */
 	if (tracker_safe(confirmations->lane->tracker, &row->safe, &safe) != 0)
 		return confirmations->lane->config->poll_ms;
+	note_approvals(question, safe);
+	if (service == NULL)
+		return confirmations->lane->config->poll_ms;
 	if (backoff_wait_ms(&question->backoff, now) > wait)
 		wait = backoff_wait_ms(&question->backoff, now);
 	if (wait > 0)
@@ -165,6 +301,9 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	int64_t next =
 	        service_interval_ms(target->service.poll_ms, clock_wall().ms - row->posted_at.ms);
 	question->due.ms = now.ms + next;
+	if (++question->asked % QUEUE_EVERY == 0 &&
+	    queue_watch_want(confirmations->lane->queue_watch, &row->safe))
+		return next;
 	if (question->call == NULL) {
 		service_api(service)->path_transaction(&path, &row->safe_tx_hash);
 		question->call = service_send(service, buf_text(&path), bytes_of(NULL, 0), answered,
@@ -191,7 +330,6 @@ void confirmations_keep(struct confirmations *confirmations, const struct safe_t
 			continue;
 		}
 		*link = question->next;
-		service_cancel(question->call);
-		free(question);
+		question_free(question);
 	}
 }

@@ -99,12 +99,16 @@ void draft_file_write(struct lane *lane, struct proposal_id id)
 	struct safe_tx_list txs;
 
 	if (store_proposal_get(store, &arena, id, &proposal) == 0) {
+		/* Others brought it where it is: nobody is to bring it there again. */
+		bool external = strcmp(proposal.origin, "external") == 0;
 		store_safe_tx_list(store, &arena, id, &txs);
 		for (size_t i = 0; i < txs.count; i++) {
+			if (external && txs.items[i].has_nonce)
+				continue;
 			form = draft_form_of_row(&arena, &proposal, &txs.items[i]);
 			write_forms(lane, &form);
 		}
-		if (draft_form_first(&form, &arena, &proposal) == 0)
+		if (!external && draft_form_first(&form, &arena, &proposal) == 0)
 			write_forms(lane, &form);
 	}
 	arena_free(&arena);

@@ -7,9 +7,12 @@ bool draft_still_wanted(struct draft *draft)
 	for (size_t i = 0; i < draft->count; i++) {
 		const struct candidate *c = &draft->items[i];
 		struct measurement now;
+		struct proposal_id live;
 		if (!c->dropped &&
 		    (store_measurement_get(store, &draft->arena, c->measurement.id, &now) != 0 ||
-		     now.status != c->measurement.status || now.wanted != c->measurement.wanted))
+		     now.status != c->measurement.status || now.wanted != c->measurement.wanted ||
+		     store_call_live(store, draft->lane->config->chain_id, &c->call.to,
+		                     c->call.data, &live) == 0))
 			return false;
 	}
 	return true;

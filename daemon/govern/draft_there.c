@@ -337,6 +337,11 @@ bool draft_set_apart(struct draft *draft)
 	const struct hash32 *keep = NULL;
 	bool apart = false, some_free = false;
 
+	if (!draft_still_wanted(draft)) { /* others asked for it meanwhile, or people decided */
+		for (size_t i = 0; i < draft->count; i++)
+			draft->items[i].dropped = true;
+		return true;
+	}
 	for (size_t i = 0; i < draft->count; i++) {
 		const struct candidate *c = &draft->items[i];
 		struct contract_call call = {.to = c->call.to, .data = c->call.data};

@@ -1,13 +1,16 @@
 #include "daemon/govern/executor.h"
 
 #include "common/base/log.h"
+#include "daemon/govern/adopt.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/nonce_user.h"
 #include "daemon/govern/posting.h"
 #include "daemon/govern/proposers.h"
+#include "daemon/govern/scheduled.h"
 #include "daemon/govern/send.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct executor {
 	struct lane *lane;
@@ -213,14 +216,16 @@ static void find_sender(struct lane *lane, const struct proposal *proposal,
 	lane_changed(lane);
 }
 
-/* With the scheduler key, where there is one; else the files say who has to. */
+/* With the scheduler key, where there is one; else the files say who has to. What others scheduled
+ * is not scheduled again, whatever a reorganisation did to it. */
 static void schedule(struct executor *executor, struct arena *arena,
                      const struct proposal *proposal, const struct config_target *target)
 {
 	struct path path = proposal_path(arena, proposal);
 	struct path_step *steps;
 
-	if (path_first_sender(path.model) != PATH_PROPOSER)
+	if (path_first_sender(path.model) != PATH_PROPOSER ||
+	    strcmp(proposal->origin, "external") == 0)
 		return;
 	find_sender(executor->lane, proposal, target);
 	if (target->scheduler.file == NULL ||
@@ -271,7 +276,9 @@ void executor_run(struct executor *executor)
 		if (proposal->state == STATE_DRAFTED)
 			schedule(executor, &arena, proposal, target);
 		else if (proposal->state == STATE_EXECUTE &&
-		         (proposal->flags & FLAG_WITHDRAWING) == 0)
+		         (proposal->flags & FLAG_WITHDRAWING) == 0 &&
+		         scheduled_predecessor_done(lane, proposal) &&
+		         adopt_may_execute(lane, &arena, proposal))
 			execute(executor, &arena, proposal, target);
 	}
 	executor->resent = true;

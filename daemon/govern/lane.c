@@ -9,9 +9,11 @@
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
 #include "daemon/govern/proposer.h"
+#include "daemon/govern/queue_watch.h"
 #include "daemon/govern/recheck.h"
 #include "daemon/govern/registry_watch.h"
 #include "daemon/govern/safe_watch.h"
+#include "daemon/govern/scheduled.h"
 #include "daemon/govern/tracker.h"
 #include "daemon/govern/withdraw.h"
 #include "daemon/govern/trial.h"
@@ -43,6 +45,8 @@ static void run_stages(void *arg)
 	if (lane->stopped)
 		return;
 	registry_watch_held(lane);
+	if (lane->have_head)
+		scheduled_run(lane);
 	if (lane->track_due) {
 		lane->track_due = false;
 		tracker_run(lane->tracker);
@@ -58,6 +62,7 @@ static void run_stages(void *arg)
 		return;
 	withdraw_run(lane->withdraw);
 	hurry_run(lane);
+	queue_watch_run(lane->queue_watch);
 	proposer_run(lane->proposer);
 	executor_run(lane->executor);
 	trials_run(lane->trials);
@@ -136,6 +141,7 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	change_watch_run(lane->changes);
 	safe_watch_run(lane);
 	recheck_run(lane->recheck);
+	queue_watch_ticked(lane->queue_watch);
 	lane->track_due = true;
 	run_stages(lane);
 }
@@ -206,6 +212,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->wake = loop_timer_new(parts->loop, run_stages, lane);
 	lane->drafter = drafter_new(lane);
 	lane->proposer = proposer_new(lane);
+	lane->queue_watch = queue_watch_new(lane);
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
 	lane->trials = trials_new(lane);
@@ -236,6 +243,7 @@ void lane_free(struct lane *lane)
 	recheck_free(lane->recheck);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
+	queue_watch_free(lane->queue_watch);
 	proposer_free(lane->proposer);
 	drafter_free(lane->drafter);
 	loop_timer_free(lane->wake);
@@ -308,13 +316,15 @@ void lane_alarm(struct lane *lane, enum alarm alarm, const char *subject, const 
 
 void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
 {
-	char text[ALARM_SIZE];
+	char *text = NULL; /* of any length: it may list a whole batch */
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	if (vasprintf(&text, fmt, args) < 0)
+		die("out of memory");
 	va_end(args);
 	store_alarm(lane->parts->store, alarm, subject, "%s", text);
+	free(text);
 }
 
 bool lane_alarmed(const struct lane *lane, enum alarm alarm, const char *subject)
@@ -378,7 +388,6 @@ struct timelock_batch proposal_batch(struct arena *arena, const struct proposal 
 	for (size_t i = 0; i < proposal->call_count; i++)
 		calls[i] = (struct contract_call){.to = proposal->calls[i].to,
 		                                  .data = proposal->calls[i].data};
-	calls_order(calls, proposal->call_count);
 	return (struct timelock_batch){.calls = calls,
 	                               .count = proposal->call_count,
 	                               .predecessor = proposal->predecessor,

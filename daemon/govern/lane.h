@@ -22,6 +22,7 @@ struct blockage;
 struct change_watch;
 struct withdraw;
 struct recheck;
+struct queue_watch;
 
 struct lane {
 	struct govern *govern;
@@ -38,12 +39,14 @@ struct lane {
 	struct change_watch *changes;
 	struct withdraw *withdraw;
 	struct recheck *recheck;
+	struct queue_watch *queue_watch;
 	bool track_due; /* the tracker's next look was asked for */
 	bool news; /* logs were read since the tracker's last look, or nothing was looked at yet */
 	bool have_head;
 	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */
 	struct wall head_seen;        /* when it was answered */
+	bool scheduled_looked; /* at every operation of the timelocks since the start */
 	int64_t held_seen;            /* held measurements up to this id were looked at */
 	char last_error[160];         /* of the chain; "" while it answers */
 	bool stopped;                 /* a final block was replaced: nothing is decided */
@@ -93,7 +96,7 @@ char *measurement_subject(char text[SUBJECT_SIZE], struct measurement_id id);
 
 /* The way of a proposal, as it was drafted; MultiSendCallOnly is not in it. */
 struct path proposal_path(struct arena *arena, const struct proposal *proposal);
-/* The proposal's calls as the timelock's batch, with its salt. */
+/* The proposal's calls as the timelock's batch, in the order and form in which it is scheduled. */
 struct timelock_batch proposal_batch(struct arena *arena, const struct proposal *proposal);
 
 /* A failure that is worth another try after a while: 1 s, 2 s, 4 s, ... up to max_ms. */

@@ -4,6 +4,7 @@
 #include "common/store/store_event.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/nonces.h"
+#include "daemon/govern/queue_watch.h"
 #include "daemon/govern/scheduled.h"
 #include "daemon/govern/tracker.h"
 
@@ -453,7 +454,8 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 	}
 	struct queue_view others =
 	        nonces_without(view, posting->lane, &posting->arena, &posting->row);
-	const struct tx_service_tx *other = queue_find_overlap(&others, &posting->arena, &proposal);
+	const struct tx_service_tx *other =
+	        queue_watch_overlap(posting->lane, &posting->arena, &others, &proposal);
 	if (other == NULL || (posting->row.has_nonce &&
 	                      hash32_equal(&other->safe_tx_hash, &posting->row.safe_tx_hash)))
 		return false;
@@ -551,6 +553,8 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 		fail(posting, error->code, error->text);
 		return;
 	}
+	/* What others ask for is taken over first: this draft may give way to it. */
+	queue_watch_seen(posting->lane->queue_watch, seen);
 	view = *seen;
 	if (posting->row.purpose == PURPOSE_REJECT) {
 		reject_in_queue(posting, &view);
@@ -566,7 +570,7 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 	/* Asked by hash before: the service never had it, so nobody can have signed it. */
 	if (posting->row.has_nonce && nonces_lost(&view, &posting->row))
 		give_nonce_up(posting);
-	if (same != NULL && !posting->row.has_nonce) {
+	if (same != NULL && !posting->row.has_nonce && still_open(posting)) {
 		if (assign(posting, found.tx.nonce,
 		           nonces_held(posting->lane, &posting->arena, &posting->row.safe,
 		                       found.tx.nonce)))
@@ -582,9 +586,12 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 	struct error overlap;
 	if (problem != NULL)
 		fail(posting, ERR_DENIED, problem);
-	else if (asked_already(posting, &view, &overlap))
+	else if (asked_already(posting, &view, &overlap)) {
+		/* The service never had it: without its nonce it can give way to what is there. */
+		if (posting->row.has_nonce && !posting->was_posting && overlap.code == ERR_DENIED)
+			give_nonce_up(posting);
 		fail(posting, overlap.code, overlap.text);
-	else if (posting->row.has_nonce)
+	} else if (posting->row.has_nonce)
 		sign(posting);
 	else
 		allocate_and_sign(posting, &view);

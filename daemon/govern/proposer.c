@@ -233,11 +233,11 @@ void proposer_run(struct proposer *proposer)
 		                       &proposal) != 0)
 			continue;
 		const struct config_target *target = lane_target(lane, proposal.target);
-		struct service *service =
-		        target != NULL ? proposer_service(proposer, target) : NULL;
-		if (service == NULL)
+		if (target == NULL)
 			continue;
-		deletions_consider(proposer->deletions, service, &proposal, &open.items[i]);
+		struct service *service = proposer_service(proposer, target);
+		if (service != NULL)
+			deletions_consider(proposer->deletions, service, &proposal, &open.items[i]);
 		int64_t wait = confirmations_poll(proposer->confirmations, service, target,
 		                                  &open.items[i]);
 		if (wait_ms < 0 || wait < wait_ms)
@@ -246,4 +246,9 @@ void proposer_run(struct proposer *proposer)
 	if (wait_ms >= 0)
 		wait_for(proposer, wait_ms);
 	arena_free(&arena);
+}
+
+void proposer_queue_seen(struct proposer *proposer, const struct queue_view *view)
+{
+	confirmations_queue_seen(proposer->confirmations, view);
 }

@@ -5,13 +5,16 @@
 #define GOVERN_PROPOSER_H
 
 #include "daemon/govern/lane.h"
+#include "daemon/govern/queue.h"
 
 struct proposer *proposer_new(struct lane *lane);
 void proposer_free(struct proposer *proposer);
 /* Something may be due: a draft to post, a pending transaction to ask about. */
 void proposer_run(struct proposer *proposer);
-/* The service of a target of this chain; NULL when it has none. */
+/* The service of a target; NULL when it has none that can be used. */
 struct service *proposer_service(const struct proposer *proposer,
                                  const struct config_target *target);
+/* Somebody has read a Safe's queue: the confirmations in it count as asked for. */
+void proposer_queue_seen(struct proposer *proposer, const struct queue_view *view);
 
 #endif

@@ -1,8 +1,6 @@
 #include "daemon/govern/queue.h"
 
 #include "common/base/log.h"
-#include "common/governance/delay.h"
-#include "common/governance/multisend.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,59 +164,6 @@ const struct tx_service_tx *queue_find_same(const struct queue_view *view,
 		    safe_tx_standard_gas(tx))
 			return &view->items[i];
 	}
-	return NULL;
-}
-
-static bool calls_overlap(const struct contract_call *calls, size_t count,
-                          const struct proposal *proposal)
-{
-	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < proposal->call_count; k++)
-			if (address_equal(&calls[i].to, &proposal->calls[k].to) &&
-			    bytes_equal(calls[i].data, proposal->calls[k].data))
-				return true;
-	return false;
-}
-
-static bool is_entry_with(const struct safe_tx *tx, struct arena *arena,
-                          const struct proposal *proposal)
-{
-	struct delay_entry entry;
-	struct contract_call *calls;
-	size_t count;
-
-	return address_equal(&tx->to, &proposal->timelock) &&
-	       delay_decode_enqueue(&entry, tx->data, NULL) == 0 &&
-	       delay_entry_calls(arena, &calls, &count, &entry, NULL) == 0 &&
-	       calls_overlap(calls, count, proposal);
-}
-
-static bool overlaps(const struct safe_tx *tx, struct arena *arena, const struct proposal *proposal)
-{
-	const struct contract_call plain = {.to = tx->to, .data = tx->data};
-	struct timelock_batch batch;
-	struct contract_call *calls;
-	uint64_t delay;
-	size_t count;
-
-	if (proposal->model == MODEL_DELAY)
-		return is_entry_with(tx, arena, proposal);
-	if (lifecycle_has_timelock(proposal->model))
-		return address_equal(&tx->to, &proposal->timelock) &&
-		       timelock_decode_schedule(arena, &batch, &delay, tx->data, NULL) == 0 &&
-		       calls_overlap(batch.calls, batch.count, proposal);
-	if (tx->operation == 0)
-		return calls_overlap(&plain, 1, proposal);
-	return multisend_decode(arena, &calls, &count, tx->data, NULL) == 0 &&
-	       calls_overlap(calls, count, proposal);
-}
-
-const struct tx_service_tx *queue_find_overlap(const struct queue_view *view, struct arena *arena,
-                                               const struct proposal *proposal)
-{
-	for (size_t i = 0; i < view->count; i++)
-		if (overlaps(&view->items[i].tx, arena, proposal))
-			return &view->items[i];
 	return NULL;
 }
 

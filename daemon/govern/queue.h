@@ -32,10 +32,6 @@ void queue_look_cancel(struct queue_look *look); /* NULL is fine */
  * none. */
 const struct tx_service_tx *queue_find_same(const struct queue_view *view,
                                             const struct safe_tx_row *row);
-/* One that would schedule one of these calls on the same timelock or, without a timelock, make it,
- * in whatever batch, NULL if none. */
-const struct tx_service_tx *queue_find_overlap(const struct queue_view *view, struct arena *arena,
-                                               const struct proposal *proposal);
 /* The nonces that queued transactions hold; allocated in the arena. */
 size_t queue_nonces(const struct queue_view *view, struct arena *arena, uint64_t **out);
 

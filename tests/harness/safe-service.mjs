@@ -4,7 +4,7 @@
 // same over down()/up(), so an outage can be played.
 import { createServer } from 'node:http'
 import {
-  decodeAbiParameters, decodeFunctionData, encodeFunctionData, getAddress, hashMessage, hashTypedData, parseAbiParameters,
+  decodeAbiParameters, decodeFunctionData, encodeFunctionData, getAddress, hashMessage, hashTypedData, parseAbi, parseAbiParameters,
   recoverAddress, zeroAddress,
 } from 'viem'
 import { onExit } from './util.mjs'
@@ -383,11 +383,14 @@ export class SafeService {
 
   async #signers(safe, safeTxHash, signature) {
     const parts = []
-    for (let at = 2; at + 130 <= signature.length; at += 130) parts.push(`0x${signature.slice(at, at + 130)}`)
+    const isContract = parseInt(signature.slice(130, 132), 16) === 0
+    if (isContract) parts.push(signature) // one, with its tail behind it
+    else for (let at = 2; at + 130 <= signature.length; at += 130) parts.push(`0x${signature.slice(at, at + 130)}`)
     const out = []
     for (const part of parts) {
-      const v = parseInt(part.slice(-2), 16)
-      if (v === 27 || v === 28) out.push({ signature: part, type: 'EOA', owner: await recoverAddress({ hash: safeTxHash, signature: part }).catch(() => null) })
+      const v = isContract ? 0 : parseInt(part.slice(-2), 16)
+      if (v === 0) out.push({ signature: part, type: 'CONTRACT_SIGNATURE', owner: await this.#contractOwner(safe, safeTxHash, part) })
+      else if (v === 27 || v === 28) out.push({ signature: part, type: 'EOA', owner: await recoverAddress({ hash: safeTxHash, signature: part }).catch(() => null) })
       else if (v === 31 || v === 32) {
         const plain = `${part.slice(0, -2)}${(v - 4).toString(16)}`
         out.push({ signature: part, type: 'ETH_SIGN', owner: await recoverAddress({ hash: hashMessage({ raw: safeTxHash }), signature: plain }).catch(() => null) })
@@ -398,6 +401,25 @@ export class SafeService {
       } else out.push({ signature: part, type: 'UNKNOWN', owner: null })
     }
     return out
+  }
+
+  // The owner named in a contract's signature, if that contract accepts it the way this Safe's version asks.
+  async #contractOwner(safe, safeTxHash, part) {
+    const owner = getAddress(`0x${part.slice(26, 66)}`)
+    const at = 2 + 2 * Number(BigInt(`0x${part.slice(66, 130)}`))
+    const length = 2 * Number(BigInt(`0x${part.slice(at, at + 64)}`))
+    const tail = `0x${part.slice(at + 64, at + 64 + length)}`
+    const legacy = (await this.#release(safe)).version < '1.5'
+    const record = this.transactions.get(safeTxHash)
+    const args = legacy ? [await this.#preimage(safe, record.tx), tail] : [safeTxHash, tail]
+    const abi = parseAbi([`function isValidSignature(${legacy ? 'bytes' : 'bytes32'}, bytes) view returns (bytes4)`])
+    const answer = await this.chain.call({ from: safe, to: owner, data: encodeFunctionData({ abi, args }) }).catch(() => '0x')
+    return answer.startsWith(legacy ? '0x20c13b0b' : '0x1626ba7e') ? owner : null
+  }
+
+  async #preimage(safe, tx) {
+    return this.chain.read(safe, 'function encodeTransactionData(address, uint256, bytes, uint8, uint256, uint256, uint256, address, address, uint256) view returns (bytes)',
+      tx.to, tx.value, tx.data, tx.operation, tx.safeTxGas, tx.baseGas, tx.gasPrice, tx.gasToken, tx.refundReceiver, tx.nonce)
   }
 
   // Delegates that count for this Safe: named for it or for all, not expired, by someone who is an owner now.

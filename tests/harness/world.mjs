@@ -22,13 +22,14 @@ import { makeTempDir, seeded, until } from './util.mjs'
 ///   blockGas     the gas limit of each block
 ///   service      false: no Safe service at all;  queue: true puts the Safe Queue Service's front before it
 ///   multicall    false: the chain has no Multicall3;  chainId, slots: see startChain
+///   safeOwners   addresses, people.owners by default: async (chain, release) => [...]
 ///   owned        false: the registry stays with its deployer (a simulation must revert)
 ///   age          seconds the chain's clock starts in the past;  tag: part of the temporary folder's name
 export async function makeWorld(options = {}) {
   const {
     model = 'safe+timelock', generation = 2, app = true, kmsContract, safeVersion = '1.4.1', safeDeployment = 'canonical', l2 = true,
     timelockVersion = '5', proposers, minDelay = 3600, open = false, executors = [], blockGas,
-    service: withService = true, queue = false, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, age = 0, tag, seed = Math.floor(Math.random() * 2 ** 31),
+    service: withService = true, queue = false, apiKey, multicall = true, chainId, slots, owned = true, threshold = 2, safeOwners, age = 0, tag, seed = Math.floor(Math.random() * 2 ** 31),
   } = options
   const world = new World(tag)
   try {
@@ -37,7 +38,7 @@ export async function makeWorld(options = {}) {
     world.chain = await startChain({ chainId, slots, multicall, args: age ? ['--timestamp', String(Math.floor(Date.now() / 1000) - age)] : [] })
     const { chain } = world
     world.release = await deploySafeRelease(chain, safeVersion, safeDeployment)
-    world.safe = new Safe(chain, await createSafe(chain, world.release, { l2, threshold }), safeVersion)
+    world.safe = new Safe(chain, await createSafe(chain, world.release, { l2, threshold, owners: await safeOwners?.(chain, world.release) }), safeVersion)
     world.timelock = new Timelock(chain, await deployTimelock(chain, {
       version: timelockVersion, minDelay, proposers: proposers ?? [world.safe.address], executors: [world.safe.address, ...executors], open,
     }), world.safe, proposers?.[0])

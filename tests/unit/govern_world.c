@@ -208,6 +208,8 @@ static void serve(const struct httpd_request *request, struct httpd_reply *reply
 	                           : "{\"count\":0,\"next\":null,\"previous\":null,\"results\":[]}";
 
 	w->service_requests++;
+	if (strstr(request->path, "/multisig-transactions/0x") != NULL)
+		w->transaction_requests++;
 	snprintf(w->service_path, sizeof(w->service_path), "%s", request->path);
 	if (w->serve != NULL && w->serve(request, reply, w->serve_arg))
 		return;

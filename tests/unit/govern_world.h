@@ -41,7 +41,7 @@ struct govern_world {
 	/* Answers what it knows; false: as usual. */
 	bool (*serve)(const struct httpd_request *request, struct httpd_reply *reply, void *arg);
 	void *serve_arg;
-	unsigned service_requests;
+	unsigned service_requests, transaction_requests; /* of those: about one transaction */
 	char service_path[160]; /* of the last request */
 	struct config *config;
 	struct store *store;

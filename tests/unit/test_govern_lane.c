@@ -184,8 +184,8 @@ static void test_subjects(void **state)
 	                    "m9223372036854775807");
 }
 
-/* However the calls are stored, the batch is the same bytes. */
-static void test_batches_are_in_order(void **state)
+/* What stands in the timelock is executed as it stands there. */
+static void test_batches_are_as_stored(void **state)
 {
 	uint8_t add[REGISTRY_CALL_SIZE], remove[REGISTRY_CALL_SIZE];
 	const struct hash32 value = {{9}};
@@ -196,17 +196,18 @@ static void test_batches_are_in_order(void **state)
 	registry_encode_call(remove, KIND_OS_IMAGE, ACTION_REMOVE, &value);
 	struct call calls[] = {{.to = {{1}}, .data = bytes_of(add, sizeof(add))},
 	                       {.to = {{2}}, .data = bytes_of(remove, sizeof(remove))}};
-	struct proposal proposal = {.calls = calls, .call_count = 2, .salt = {{5}}};
-	struct timelock_batch one = proposal_batch(&arena, &proposal);
-	struct hash32 id = timelock_operation_id(&one);
-	assert_true(bytes_equal(one.calls[0].data, calls[1].data)); /* removals first */
-	struct call swap = calls[0];
-	calls[0] = calls[1];
-	calls[1] = swap;
-	struct timelock_batch two = proposal_batch(&arena, &proposal);
-	struct hash32 again = timelock_operation_id(&two);
-	assert_true(hash32_equal(&id, &again));
-	assert_true(hash32_equal(&two.salt, &proposal.salt));
+	struct proposal proposal = {
+	        .calls = calls, .call_count = 2, .salt = {{5}}, .predecessor = {{6}}};
+	struct timelock_batch batch = proposal_batch(&arena, &proposal);
+	assert_int_equal(batch.count, 2);
+	assert_true(bytes_equal(batch.calls[0].data, calls[0].data));
+	assert_true(hash32_equal(&batch.salt, &proposal.salt));
+	assert_true(hash32_equal(&batch.predecessor, &proposal.predecessor));
+	assert_false(batch.single);
+	proposal.call_count = 1;
+	proposal.single = true;
+	batch = proposal_batch(&arena, &proposal);
+	assert_true(batch.single);
 	arena_free(&arena);
 }
 
@@ -223,7 +224,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_what_is_remembered_is_bounded, setup,
 	                                        teardown),
 	        cmocka_unit_test(test_subjects),
-	        cmocka_unit_test(test_batches_are_in_order),
+	        cmocka_unit_test(test_batches_are_as_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
