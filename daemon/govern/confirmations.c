@@ -27,6 +27,7 @@ struct question {
 	struct mono due;
 	struct backoff backoff;
 	unsigned asked;
+	uint64_t denied_at; /* the head at which the chain first denied a confirmation; 0: never */
 	struct service_call *call;     /* under way, else NULL */
 	struct signature_check *check; /* under way, else NULL */
 };
@@ -163,14 +164,38 @@ static void store_count(struct question *question, unsigned confirmations, unsig
 	lane_wake(lane); /* it may be executable now */
 }
 
+static bool is_denied(const struct tx_service_confirmation *confirmation)
+{
+	return !confirmation->verified && confirmation->needs_chain;
+}
+
+/* The service may have seen a block that we have not: only what a later block denies, too, is a
+ * lie.
+ */
+static bool is_denied_for_good(struct question *question,
+                               const struct tx_service_confirmation *confirmations, size_t count)
+{
+	uint64_t head = question->owner->lane->head.number;
+	bool denied = false;
+
+	for (size_t i = 0; i < count; i++)
+		denied |= is_denied(&confirmations[i]);
+	if (!denied)
+		question->denied_at = 0;
+	else if (question->denied_at == 0)
+		question->denied_at = head;
+	return denied && head > question->denied_at;
+}
+
 /* A service that shows what is not there lies, or was lied to. */
-static void tell_denied(const struct question *question,
+static void tell_denied(struct question *question,
                         const struct tx_service_confirmation *confirmations, size_t count)
 {
+	bool for_good = is_denied_for_good(question, confirmations, count);
 	char subject[SUBJECT_SIZE], owner[ADDRESS_TEXT_SIZE];
 
 	for (size_t i = 0; i < count; i++)
-		if (!confirmations[i].verified)
+		if (!confirmations[i].verified && (for_good || !confirmations[i].needs_chain))
 			lane_alarm(
 			        question->owner->lane, ALARM_CONFIRMATION_DENIED,
 			        proposal_subject(subject, question->proposal),

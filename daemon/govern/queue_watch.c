@@ -5,6 +5,7 @@
 #include "common/store/store_chain.h"
 #include "common/store/store_event.h"
 #include "daemon/govern/adopt.h"
+#include "daemon/govern/blockage.h"
 #include "daemon/govern/proposer.h"
 
 #include <stdlib.h>
@@ -242,6 +243,7 @@ void queue_watch_seen(struct queue_watch *watch, const struct queue_view *view)
 	struct watched *watched = watched_of(watch, &view->safe.safe);
 	struct arena arena = {0};
 
+	blockage_seen(watch->lane->blockage, view);
 	if (watched != NULL) {
 		watched->due &= watched->look != NULL;
 		watched->awaited = (struct proposal_id){0};

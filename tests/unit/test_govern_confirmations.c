@@ -7,6 +7,7 @@
 #include "common/governance/chain_signature.h"
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
+#include "daemon/chain/follower.h"
 #include "daemon/govern/proposer.h"
 #include "common/store/store_event.h"
 #include "daemon/govern/tracker.h"
@@ -252,6 +253,25 @@ static void test_an_approved_hash_counts_when_the_safe_has_it(void **state)
 	assert_false(alarmed(w, "[confirmation-denied]"));
 }
 
+/* A block later somebody reads the queue, which shows the same. */
+static void see_again(struct govern_world *w)
+{
+	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct queue_view view = {.safe.safe = w->safe, .count = 1};
+	struct tx_service_tx tx;
+
+	w->node.head++;
+	follower_tick_now(lane->follower);
+	for (int i = 0; i < 500 && lane->head.number < w->node.head; i++)
+		run_for(w, 10);
+	assert_int_equal(tx_service_parse_tx(&w->arena, &tx, WORLD_CHAIN, &w->safe,
+	                                     bytes_text(w->transaction), NULL),
+	                 0);
+	view.items = &tx;
+	proposer_queue_seen(lane->proposer, &view);
+	run_for(w, 50);
+}
+
 static void test_an_approval_that_the_safe_does_not_have_is_an_alarm(void **state)
 {
 	struct govern_world *w = *state;
@@ -261,6 +281,9 @@ static void test_an_approval_that_the_safe_does_not_have_is_an_alarm(void **stat
 	struct pending pending = begin(w, tx_hash);
 	ask(&pending);
 	run_for(w, 50);
+	assert_int_equal(row(&pending).confirmations, 0);
+	assert_false(alarmed(w, "[confirmation-denied]")); /* it may be ahead of our head */
+	see_again(w);
 	assert_int_equal(row(&pending).confirmations, 0);
 	assert_true(alarmed(w, "[confirmation-denied]"));
 	assert_true(alarmed(w, "the chain denies"));
@@ -299,6 +322,22 @@ static struct pending ask_contract(struct govern_world *w, enum safe_version ver
 
 #define ZEROS_28 "00000000000000000000000000000000000000000000000000000000"
 
+/* The service was ahead of us: nothing was wrong. */
+static void test_an_approval_that_the_chain_shows_a_block_later(void **state)
+{
+	struct govern_world *w = *state;
+
+	w->transaction = confirmed_by(w, &w->owners[0], part_of(w, &w->owners[0], 1));
+	says_approved(w, &w->owners[0], false);
+	struct pending pending = begin(w, tx_hash);
+	ask(&pending);
+	run_for(w, 50);
+	says_approved(w, &w->owners[0], true);
+	see_again(w);
+	assert_int_equal(row(&pending).confirmations, 1);
+	assert_false(alarmed(w, "[confirmation-denied]"));
+}
+
 static void test_a_contract_owner_is_asked_as_1_4_1_does(void **state)
 {
 	struct pending pending = ask_contract(*state, SAFE_1_4_1, "20c13b0b" ZEROS_28);
@@ -318,6 +357,7 @@ static void test_a_contract_owner_that_says_no_does_not_count(void **state)
 {
 	struct pending pending = ask_contract(*state, SAFE_1_4_1, "1626ba7e" ZEROS_28);
 
+	see_again(*state);
 	assert_int_equal(row(&pending).confirmations, 0);
 	assert_true(alarmed(*state, "the chain denies"));
 }
@@ -388,6 +428,7 @@ int main(void)
 	        TEST(test_another_transaction_is_not_believed),
 	        TEST(test_an_approved_hash_counts_when_the_safe_has_it),
 	        TEST(test_an_approval_that_the_safe_does_not_have_is_an_alarm),
+	        TEST(test_an_approval_that_the_chain_shows_a_block_later),
 	        TEST(test_a_contract_owner_is_asked_as_1_4_1_does),
 	        TEST(test_a_contract_owner_is_asked_as_1_5_0_does),
 	        TEST(test_a_contract_owner_that_says_no_does_not_count),
