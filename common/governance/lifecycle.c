@@ -324,7 +324,7 @@ static struct verdict nothing_verdict(enum model model, enum proposal_state stat
 		return state > STATE_MULTISIG ? (struct verdict){STATE_MULTISIG, NULL} : stay;
 	if (state != STATE_DRAFTED)
 		return (struct verdict){STATE_DRAFTED,
-		                        seen->displaced
+		                        state == STATE_MULTISIG && seen->displaced
 		                                ? "its Safe nonce was used by what displaced "
 		                                  "it; drafted again with another"
 		                                : NULL};

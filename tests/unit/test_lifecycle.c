@@ -24,7 +24,7 @@ static bool bit_of(unsigned *index)
 
 static void for_every_flag(struct observation *seen, visit_fn *visit, void *arg)
 {
-	for (unsigned n = 0; n < 1u << 8; n++) {
+	for (unsigned n = 0; n < 1u << 9; n++) {
 		unsigned index = n;
 		seen->cancelled_latest = bit_of(&index);
 		seen->cancelled_final = bit_of(&index);
@@ -34,6 +34,7 @@ static void for_every_flag(struct observation *seen, visit_fn *visit, void *arg)
 		seen->withdrawn = bit_of(&index);
 		seen->ever_posted = bit_of(&index);
 		seen->past_expiry = bit_of(&index);
+		seen->displaced = bit_of(&index);
 		visit(seen, arg);
 	}
 }
@@ -101,7 +102,10 @@ static void visit_legal(const struct observation *seen, void *arg)
 	bool lapsed = place->model == MODEL_DELAY && seen->turn == TURN_OVER &&
 	              place->state == STATE_EXECUTE;
 	if (next.to < place->state && !(lapsed && next.to == STATE_TIMELOCK))
-		assert_non_null(strstr(next.reason, "reorganisation"));
+		assert_non_null(
+		        strstr(next.reason, seen->displaced && place->state == STATE_MULTISIG
+		                                    ? "drafted again"
+		                                    : "reorganisation"));
 	place->reached[next.to] = true;
 }
 
@@ -474,6 +478,26 @@ static void test_draft_withdrawn_or_expired(void **state)
 	            .past_expiry = true));
 }
 
+/* What was overtaken in the queue is a draft again, and not one that nobody ever saw. */
+static void test_displaced(void **state)
+{
+	(void)state;
+	expect(MODEL_SAFE_TIMELOCK, STATE_MULTISIG, STATE_DRAFTED, "drafted again",
+	       SEEN(.operation = OPERATION_UNSET, .displaced = true));
+	expect(MODEL_SAFE, STATE_MULTISIG, STATE_DRAFTED, "drafted again", SEEN(.displaced = true));
+	expect(MODEL_SAFE_TIMELOCK, STATE_DRAFTED, STATE_DRAFTED, NULL,
+	       SEEN(.operation = OPERATION_UNSET, .displaced = true, .past_expiry = true));
+	expect(MODEL_SAFE_TIMELOCK, STATE_DRAFTED, STATE_CANCELLED, "withdrawn",
+	       SEEN(.operation = OPERATION_UNSET, .displaced = true, .withdrawn = true));
+	/* what withdrew it is told */
+	expect(MODEL_SAFE_TIMELOCK, STATE_MULTISIG, STATE_REJECTED, "withdrawn",
+	       SEEN(.operation = OPERATION_UNSET, .safe_tx = SAFE_SEEN_REPLACED, .withdrawn = true,
+	            .ever_posted = true));
+	expect(MODEL_SAFE_TIMELOCK, STATE_TIMELOCK, STATE_CANCELLED, "withdrawn",
+	       SEEN(.operation = OPERATION_UNSET, .cancelled_latest = true, .cancelled_final = true,
+	            .withdrawn = true, .ever_posted = true));
+}
+
 static void test_already_in_effect(void **state)
 {
 	(void)state;
@@ -580,6 +604,7 @@ int main(void)
 	        cmocka_unit_test(test_delay_module),
 	        cmocka_unit_test(test_failed),
 	        cmocka_unit_test(test_draft_withdrawn_or_expired),
+	        cmocka_unit_test(test_displaced),
 	        cmocka_unit_test(test_already_in_effect),
 	        cmocka_unit_test(test_reorganisations),
 	        cmocka_unit_test(test_silent_service_moves_nothing),
