@@ -53,6 +53,8 @@ describe('behind a Delay module', { concurrency: 3 }, () => {
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
     assert.deepEqual(p.history.map((h) => h.to), ['drafted', 'multisig', 'timelock', 'execute', 'executed', 'confirmed'])
     assert.equal((await daemon.ctl(['wait', eif.value, '--timeout', '5s'])).code, 0)
+    // The registry's change is known as ours.
+    assert.deepEqual((await daemon.events()).filter((e) => e.type === 'alarm').map((e) => e.text), [])
   }))
 
   test('one call, no avatar version of ours: Safe 1.3.0, executed by a stranger', inWorld({ app: false, safeVersion: '1.3.0', contract: 'Delay1_0', generation: 1 }, { execute: 'manual' }, async (world, daemon) => {
@@ -69,6 +71,17 @@ describe('behind a Delay module', { concurrency: 3 }, () => {
     await world.delay.execute(entry)
     await confirmed(world, daemon, p.id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: undefined })
+    // And away again, on the same way.
+    await daemon.ctl(['revoke', eif.value, '--target', 'payments'])
+    const gone = await daemon.untilProposal(eif.value, { where: (x) => x.id !== p.id })
+    const removal = checkEntry(world, gone, [eif.value], 'remove')
+    await world.owners.approve((await daemon.untilQueued(gone.id, 'schedule')).safe_tx_hash)
+    await daemon.untilState(gone.id, 'timelock')
+    await world.chain.advance(world.cooldown + 5)
+    await daemon.untilState(gone.id, 'execute')
+    await world.delay.execute(removal)
+    await confirmed(world, daemon, gone.id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: false, app: undefined })
   }))
 
   test('execute: safe, the enqueuer\'s Safe executes it', inWorld({}, {}, async (world, daemon) => {
