@@ -2,6 +2,7 @@
 // ends with this process. BENCH_QUICK=1 shortens it; BENCH=eif,start picks items.
 import { benchDrafts } from './drafts.mjs'
 import { benchEif } from './eif.mjs'
+import { benchEndpoints } from './endpoints.mjs'
 import { benchIdle } from './idle.mjs'
 import { benchIntake } from './intake.mjs'
 import { benchMany } from './many.mjs'
@@ -9,7 +10,7 @@ import { benchStart } from './start.mjs'
 import { benchTicks } from './ticks.mjs'
 import { machine, missed, printTable, quick } from './lib.mjs'
 
-const items = { eif: benchEif, drafts: benchDrafts, intake: benchIntake, ticks: benchTicks, many: benchMany, start: benchStart, idle: benchIdle }
+const items = { eif: benchEif, drafts: benchDrafts, intake: benchIntake, ticks: benchTicks, many: benchMany, start: benchStart, endpoints: benchEndpoints, idle: benchIdle }
 const chosen = process.env.BENCH ? process.env.BENCH.split(',') : Object.keys(items)
 const about = machine()
 

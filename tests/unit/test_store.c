@@ -180,35 +180,70 @@ static void a_second_program_is_kept_out(void **state)
 
 /* --- migrating --- */
 
-/* A file of version 1 as it was saved, with what it holds. */
-static void version_1_is_migrated(void **state)
+/* Files of earlier versions as they were saved. */
+static const struct {
+	const char *file;
+	int64_t events;
+	size_t measurements;
+	int64_t artifacts; /* without those that are measured again */
+} versions[] = {
+        {"v1.db.sql", 153, 12, 12},
+        {"v2.db.sql", 165, 16, 14},
+        {"v3.db.sql", 165, 16, 14},
+};
+
+static void write_version(struct store_fixture *f, const char *path, const char *file)
 {
-	struct store_fixture *f = *state;
-	const char *path = file_in(f, "v1.db");
-	const char *sql =
-	        (const char *)fixture_bytes(&f->arena, "tests/fixtures/store/v1.db.sql").data;
+	const char *name = arena_printf(&f->arena, "tests/fixtures/store/%s", file);
 	struct db *db;
-	int64_t checked;
 
 	assert_int_equal(db_open(&db, path, &f->error), 0);
-	db_exec(db, sql);
+	db_exec(db, (const char *)fixture_bytes(&f->arena, name).data);
 	db_close(db);
+}
+
+static int64_t number_in(struct store_fixture *f, const char *path, const char *sql)
+{
+	struct db *db;
+
+	assert_int_equal(db_open(&db, path, &f->error), 0);
+	struct query *query = db_query(db, sql);
+	assert_true(db_step(query));
+	int64_t number = db_int(query);
+	db_done(query);
+	db_close(db);
+	return number;
+}
+
+/* Each with what it holds. */
+static void earlier_versions_are_migrated(void **state)
+{
+	struct store_fixture *f = *state;
 	struct store *store;
-	if (store_open(&store, path, &f->error) != 0)
-		fail_msg("%s", f->error.text);
-	assert_int_equal(store_event_verify(store, &checked, &f->error), 0);
-	assert_int_equal(checked, 153);
-	struct measurement_list measurements;
-	store_measurement_list(store, &f->arena, &(struct measurement_filter){0}, &measurements);
-	assert_int_equal(measurements.count, 12);
-	struct proposal_list proposals;
-	store_proposal_list(store, &f->arena, PROPOSALS_ALL, 0, &proposals);
-	assert_int_equal(proposals.count, 10);
-	assert_int_equal(proposals.items[0].state, STATE_CONFIRMED);
-	assert_int_equal(proposals.items[3].state, STATE_REJECTED);
-	assert_int_equal(proposals.items[9].state, STATE_DRAFTED);
-	store_close(store);
-	unlink(path);
+	int64_t checked;
+
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		const char *path = file_in(f, "old.db");
+		write_version(f, path, versions[i].file);
+		if (store_open(&store, path, &f->error) != 0)
+			fail_msg("%s: %s", versions[i].file, f->error.text);
+		assert_int_equal(store_event_verify(store, &checked, &f->error), 0);
+		assert_int_equal(checked, versions[i].events);
+		struct measurement_list measurements;
+		store_measurement_list(store, &f->arena, &(struct measurement_filter){0},
+		                       &measurements);
+		assert_int_equal(measurements.count, versions[i].measurements);
+		struct proposal_list proposals;
+		store_proposal_list(store, &f->arena, PROPOSALS_ALL, 0, &proposals);
+		assert_int_equal(proposals.count, 10);
+		assert_int_equal(proposals.items[0].state, STATE_CONFIRMED);
+		assert_int_equal(proposals.items[3].state, STATE_REJECTED);
+		assert_int_equal(proposals.items[9].state, STATE_DRAFTED);
+		store_close(store);
+		assert_int_equal(number_in(f, path, "SELECT count(*) FROM artifact"),
+		                 versions[i].artifacts);
+		unlink(path);
+	}
 }
 
 static const char *schema_of(struct store_fixture *f, const char *path)
@@ -233,22 +268,20 @@ static const char *schema_of(struct store_fixture *f, const char *path)
 static void a_migrated_schema_is_the_schema(void **state)
 {
 	struct store_fixture *f = *state;
-	const char *path = file_in(f, "v1.db");
-	const char *sql =
-	        (const char *)fixture_bytes(&f->arena, "tests/fixtures/store/v1.db.sql").data;
-	struct db *db;
+	const char *path = file_in(f, "old.db");
 
-	assert_int_equal(db_open(&db, path, &f->error), 0);
-	db_exec(db, sql);
-	db_close(db);
-	assert_int_equal(try_open(f, path), 0);
-	const char *migrated = schema_of(f, path);
-	unlink(path);
-	store_close(f->store);
-	f->store = NULL;
-	if (strcmp(migrated, schema_of(f, f->path)) != 0)
-		fail_msg("the schema changed without a new migration step (before version 1 is"
-		         " released: make its file again, see tests/fixtures/store/ORIGIN.md)");
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		write_version(f, path, versions[i].file);
+		assert_int_equal(try_open(f, path), 0);
+		const char *migrated = schema_of(f, path);
+		unlink(path);
+		if (f->store != NULL)
+			store_close(f->store);
+		f->store = NULL;
+		if (strcmp(migrated, schema_of(f, f->path)) != 0)
+			fail_msg("%s: the schema changed without a new migration step",
+			         versions[i].file);
+	}
 }
 
 /* --- transactions --- */
@@ -508,7 +541,7 @@ int main(void)
 	        WITH_STORE(somebody_elses_database_is_refused),
 	        WITH_STORE(a_damaged_schema_is_refused),
 	        WITH_STORE(a_second_program_is_kept_out),
-	        WITH_STORE(version_1_is_migrated),
+	        WITH_STORE(earlier_versions_are_migrated),
 	        WITH_STORE(a_migrated_schema_is_the_schema),
 	        WITH_STORE(misuse_aborts_with_the_place),
 	        WITH_STORE(a_rollback_leaves_nothing),
