@@ -2,7 +2,6 @@
 
 #include "common/governance/path.h"
 #include "common/store/store_blocked.h"
-
 #include "daemon/govern/call_log.h"
 #include "daemon/govern/drift.h"
 #include "daemon/govern/preflight.h"

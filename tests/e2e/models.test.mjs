@@ -444,6 +444,48 @@ describe('batches', { concurrency: 2 }, () => {
       for (const eif of images) await authorized(world, daemon, eif)
     }))
 
+  /// What the people of each model do with a proposal, from its draft to its execution.
+  const carry = {
+    safe: async (world, daemon, p) => world.owners.approve((await daemon.untilQueued(p.id, 'apply')).safe_tx_hash),
+    'safe+timelock': (world, daemon, p) => world.carry(daemon, p.id),
+    direct: async (world, daemon, p) => {
+      for (const c of p.calls) await world.chain.send({ from: people.deployer.address, to: c.to, data: c.data })
+    },
+    timelock: async (world, daemon, p) => {
+      const { batch } = await scheduleFromFile(world, daemon, p)
+      await daemon.untilState(p.id, 'timelock')
+      await world.passDelay()
+      await daemon.untilState(p.id, 'execute')
+      await world.chain.send({ from: people.executor.address, to: world.timelock.address, data: encodeFunctionData({ abi: timelockAbi, functionName: 'executeBatch', args: batch }) })
+    },
+  }
+  for (const [model, options] of Object.entries({ safe: {}, 'safe+timelock': {}, direct: { service: false }, timelock: { ...byEoa, open: true } }))
+    test(`${model}: additions and removals of several values in one proposal`, inWorld({ model, generation: 1, ...options }, async (world) => {
+      const daemon = world.daemon({ target: { batch: { quiet: '4s' } } })
+      const old = world.drop(), adds = callsFor(world.registry, old.value)
+      if (model === 'direct') for (const c of adds) await world.chain.send({ from: people.deployer.address, to: c.to, data: c.data })
+      else if (model === 'safe') for (const { to, data } of adds) await world.safe.byHand({ to, data })
+      else await world.timelock.runByHand(adds)
+      await world.chain.mine(3)
+      await daemon.start()
+      await daemon.untilMeasurement(old.value, (m) => m.status === 'authorized')
+      const next = world.drop(), other = world.drop()
+      for (const eif of [next, other]) await daemon.untilMeasurement(eif.value, () => true)
+      await daemon.ctl(['revoke', old.value, '--target', 'payments', '--replace', next.value])
+      let p = await daemon.untilProposal(other.value)
+      const want = [...callsFor(world.registry, old.value, 'remove'), ...[next, other].flatMap((e) => callsFor(world.registry, e.value))]
+      const plain = (c) => [c.action, c.to.toLowerCase(), c.data]
+      assert.deepEqual(p.calls.map(plain), inOrder(want).map(plain), 'one batch, removals first')
+      await carry[model](world, daemon, p)
+      await daemon.untilState(p.id, ['executed', 'confirmed'])
+      await world.chain.mine(3)
+      p = await daemon.untilState(p.id, 'confirmed')
+      assert.equal((await daemon.proposals()).length, 1)
+      assert.deepEqual(await world.allowed(old.value), { kms: false, app: false })
+      for (const m of await daemon.untilMeasurement(old.value, (x) => x.status === 'revoked')) assert.equal(m.wanted, 'absent')
+      for (const eif of [next, other]) await authorized(world, daemon, eif)
+    }))
+
   test('split at max_calls, a value never parted', inWorld({ model: 'safe' }, async (world) => {
     const daemon = world.daemon({ target: { batch: { quiet: '1s', max_calls: 5 } } })
     const images = Array.from({ length: 5 }, () => world.drop())
