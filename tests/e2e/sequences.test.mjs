@@ -24,6 +24,11 @@ const shapes = [
   { generation: 2, safeVersion: '1.5.0', model: 'safe' },
 ]
 
+/// A proposal that the daemon takes off the queue just when an owner is about to sign it.
+async function unlessTakenOff(signing) {
+  try { await signing } catch (e) { if (!/the service does not know|confirmation refused/.test(e.message)) throw e }
+}
+
 class Sequence {
   constructor(seed) {
     this.seed = seed
@@ -73,12 +78,12 @@ class Sequence {
         if (!tx) return false
         const open = people.owners.filter((o) => !tx.confirmations.some((c) => c.owner === o.address))
         if (open.length === 0) return false
-        await world.owners.confirm(tx.safeTxHash, random.pick(open))
+        await unlessTakenOff(world.owners.confirm(tx.safeTxHash, random.pick(open)))
       }],
       sign: [5, async () => {
         const tx = await this.next()
         if (!tx) return false
-        await world.owners.approve(tx.safeTxHash, { mayRevert: true })
+        await this.sign(tx)
       }],
       reject: [1, async () => {
         const tx = await this.next()
@@ -95,6 +100,11 @@ class Sequence {
         const v = random.pick(this.wanted())
         if (!v) return false
         await this.byHand(callsFor(world.registry, v))
+      }],
+      'scheduled by others': [2, async () => {
+        const v = random.pick(this.wanted())
+        if (!this.timelocked || !v || (await world.allowed(v)).kms) return false
+        await world.timelock.scheduleByHand(callsFor(world.registry, v), { salt: this.salt() })
       }],
       'remove by hand': [1, async () => {
         const v = random.pick(this.wanted())
@@ -137,7 +147,7 @@ class Sequence {
       'kill -9, and life goes on': [2, async () => {
         await daemon.kill9()
         const tx = await this.next()
-        if (tx) await world.owners.approve(tx.safeTxHash, { mayRevert: true })
+        if (tx) await this.sign(tx)
         await this.passDelay()
         await daemon.start()
       }],
@@ -149,6 +159,8 @@ class Sequence {
     }
   }
 
+  /// As many signatures as it takes, and its execution, which may revert.
+  async sign(tx) { await unlessTakenOff(this.world.owners.approve(tx.safeTxHash, { mayRevert: true })) }
   /// What people do past every queue, along the way that this registry's owner asks for.
   async byHand(calls) {
     if (this.timelocked) return this.world.timelock.runByHand(calls, { salt: this.salt() })
@@ -239,7 +251,7 @@ class Sequence {
     const { world } = this
     const tx = await this.next()
     if (!tx) return
-    await world.owners.approve(tx.safeTxHash, { mayRevert: true })
+    await this.sign(tx)
     if ((await world.safe.nonce()) !== tx.tx.nonce) return
     const times = (refused.get(tx.safeTxHash) ?? 0) + 1
     refused.set(tx.safeTxHash, times)
