@@ -8,6 +8,7 @@
 
 static const char *const names[] = {
         [ALARM_ALREADY_IN_EFFECT] = "already-in-effect",
+        [ALARM_BUILD_REFUSED] = "build-refused",
         [ALARM_CANCELLED] = "cancelled",
         [ALARM_CANNOT_RUN] = "cannot-run",
         [ALARM_CHECKS_DISAGREE] = "checks-disagree",

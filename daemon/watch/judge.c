@@ -379,7 +379,7 @@ static bool same_build(const struct build *a, const struct build *b)
 static void put_build(struct judgement *j, struct build build)
 {
 	const struct build *before = build_before(j, build.eif);
-	char text[HASH32_TEXT_SIZE];
+	char text[HASH32_TEXT_SIZE], name[32];
 	const char *slash = *build.eif != '\0' ? "/" : "";
 
 	if (before != NULL && same_build(before, &build))
@@ -388,10 +388,11 @@ static void put_build(struct judgement *j, struct build build)
 	build.folder = j->folder;
 	if (before != NULL)
 		build.first_seen = before->first_seen;
-	store_build_put(j->store, &build);
+	struct build_id id = store_build_put(j->store, &build);
+	snprintf(name, sizeof(name), "b%lld", (long long)id.n);
 	if (build.status == BUILD_REFUSED)
-		log_unusual(j->target->name, "%s%s%s: build refused: %s", j->folder, slash,
-		            build.eif, build.reason);
+		store_alarm(j->store, ALARM_BUILD_REFUSED, name, "%s: %s%s%s: build refused: %s",
+		            j->target->name, j->folder, slash, build.eif, build.reason);
 	else if (build.status == BUILD_ACCEPTED)
 		log_info(j->target->name, "%s%s%s: build accepted: %s", j->folder, slash, build.eif,
 		         hash32_text(text, &build.value));

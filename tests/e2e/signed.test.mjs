@@ -112,6 +112,7 @@ describe('signed builds', { concurrency: 3 }, () => {
     await refused('payments', 'bad-signature', { 'enclave.eif': image, 'measurements.sigstore.json': edited('"sig": "M', '"sig": "N') }, 'measurements.sigstore.json: envelope: ')
     await refused('payments', 'bad-promise', { 'enclave.eif': image, 'measurements.sigstore.json': edited('"signedEntryTimestamp": "M', '"signedEntryTimestamp": "N') }, 'measurements.sigstore.json: log-promise: ')
     await refused('payments', 'cut-off', { 'enclave.eif': image, 'measurements.sigstore.json': attestation.subarray(0, 3000) }, 'measurements.sigstore.json: ')
+    assert.equal((await daemon.alarms('build-refused')).length, 6)
     assert.deepEqual(await daemon.proposals(), [])
     assert.deepEqual(await daemon.measurements(value), [], 'a refused build makes no measurement')
     const waited = await daemon.ctl(['wait', value, '--target', 'payments', '--timeout', '30s'], { ok: false })
