@@ -85,6 +85,20 @@ static struct jval *refused_values(const struct guest_report *report)
 	return list;
 }
 
+/* What a KMS would ask the registry about, under the names that a machine gives it. */
+static void boot_details(struct jval *details, const struct guest_report *report)
+{
+	for (size_t i = 0; i < report->value_count; i++) {
+		const struct guest_value *value = &report->values[i];
+		if (!value->refused && value->kind == KIND_COMPOSE)
+			add_hex(details, "compose_hash", value->value.b, sizeof(value->value.b));
+		else if (!value->refused && value->kind == KIND_OS_IMAGE)
+			add_hex(details, "os_image_hash", value->value.b, sizeof(value->value.b));
+	}
+	if (report->has_device_id)
+		add_hex(details, "device_id", report->device_id.b, sizeof(report->device_id.b));
+}
+
 static void machine_details(struct jval *details, const struct guest_report *report)
 {
 	if (report->has_registers)
@@ -97,6 +111,7 @@ static void machine_details(struct jval *details, const struct guest_report *rep
 		add_hex(details, "app_id", report->app_id, sizeof(report->app_id));
 	if (report->has_instance_id)
 		add_hex(details, "instance_id", report->instance_id, sizeof(report->instance_id));
+	boot_details(details, report);
 	jval_add_string(details, "role", report->role);
 	if (report->missing != NULL)
 		jval_add_string(details, "missing", report->missing);

@@ -10,7 +10,7 @@ struct event_row {
 	int64_t id;
 	struct wall at;
 	const char *type;    /* "measurement", "build", "proposal", "safe-tx", "chain", "operator",
-	                        "alarm", "daemon" */
+	                        "alarm", "warning", "daemon" */
 	const char *subject; /* "m12", "p7", "b3", a chain's or target's name */
 	const char *text;    /* one line for people */
 	struct hash32 hash;

@@ -2,6 +2,7 @@
 
 #include "common/governance/path.h"
 #include "common/store/store_blocked.h"
+#include "common/store/store_preflight.h"
 #include "daemon/govern/call_log.h"
 #include "daemon/govern/drift.h"
 #include "daemon/govern/preflight.h"
@@ -73,6 +74,28 @@ static struct jval *report_evidence(const struct evidence *evidence)
 	return view;
 }
 
+static const char *answer_name(enum check_answer answer);
+
+/* What the KMS said about the machines that show it; null where nobody asked. */
+static struct jval *report_stored_preflight(struct store *store, struct arena *arena,
+                                            struct measurement_id id)
+{
+	struct preflight_row row;
+	struct jval *view;
+
+	if (store_preflight_get(store, arena, id, &row) != 0)
+		return jval_new_null();
+	view = jval_object();
+	jval_add_string(view, "call", row.call);
+	jval_add_string(view, "allowed", answer_name(row.allowed));
+	jval_add_string(view, "reason", row.reason);
+	jval_add_string(view, "source", row.source);
+	jval_add_string(view, "assumed", row.assumed);
+	jval_add_int(view, "block", (int64_t)row.block);
+	add_wall(view, "at", row.at);
+	return view;
+}
+
 struct jval *report_measurement(struct store *store, struct arena *arena,
                                 const struct measurement *measurement)
 {
@@ -101,6 +124,7 @@ struct jval *report_measurement(struct store *store, struct arena *arena,
 	jval_add(view, "evidence", evidences);
 	add_wall(view, "first_seen", measurement->first_seen);
 	jval_add(view, "proposals", proposals);
+	jval_add(view, "preflight", report_stored_preflight(store, arena, measurement->id));
 	return view;
 }
 

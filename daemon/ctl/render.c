@@ -369,6 +369,24 @@ void render_measurement(struct buf *out, const struct jval *one)
 	render_measurement_after(out, one, NULL);
 }
 
+/* What the KMS says about the machines that show it. */
+static void render_preflight(struct buf *out, const struct jval *preflight)
+{
+	const char *reason = jval_get_string(preflight, "reason"),
+	           *assumed = jval_get_string(preflight, "assumed");
+	struct buf line = {0};
+
+	if (!jval_is_object(preflight))
+		return;
+	buf_printf(&line, "%s: %s%s%s, asked about %s", text_of(preflight, "call"),
+	           text_of(preflight, "allowed"), reason != NULL && reason[0] != '\0' ? ": " : "",
+	           reason != NULL ? reason : "", text_of(preflight, "source"));
+	if (assumed != NULL && assumed[0] != '\0')
+		buf_printf(&line, " (it does not state %s)", assumed);
+	field(out, "KMS", buf_text(&line));
+	buf_free(&line);
+}
+
 void render_measurement_after(struct buf *out, const struct jval *one, const struct jval *before)
 {
 	const struct jval *evidence = jval_get(one, "evidence");
@@ -391,6 +409,7 @@ void render_measurement_after(struct buf *out, const struct jval *one, const str
 	buf_clear(&line);
 	join_texts(&line, jval_get(one, "proposals"));
 	field(out, "proposals", line.len > 0 ? buf_text(&line) : "none");
+	render_preflight(out, jval_get(one, "preflight"));
 	buf_clear(&line);
 	if (jval_count(evidence) > 0 && before != NULL &&
 	    same_json(evidence, jval_get(before, "evidence"))) {

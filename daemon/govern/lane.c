@@ -6,6 +6,7 @@
 #include "daemon/govern/change_watch.h"
 #include "daemon/govern/blockage.h"
 #include "daemon/govern/drafter.h"
+#include "daemon/govern/endpoint_preflight.h"
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
 #include "daemon/govern/proposer.h"
@@ -55,6 +56,7 @@ static void run_stages(void *arg)
 	 * added, or removed for good, in the meantime. */
 	if (!lane->have_head)
 		return;
+	endpoint_preflight_run(lane->preflight);
 	drafter_run(lane->drafter);
 	/* What the store says may be older than the last stop: nobody is asked to sign, and nothing
 	 * is sent, for what others did in the meantime. */
@@ -218,6 +220,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->trials = trials_new(lane);
 	lane->blockage = blockage_new(lane);
 	lane->changes = change_watch_new(lane);
+	lane->preflight = endpoint_preflight_new(lane);
 	lane->withdraw = withdraw_new(lane);
 	lane->recheck = recheck_new(lane);
 	block_watch_begin(&lane->blocks, clock_mono());
@@ -236,6 +239,7 @@ void lane_free(struct lane *lane)
 	if (lane == NULL)
 		return;
 	follower_free(lane->follower);
+	endpoint_preflight_free(lane->preflight);
 	change_watch_free(lane->changes);
 	withdraw_free(lane->withdraw);
 	blockage_free(lane->blockage);

@@ -20,6 +20,7 @@ struct executor;
 struct trials;
 struct blockage;
 struct change_watch;
+struct endpoint_preflight;
 struct withdraw;
 struct recheck;
 struct queue_watch;
@@ -37,6 +38,7 @@ struct lane {
 	struct trials *trials;
 	struct blockage *blockage;
 	struct change_watch *changes;
+	struct endpoint_preflight *preflight;
 	struct withdraw *withdraw;
 	struct recheck *recheck;
 	struct queue_watch *queue_watch;

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { encodeFunctionData, parseAbi } from 'viem'
-import { makeWorld, people } from '../harness/world.mjs'
+import { appCompose, composeHash, guestInfo, startEndpoints } from '../harness/endpoints.mjs'
+import { makeWorld, people, until } from '../harness/world.mjs'
 
 const inWorld = (options, run) => async () => {
   const world = await makeWorld(options)
@@ -158,5 +159,61 @@ describe('the preflight of the real decision', { concurrency: 3 }, () => {
     assert.equal(code, 3, stdout)
     assert.equal(json.preflight.allowed, 'unknown')
     assert.match(json.preflight.final.reason, /does not answer isAppAllowed/)
+  }))
+
+  test('machines of status endpoints: asked by itself, shown, and an unfavourable answer to an authorized value is a warning', inWorld({}, async (world) => {
+    const { kms, app } = world.registry
+    const endpoints = await startEndpoints()
+    try {
+      const device = 'dd'.repeat(32), osImage = '05'.repeat(32)
+      const machine = (image, extra = {}) => guestInfo({ app, compose: appCompose(image), osImage, ...extra, change: (info, tcb) => { if (extra.device !== null) info.device_id = tcb.device_id = extra.device ?? device } })
+      endpoints.set('one', machine('first'))
+      const daemon = world.daemon({ settings: { endpoints: [{ url: endpoints.url('one'), target: 'payments', every: '200ms', propose: 'hold' }] } })
+      await govern(world, call(kms, 'function addOsImageHash(bytes32)', `0x${osImage}`))
+      await daemon.start()
+      const value = composeHash(appCompose('first'))
+      const compose = async () => (await daemon.measurements(value)).find((m) => m.kind === 'compose')
+      const warnings = async () => (await daemon.events()).filter((e) => e.type === 'warning')
+      const untilAnswer = (test, what) => until(async () => {
+        const m = await compose()
+        return m?.preflight && test(m.preflight) && m
+      }, { what: async () => `${what}; is ${JSON.stringify((await compose())?.preflight)}\n${daemon.tail(10)}` })
+
+      await until(async () => (await compose())?.status === 'held', { what: 'the value to be held' })
+      assert.equal((await compose()).preflight, null)
+      await daemon.ctl(['approve', (await compose()).id])
+      const before = await untilAnswer((p) => p.reason === 'Compose hash not allowed', 'asked when approved')
+      assert.equal(before.preflight.allowed, 'no')
+      assert.deepEqual(await warnings(), [], 'as it must be before it is added')
+
+      // Authorized, and the device is not on the list: the machine would get no keys.
+      const p = await daemon.untilProposal(value)
+      await world.carry(daemon, p.id)
+      const m = await untilAnswer((x) => x.reason === 'Device not allowed', 'asked again when authorized')
+      assert.deepEqual({ ...m.preflight, block: 0, at: '' }, {
+        call: 'isAppAllowed', allowed: 'no', reason: 'Device not allowed', source: endpoints.url('one'), assumed: 'mrSystem, tcbStatus, advisoryIds', block: 0, at: '',
+      })
+      const [warning] = await warnings()
+      assert.equal(warning.subject, m.id)
+      assert.match(warning.text, /would give no keys to the machine at http.*one\/prpc\/Info\?json: Device not allowed/)
+      assert.match((await daemon.ctl(['measurements', value])).stdout, /KMS +isAppAllowed: no: Device not allowed, asked about http.*\(it does not state mrSystem, tcbStatus, advisoryIds\)/)
+
+      // The registry speaks: asked again.
+      await govern(world, call(app, 'function addDevice(bytes32)', `0x${device}`))
+      await untilAnswer((x) => x.allowed === 'yes', 'asked again when the list changed')
+      await daemon.stop()
+      await daemon.start()
+      assert.equal((await compose()).preflight.allowed, 'yes')
+      assert.equal((await warnings()).length, 1)
+
+      // A machine that does not say which device it is: nobody knows.
+      endpoints.set('one', machine('second', { device: null }))
+      const second = composeHash(appCompose('second'))
+      await govern(world, call(app, 'function addComposeHash(bytes32)', second), call(app, 'function removeDevice(bytes32)', `0x${device}`))
+      await until(async () => (await daemon.measurements(second)).find((x) => x.kind === 'compose')?.preflight?.allowed === 'unknown', { what: 'an undecided answer' })
+      assert.match((await daemon.measurements(second)).find((x) => x.kind === 'compose').preflight.reason, /Device not allowed.*does not state deviceId/)
+    } finally {
+      await endpoints.stop()
+    }
   }))
 })
