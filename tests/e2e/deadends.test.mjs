@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
 import { encodeFunctionData, parseAbi } from 'viem'
-import { checkProposal, checkSafeTx } from '../harness/opinion.mjs'
+import { callsFor, checkProposal, checkSafeTx } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
 
 const GUARD_SLOT = '0x4a204f620c8c5ccdca3fd54d003badd85ba500436a431f0cbda4f558c93c34c8' // keccak256("guard_manager.guard.address")
@@ -240,6 +240,71 @@ describe('dead ends', { concurrency: 2 }, () => {
     await world.chain.mine(3)
     await daemon.untilAlarm('rejected', { subject: id })
     await again(world, daemon, eif, id)
+  }))
+
+  test('a module did it another way: counts as authorized, the pending one is withdrawn and ends well', inWorld({ model: 'safe' }, async (world, daemon) => {
+    const module = people.stranger.address
+    await world.safe.admin('enableModule(address)', module)
+    await daemon.start()
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    const row = await daemon.untilQueued(id, 'apply')
+    for (const call of callsFor(world.registry, eif.value)) await world.safe.byModule(module, call)
+    const nonce = await world.safe.nonce()
+    assert.equal(Number(nonce), row.nonce, 'no nonce was used')
+    await world.chain.mine(3)
+    const alarm = await daemon.untilAlarm('already-in-effect', { subject: id })
+    assert.ok(alarm.text.includes(`by module ${module}`), alarm.text)
+    const p = await daemon.proposal(id)
+    assert.deepEqual([p.state, p.flags], ['multisig', ['withdrawing']])
+    await daemon.untilMeasurement(eif.value, (m) => m.status === 'authorized')
+    // What is drafted for it is the rejection: signed, it is over.
+    await world.owners.approve((await daemon.untilQueued(id, 'reject')).safe_tx_hash)
+    await world.chain.mine(3)
+    await daemon.untilState(id, 'confirmed')
+    assert.equal((await daemon.ctl(['wait', eif.value, '--timeout', '10s'])).code, 0)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('the queue is blocked by somebody\'s lower nonce: who, since when; executed, ours goes on', inWorld({}, async (world, daemon) => {
+    await daemon.start()
+    const other = await world.owners.propose({ to: people.stranger.address, data: '0x' })
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    const row = await daemon.untilQueued(id, 'schedule')
+    const lower = row.nonce - 1
+    const alarm = await daemon.untilAlarm('queue-blocked', { subject: id, timeout: 40_000 })
+    assert.ok(alarm.text.includes(`for nonce ${lower}: ${other}, which is not ours, proposed by ${people.owners[0].address}`), alarm.text)
+    const { blocked } = (await daemon.proposal(id)).safe_txs[0]
+    assert.equal(blocked.nonce, lower)
+    assert.ok(Date.parse(blocked.since) <= Date.now() && blocked.by.includes(other), JSON.stringify(blocked))
+    const { json } = await daemon.ctl(['status', '--json'])
+    assert.match(json.waiting.find((w) => w.id === id).for, new RegExp(`behind nonce ${lower} since .*${other}`))
+    assert.match((await daemon.ctl(['proposals', id])).stdout, new RegExp(`waits for nonce ${lower} since`))
+    // Since when it waits is no matter of this run of the daemon.
+    await daemon.kill9()
+    await daemon.start()
+    assert.deepEqual((await daemon.proposal(id)).safe_txs[0].blocked.since, blocked.since)
+    await world.owners.approve(other)
+    await until(async () => (await daemon.proposal(id)).safe_txs[0].blocked === null, { what: 'its turn' })
+    await world.carry(daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }, { target: { blocked_after: '2s' } }))
+
+  test('a hole in the nonces: named at once; filled, ours goes on', inWorld({}, async (world, daemon) => {
+    await daemon.start()
+    const other = await world.owners.propose({ to: people.stranger.address, data: '0x' })
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    const row = await daemon.untilQueued(id, 'schedule')
+    // Its proposer deletes it from the service's queue.
+    world.service.transactions.delete(other)
+    const alarm = await daemon.untilAlarm('nonce-hole', { subject: id, timeout: 40_000 })
+    assert.ok(alarm.text.includes(`nothing holds nonce ${row.nonce - 1} of the Safe ${world.safe.address}`), alarm.text)
+    assert.match((await daemon.proposal(id)).safe_txs[0].blocked.by, /a hole/)
+    await world.safe.burnNonce()
+    await world.carry(daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
 
   test('a draft that nobody posted expires', inWorld({}, async (world, daemon) => {
