@@ -1,5 +1,7 @@
 #include "daemon/govern/safe_view.h"
 
+#include "common/crypto/hash.h"
+
 struct safe_slot safe_view_ask(struct reads *reads, const struct address *safe)
 {
 	return (struct safe_slot){
@@ -24,6 +26,20 @@ int safe_view_take(struct safe_view *out, struct arena *arena, const struct safe
 		return ERR_UNAVAILABLE;
 	out->threshold = (unsigned)threshold;
 	return 0;
+}
+
+struct hash32 safe_view_signers(const struct safe_view *view)
+{
+	struct buf buf = {0};
+	uint8_t threshold[8];
+
+	be64_put(threshold, view->threshold);
+	buf_append(&buf, threshold, sizeof(threshold));
+	for (size_t i = 0; i < view->owner_count; i++)
+		buf_append(&buf, view->owners[i].b, sizeof(view->owners[i].b));
+	struct hash32 hash = sha256(buf_bytes(&buf));
+	buf_free(&buf);
+	return hash;
 }
 
 bool safe_view_is_owner(const struct safe_view *view, const struct address *account)

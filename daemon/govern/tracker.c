@@ -34,6 +34,7 @@ struct tracker {
 	struct arena views_arena; /* owns views */
 	struct safe_view *views;
 	size_t view_count;
+	bool signers_changed; /* of a Safe, since the look before */
 };
 
 static void retry_due(void *arg)
@@ -106,24 +107,37 @@ static void ask_safe(struct look *look, struct reads *reads, const struct addres
 	look->safes[look->safe_count++] = safe_view_ask(reads, safe);
 }
 
+/* Somebody who counted for a Safe may not any more, and the other way round. */
+static bool signs_as_before(const struct tracker *tracker, const struct safe_view *now)
+{
+	const struct safe_view *before;
+
+	if (tracker_safe(tracker, &now->safe, &before) != 0)
+		return true;
+	struct hash32 a = safe_view_signers(before), b = safe_view_signers(now);
+	return hash32_equal(&a, &b);
+}
+
 static void take_safes(struct tracker *tracker, const struct chain_read_result *results)
 {
 	const struct look *look = tracker->look;
+	struct arena arena = {0};
+	struct safe_view *views = arena_array(&arena, look->safe_count, sizeof(*views));
+	size_t count = 0;
 
-	arena_free(&tracker->views_arena);
-	tracker->view_count = 0;
-	tracker->views =
-	        arena_array(&tracker->views_arena, look->safe_count, sizeof(*tracker->views));
 	for (size_t i = 0; i < look->safe_count; i++) {
 		const struct safe_slot *slot = &look->safes[i];
-		struct safe_view view;
-		if (safe_view_take(&view, &tracker->views_arena, slot, results) == 0)
-			tracker->views[tracker->view_count++] = view;
+		if (safe_view_take(&views[count], &arena, slot, results) == 0)
+			tracker->signers_changed |= !signs_as_before(tracker, &views[count++]);
 		else
 			lane_alarm(tracker->lane, ALARM_SAFE_UNREADABLE,
 			           tracker->lane->config->name,
 			           "the Safe does not answer nonce, threshold and owners");
 	}
+	arena_free(&tracker->views_arena);
+	tracker->views_arena = arena;
+	tracker->views = views;
+	tracker->view_count = count;
 }
 
 /* --- moves ------------------------------------------------------------------------------------ */
@@ -297,8 +311,9 @@ static void concluded(struct tracker *tracker, bool moved)
 	backoff_worked(&tracker->backoff);
 	lane->reorganised = false;
 	finish(tracker);
-	if (moved || first)
+	if (moved || first || tracker->signers_changed)
 		lane_wake(lane);
+	tracker->signers_changed = false;
 	blockage_run(lane->blockage);
 	trials_looked(lane->trials);
 }
