@@ -3,6 +3,7 @@
 #include "common/eth/abi.h"
 #include "common/eth/multicall.h"
 #include "common/governance/registry.h"
+#include "common/governance/safe_guard.h"
 #include "common/governance/views.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -42,6 +43,8 @@ static void check_views(struct arena *arena, struct bytes returned)
 		PROPERTY(count <= returned.len / ABI_WORD);
 	if (view_text(arena, &text, returned) == 0)
 		PROPERTY(strlen(text) <= returned.len);
+	if (safe_storage_address(&address, returned) == 0)
+		PROPERTY(memmem(returned.data, returned.len, address.b, sizeof(address.b)) != NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
