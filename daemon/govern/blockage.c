@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/store/store_blocked.h"
+#include "daemon/govern/queue_watch.h"
 #include "daemon/govern/tracker.h"
 
 #include <inttypes.h>
@@ -321,6 +322,8 @@ void blockage_run(struct blockage *blockage)
 			continue;
 		}
 		changed |= is_blocked(&waiting, &front);
+		if (front.unknown)
+			queue_watch_want(lane->queue_watch, &row->safe);
 		int64_t wait = alarm_wait_ms(&waiting);
 		if (wait > 0 && (wait_ms < 0 || wait < wait_ms))
 			wait_ms = wait;

@@ -24,6 +24,9 @@ struct question {
 	struct address safe;
 	struct hash32 safe_tx_hash;
 	unsigned confirmations, threshold; /* as stored */
+	bool has_signers;
+	struct hash32 signers; /* of the Safe, when it was asked last */
+	bool was_enough;       /* it had as many as it needed */
 	struct mono due;
 	struct backoff backoff;
 	unsigned asked;
@@ -205,6 +208,21 @@ static void tell_denied(struct question *question,
 			                                     : "is not their signature");
 }
 
+/* Who could execute it a moment ago cannot any more. */
+static void tell_lost(struct question *question)
+{
+	bool enough = question->threshold > 0 && question->confirmations >= question->threshold;
+	char subject[SUBJECT_SIZE];
+
+	if (question->was_enough && !enough)
+		lane_alarm(question->owner->lane, ALARM_CONFIRMATIONS_LOST,
+		           proposal_subject(subject, question->proposal),
+		           "it was signed by enough owners; now %u of %u count, since the Safe's "
+		           "signers changed: others have to sign it",
+		           question->confirmations, question->threshold);
+	question->was_enough = enough;
+}
+
 static void note(struct question *question, const struct tx_service_confirmation *confirmations,
                  size_t count)
 {
@@ -214,6 +232,7 @@ static void note(struct question *question, const struct tx_service_confirmation
 	if (tracker_safe(question->owner->lane->tracker, &question->safe, &safe) != 0)
 		return; /* it stopped answering meanwhile */
 	store_count(question, count_valid(question, confirmations, count, safe), safe->threshold);
+	tell_lost(question);
 }
 
 /* Approvals on chain count at once; what the service said before stays until it is asked again. */
@@ -316,6 +335,12 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	/* Without the chain's owners the answer says nothing: after the next tick. */
 	if (tracker_safe(confirmations->lane->tracker, &row->safe, &safe) != 0)
 		return confirmations->lane->config->poll_ms;
+	/* With other signers the same signatures count otherwise: asked again at once. */
+	struct hash32 signers = safe_view_signers(safe);
+	if (question->has_signers && !hash32_equal(&signers, &question->signers))
+		wait = 0;
+	question->has_signers = true;
+	question->signers = signers;
 	note_approvals(question, safe);
 	if (service == NULL)
 		return confirmations->lane->config->poll_ms;

@@ -163,6 +163,35 @@ describe('dead ends', { concurrency: 2 }, () => {
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
 
+  test('threshold and signers change while it waits: told, counted again, too few said so; signed anew it goes on', inWorld({}, async (world, daemon) => {
+    const module = people.stranger.address
+    await world.safe.admin('enableModule(address)', module)
+    const { eif, id, row } = await queued(world, daemon)
+    const [a, b, c] = people.owners
+    for (const owner of [a, b]) await world.owners.confirm(row.safe_tx_hash, owner)
+    await until(async () => (await daemon.proposal(id)).confirmations === 2, { what: 'both confirmations' })
+    // One of the two who signed is no owner any more.
+    const receipt = await world.safe.adminByModule(module, 'swapOwner(address,address,address)', a.address, b.address, people.outsider.address)
+    const alarm = await daemon.untilAlarm('signers-changed', { subject: 'payments' })
+    assert.ok(alarm.text.includes(`owner ${b.address} removed, owner ${people.outsider.address} added`), alarm.text)
+    assert.ok(alarm.text.includes(`by module ${module}`) && alarm.text.includes(receipt.transactionHash), alarm.text)
+    const lost = await daemon.untilAlarm('confirmations-lost', { subject: id })
+    assert.match(lost.text, /1 of 2/)
+    await world.owners.confirm(row.safe_tx_hash, c)
+    await until(async () => (await daemon.proposal(id)).confirmations === 2, { what: 'enough again' })
+    const { tx, shown } = await world.owners.read(row.safe_tx_hash)
+    await world.safe.execute(tx, shown.confirmations.filter((x) => x.owner !== b.address).map((x) => x.signature))
+    await daemon.untilState(id, 'timelock')
+    // And the threshold, while the execution waits.
+    await world.passDelay()
+    await daemon.untilQueued(id, 'execute')
+    await world.safe.adminByModule(module, 'changeThreshold(uint256)', 1n)
+    await daemon.untilAlarm('signers-changed', { text: /the threshold is 1/ })
+    await until(async () => (await daemon.proposal(id)).threshold === 1, { what: 'the new threshold' })
+    await world.carryOn(daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
   test('a guard is installed: told; it lets owners execute, and the proposal goes on', inWorld({ safeVersion: '1.3.0' }, async (world, daemon) => {
     await daemon.start()
     const guard = await world.chain.deploy(guardArtifact.bytecode)
