@@ -685,16 +685,19 @@ void render_decided(struct buf *out, const struct jval *list)
 
 static void displaced_row(struct buf *out, const struct jval *one)
 {
-	const char *proposal = jval_get_string(one, "proposal");
+	const char *proposal = jval_get_string(one, "proposal"), *by = jval_get_string(one, "by");
+	bool ours = by != NULL && strcmp(by, "registrard") == 0;
 	int64_t nonce;
 
 	if (jval_get_int(one, "nonce", &nonce) != 0)
 		return;
 	buf_printf(out, "displaces nonce %lld: %s", (long long)nonce, text_of(one, "safe_tx_hash"));
 	if (proposal != NULL)
-		buf_printf(out, " of %s, which is proposed again\n", proposal);
+		buf_printf(out, " of %s", proposal);
+	if (ours)
+		buf_append_text(out, ", which is proposed again\n");
 	else
-		buf_printf(out, ", proposed by %s\n", text_of(one, "by"));
+		buf_printf(out, ", proposed by %s\n", by != NULL ? by : "others");
 }
 
 void render_revoked(struct buf *out, const struct jval *list)

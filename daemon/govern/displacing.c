@@ -6,6 +6,7 @@
 #include "daemon/govern/tracker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct displacing {
 	struct govern_op op; /* first: it is what the caller holds */
@@ -44,22 +45,46 @@ static struct jval *new_entry(uint64_t nonce, const struct hash32 *hash)
 	return entry;
 }
 
-static void add_ours(struct jval *list, const struct safe_tx_row *row)
+/* Who proposed it: NULL when only the queue could tell and has not. */
+static const char *proposed_by(char text[ADDRESS_TEXT_SIZE], const struct tx_service_tx *tx)
+{
+	return tx != NULL && tx->has_proposer ? address_lower(text, &tx->proposer) : NULL;
+}
+
+static const struct tx_service_tx *find_hash(const struct queue_view *view,
+                                             const struct hash32 *hash)
+{
+	for (size_t i = 0; view != NULL && i < view->count; i++)
+		if (hash32_equal(&view->items[i].safe_tx_hash, hash))
+			return &view->items[i];
+	return NULL;
+}
+
+/* What is followed here, be it proposed by us or by others. */
+static void add_followed(struct jval *list, struct displacing *d, const struct safe_tx_row *row,
+                         const struct queue_view *view)
 {
 	struct jval *entry = new_entry(row->nonce, &row->safe_tx_hash);
+	char text[ADDRESS_TEXT_SIZE];
+	struct proposal proposal;
 
+	bool ours = store_proposal_get(d->lane->parts->store, &d->arena, row->proposal,
+	                               &proposal) == 0 &&
+	            strcmp(proposal.origin, "external") != 0;
 	jval_add_printf(entry, "proposal", "p%lld", (long long)row->proposal.n);
-	jval_add_string(entry, "by", "registrard");
+	jval_add_string(entry, "by",
+	                ours ? "registrard"
+	                     : proposed_by(text, find_hash(view, &row->safe_tx_hash)));
 	jval_push(list, entry);
 }
 
-static void add_theirs(struct jval *list, const struct tx_service_tx *tx)
+static void add_others(struct jval *list, const struct tx_service_tx *tx)
 {
 	struct jval *entry = new_entry(tx->tx.nonce, &tx->safe_tx_hash);
 	char text[ADDRESS_TEXT_SIZE];
 
 	jval_add_string(entry, "proposal", NULL);
-	jval_add_string(entry, "by", tx->has_proposer ? address_lower(text, &tx->proposer) : NULL);
+	jval_add_string(entry, "by", proposed_by(text, tx));
 	jval_push(list, entry);
 }
 
@@ -69,7 +94,8 @@ static uint64_t nonce_of(const struct displacing *d, uint64_t chain_nonce)
 }
 
 /* What is as urgent at this nonce came after the question: it is the answer to it. */
-static void add_stored(struct jval *list, struct displacing *d, uint64_t nonce)
+static void add_stored(struct jval *list, struct displacing *d, uint64_t nonce,
+                       const struct queue_view *view)
 {
 	struct safe_tx_list rows;
 
@@ -79,7 +105,7 @@ static void add_stored(struct jval *list, struct displacing *d, uint64_t nonce)
 		if ((rows.items[i].status == SAFE_TX_POSTING ||
 		     rows.items[i].status == SAFE_TX_QUEUED) &&
 		    !rows.items[i].shares)
-			add_ours(list, &rows.items[i]);
+			add_followed(list, d, &rows.items[i], view);
 }
 
 static void from_store(struct displacing *d, const struct error *error)
@@ -88,7 +114,7 @@ static void from_store(struct displacing *d, const struct error *error)
 	const struct safe_view *safe;
 
 	if (tracker_safe(d->lane->tracker, &d->safe, &safe) == 0)
-		add_stored(list, d, nonce_of(d, safe->nonce));
+		add_stored(list, d, nonce_of(d, safe->nonce), NULL);
 	finish(d, error, list);
 }
 
@@ -106,14 +132,14 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 	}
 	uint64_t nonce = nonce_of(d, view->safe.nonce);
 	list = jval_array();
-	add_stored(list, d, nonce);
+	add_stored(list, d, nonce, view);
 	for (size_t i = 0; i < view->count; i++) {
 		const struct tx_service_tx *tx = &view->items[i];
 		struct safe_tx_row own;
 		if (tx->tx.nonce == nonce &&
 		    store_safe_tx_find(d->lane->parts->store, &d->arena, tx->tx.chain_id,
 		                       &tx->tx.safe, &tx->safe_tx_hash, &own) != 0)
-			add_theirs(list, tx);
+			add_others(list, tx);
 	}
 	finish(d, NULL, list);
 }
