@@ -228,8 +228,10 @@ static void schedule(struct executor *executor, struct arena *arena,
 	    strcmp(proposal->origin, "external") == 0)
 		return;
 	find_sender(executor->lane, proposal, target);
+	struct store *store = executor->lane->parts->store;
 	if (target->scheduler.file == NULL ||
-	    !posting_allowed(executor->lane->parts->store, arena, proposal, PURPOSE_SCHEDULE))
+	    (!posting_allowed(store, arena, proposal, PURPOSE_SCHEDULE) &&
+	     !send_is_under_way(store, arena, proposal->id)))
 		return;
 	path_first(&steps, arena, &path);
 	send_by_key(executor, arena, proposal, &steps[0], SIGNER_SCHEDULER);

@@ -4,6 +4,7 @@
 #include "common/governance/timelock.h"
 #include "daemon/govern/call_log.h"
 #include "daemon/govern/observe_delay.h"
+#include "daemon/govern/send.h"
 #include "daemon/govern/displaced.h"
 
 /* --- logs ----------------------------------------------------------------------------------- */
@@ -497,7 +498,9 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	}
 	seen->ever_posted = seen->operation == OPERATION_PENDING ||
 	                    seen->operation == OPERATION_DONE ||
-	                    (observed->delay != NULL && observed->delay->was_added);
+	                    (observed->delay != NULL && observed->delay->was_added) ||
+	                    (seen->withdrawn &&
+	                     send_is_under_way(context->store, context->arena, proposal->id));
 	bool runs = !lifecycle_has_timelock(proposal->model);
 	if (runs)
 		observe_run(observed, context, results);

@@ -103,6 +103,27 @@ static const char *function_name(const struct send *send)
 	return is_schedule(send) ? "scheduleBatch" : "executeBatch";
 }
 
+bool send_is_under_way(struct store *store, struct arena *arena, struct proposal_id id)
+{
+	struct sent_tx_list list;
+
+	store_sent_tx_list(store, arena, id, &list);
+	for (size_t i = 0; i < list.count; i++)
+		if (list.items[i].status == SENT_STORED)
+			return true;
+	return false;
+}
+
+/* A schedule that is on its way is brought to its end, since only what the chain shows can be
+ * cancelled for certain. */
+static bool schedule_is_due(struct send *send, const struct proposal *proposal)
+{
+	struct store *store = send->lane->parts->store;
+
+	return posting_allowed(store, &send->arena, proposal, PURPOSE_SCHEDULE) ||
+	       send_is_under_way(store, &send->arena, proposal->id);
+}
+
 /* People and the tracker go on while the chain and the signer are asked. */
 static bool still_due(struct send *send)
 {
@@ -111,9 +132,9 @@ static bool still_due(struct send *send)
 
 	return !send->lane->stopped &&
 	       store_proposal_get(store, &send->arena, send->request.proposal, &proposal) == 0 &&
-	       proposal.state == send->request.state && (proposal.flags & FLAG_WITHDRAWING) == 0 &&
-	       (!is_schedule(send) ||
-	        posting_allowed(store, &send->arena, &proposal, PURPOSE_SCHEDULE));
+	       proposal.state == send->request.state &&
+	       (is_schedule(send) ? schedule_is_due(send, &proposal)
+	                          : (proposal.flags & FLAG_WITHDRAWING) == 0);
 }
 
 static void signed_one(const struct error *error, struct bytes raw, const struct hash32 *tx_hash,

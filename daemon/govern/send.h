@@ -33,4 +33,8 @@ void send_cancel(struct send *send);
 /* Hands a stored transaction to the chain again; what it answers does not matter. */
 void send_again(struct lane *lane, struct bytes raw);
 
+/* Whether a transaction for the proposal was sent and not seen to its end: it may still be mined.
+ */
+bool send_is_under_way(struct store *store, struct arena *arena, struct proposal_id id);
+
 #endif

@@ -200,6 +200,14 @@ static const char *end_cause(struct tracker *tracker, const struct observed *obs
 	return "";
 }
 
+static bool removes_any(const struct proposal *proposal)
+{
+	for (size_t i = 0; i < proposal->call_count; i++)
+		if (proposal->calls[i].action == ACTION_REMOVE)
+			return true;
+	return false;
+}
+
 static void tell_end(struct tracker *tracker, const struct observed *observed,
                      const struct transition *end)
 {
@@ -209,9 +217,12 @@ static void tell_end(struct tracker *tracker, const struct observed *observed,
 	if ((observed->proposal->flags & FLAG_WITHDRAWING) != 0 && end->to != STATE_FAILED)
 		return; /* as somebody wished */
 	lane_alarm_once(tracker->lane, alarm_of_end(end->to), subject,
-	                "%s: %s%s; its measurements are held until `registrarctl approve %s`",
+	                "%s: %s%s; its measurements are held until `registrarctl approve %s`%s",
 	                proposal_state_name(end->to), end->reason,
-	                end_cause(tracker, observed, end->to), subject);
+	                end_cause(tracker, observed, end->to), subject,
+	                removes_any(observed->proposal)
+	                        ? ", what it was to remove until `registrarctl revoke`"
+	                        : "");
 }
 
 /* Why a proposal goes there, for its history. Back: with the transaction that had brought it where
