@@ -4,6 +4,7 @@
 #include "common/governance/path.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* --- the timelock asks for a longer delay -------------------------------------------------------
  */
@@ -134,6 +135,12 @@ static void settle_measurements(struct store *store, struct arena *arena,
 			                             reason);
 }
 
+/* What others asked for is theirs to take back. */
+static bool is_superfluous(const struct proposal *proposal, const struct observed *observed)
+{
+	return observed->in_effect && strcmp(proposal->origin, "registrard") == 0;
+}
+
 /* It is of no use any more, and executed later it might bring back what was removed meanwhile. */
 static bool step_back(struct lane *lane, struct arena *arena, const struct proposal *proposal)
 {
@@ -161,7 +168,7 @@ bool deadend_waits(const struct observed *observed)
 
 	if ((proposal->flags & FLAG_WITHDRAWING) != 0)
 		return false;
-	return observed->delay_too_short || observed->in_effect;
+	return observed->delay_too_short || is_superfluous(proposal, observed);
 }
 
 bool deadend_look(struct lane *lane, struct arena *arena, const struct observed *observed)
@@ -172,7 +179,7 @@ bool deadend_look(struct lane *lane, struct arena *arena, const struct observed 
 	    store_proposal_get(lane->parts->store, arena, observed->proposal->id, &now) != 0 ||
 	    (now.flags & FLAG_WITHDRAWING) != 0)
 		return false;
-	if (observed->in_effect && observed->seen.checks_final == CHECKS_AS_WANTED &&
+	if (is_superfluous(&now, observed) && observed->seen.checks_final == CHECKS_AS_WANTED &&
 	    now.state > STATE_DRAFTED && now.state < STATE_EXECUTED)
 		return step_back(lane, arena, &now);
 	if (observed->min_delay > now.delay && now.state <= STATE_MULTISIG)

@@ -1,7 +1,9 @@
 // Every dead end a proposal can run into: it is named by an alarm of the runbook, and one command (or what people do
 // to the chain) brings the value to `confirmed` all the same.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { encodeFunctionData, parseAbi } from 'viem'
 import { callsFor, checkProposal, checkSafeTx } from '../harness/opinion.mjs'
@@ -273,8 +275,10 @@ describe('dead ends', { concurrency: 2 }, () => {
 
   test('a module did it another way: counts as authorized, the pending one is withdrawn and ends well', inWorld({ model: 'safe' }, async (world, daemon) => {
     const module = people.stranger.address
-    await world.safe.admin('enableModule(address)', module)
     await daemon.start()
+    const enabled = await world.safe.admin('enableModule(address)', module)
+    const told = await daemon.untilAlarm('module-changed', { subject: 'payments' })
+    assert.ok(told.text.includes(module) && told.text.includes(enabled.receipt.transactionHash), told.text)
     const eif = world.drop()
     const { id } = await daemon.untilProposal(eif.value)
     const row = await daemon.untilQueued(id, 'apply')
@@ -336,6 +340,35 @@ describe('dead ends', { concurrency: 2 }, () => {
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
 
+  test('minDelay raised where an account schedules: the files are written anew', inWorld({ model: 'timelock', proposers: [people.outsider.address], service: false, open: true, minDelay: 600 }, async (world, daemon) => {
+    const raise = await scheduleRaise(world, 7200)
+    await daemon.start()
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    const calldata = async () => (await daemon.ctl(['export', id, '--format', 'calldata'])).stdout.trim().split(' ')
+    const file = () => readFileSync(join(daemon.stateDir, 'drafts', `${id}-schedule-1.calldata`), 'utf8').trim().split(' ')
+    const old = await calldata()
+    await until(() => { try { return file()[1] === old[1] } catch { return false } }, { what: 'the first file' })
+    await world.timelock.executeByHand(raise, { from: people.relayer.address })
+    await world.chain.mine(3)
+    await daemon.untilAlarm('min-delay-raised', { subject: id, text: /the draft files are written anew/ })
+    const [to, data] = await calldata()
+    assert.notEqual(data, old[1])
+    await until(() => file()[1] === data, { what: 'the new file' })
+    const from = people.outsider.address
+    assert.equal((await world.chain.send({ from, to: old[0], data: old[1], mayRevert: true })).status, 'reverted')
+    await world.chain.send({ from, to, data })
+    await daemon.untilState(id, 'timelock')
+    await world.passDelay()
+    await daemon.untilState(id, 'execute')
+    const [, execute] = await calldata()
+    await world.chain.send({ from: people.relayer.address, to, data: execute })
+    await daemon.untilState(id, ['executed', 'confirmed'])
+    await world.chain.mine(3)
+    await daemon.untilState(id, 'confirmed')
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }, { target: { execute: 'manual' } }))
+
   test('a draft that nobody posted expires', inWorld({}, async (world, daemon) => {
     await daemon.start()
     const eif = world.drop()
@@ -349,5 +382,13 @@ describe('dead ends', { concurrency: 2 }, () => {
     assert.equal(to.toLowerCase(), world.timelock.address.toLowerCase())
     await world.safe.byHand({ to, data })
     await daemon.untilState(next.id, 'timelock')
+    await world.passDelay()
+    await daemon.untilState(next.id, 'execute')
+    const [, execute] = (await daemon.ctl(['export', next.id, '--format', 'calldata'])).stdout.trim().split(/\s+/)
+    await world.safe.byHand({ to, data: execute })
+    await daemon.untilState(next.id, ['executed', 'confirmed'])
+    await world.chain.mine(3)
+    await daemon.untilState(next.id, 'confirmed')
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }, { target: { proposer: null, expire: '5s' } }))
 })
