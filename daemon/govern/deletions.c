@@ -170,11 +170,14 @@ static bool has_rival(struct deletions *deletions, const struct safe_tx_row *row
 	struct safe_tx_list txs;
 	bool found = false;
 
-	store_safe_tx_list(deletions->lane->parts->store, &arena, row->proposal, &txs);
+	store_safe_tx_at_nonce(deletions->lane->parts->store, &arena, row->chain_id, &row->safe,
+	                       row->nonce, &txs);
 	for (size_t i = 0; i < txs.count; i++) {
 		const struct safe_tx_row *other = &txs.items[i];
-		found |= other->status == SAFE_TX_QUEUED && other->nonce == row->nonce &&
-		         (other->purpose == PURPOSE_REJECT || other->purpose == PURPOSE_CANCEL);
+		found |=
+		        other->status == SAFE_TX_QUEUED && (other->purpose == PURPOSE_REJECT ||
+		                                            (other->purpose == PURPOSE_CANCEL &&
+		                                             other->proposal.n == row->proposal.n));
 	}
 	arena_free(&arena);
 	return found;

@@ -512,8 +512,10 @@ static const struct tx_service_tx *find_hash(const struct queue_view *view,
 static void forget_if_lost(struct posting *posting)
 {
 	if (posting->row.has_nonce &&
-	    clock_wall().ms - posting->row.posted_at.ms >= LATE_ARRIVAL_MS)
+	    clock_wall().ms - posting->row.posted_at.ms >= LATE_ARRIVAL_MS) {
 		give_nonce_up(posting);
+		lane_track(posting->lane);
+	}
 }
 
 /* A rejection has one nonce, which something else holds by its nature. */

@@ -59,14 +59,16 @@ static void drafted(struct withdraw *withdraw, struct proposal_id id, enum purpo
 /* --- in the Safe's queue ------------------------------------------------------------------------
  */
 
-static bool has_rejection(const struct safe_tx_list *txs, uint64_t nonce)
+/* A nonce has one rejection: that of another proposal, which shares it, is the same transaction. */
+static bool has_rejection(struct store *store, struct arena *arena, const struct safe_tx_row *row)
 {
-	for (size_t i = 0; i < txs->count; i++) {
-		const struct safe_tx_row *row = &txs->items[i];
-		if (row->purpose == PURPOSE_REJECT && row->nonce == nonce &&
-		    (is_open(row) || row->status == SAFE_TX_EXECUTED))
+	struct safe_tx_list rivals;
+
+	store_safe_tx_at_nonce(store, arena, row->chain_id, &row->safe, row->nonce, &rivals);
+	for (size_t i = 0; i < rivals.count; i++)
+		if (rivals.items[i].purpose == PURPOSE_REJECT &&
+		    (is_open(&rivals.items[i]) || rivals.items[i].status == SAFE_TX_EXECUTED))
 			return true;
-	}
 	return false;
 }
 
@@ -99,7 +101,7 @@ static void reject_queued(struct withdraw *withdraw, struct arena *arena,
 		const struct safe_tx_row *row = &txs.items[i];
 		if ((row->purpose == PURPOSE_SCHEDULE || row->purpose == PURPOSE_APPLY) &&
 		    row->status == SAFE_TX_QUEUED && row->has_nonce && row->nonce >= safe->nonce &&
-		    !has_rejection(&txs, row->nonce))
+		    !has_rejection(lane->parts->store, arena, row))
 			add_rejection(withdraw, row);
 	}
 }

@@ -501,6 +501,48 @@ static void test_a_withdrawn_draft_is_not_posted(void **state)
 	assert_int_equal(desk->posts, 0);
 }
 
+/* Stored before the post, then killed; the service does not know it. What was under way then may
+ * still arrive, so it is given up only when that cannot be any more. */
+static void kill_while_posting(struct desk *desk, int64_t ago_ms)
+{
+	const struct hash32 hash = {{1}};
+
+	govern_world_prepare(desk->w, &(struct world_options){.target = "",
+	                                                      .chain = "",
+	                                                      .with_service = true,
+	                                                      .proposer_key = delegate_key});
+	draft(desk);
+	store_set_now(desk->w->store, (struct wall){clock_wall().ms - ago_ms});
+	store_begin(desk->w->store);
+	assert_int_equal(
+	        store_safe_tx_assign(desk->w->store, row(desk).id, 42, &hash, &desk->w->error), 0);
+	store_proposal_set_flags(desk->w->store, desk->proposal, FLAG_WITHDRAWING, "by a person");
+	store_commit(desk->w->store);
+	desk->w->govern = govern_new(&desk->w->parts);
+}
+
+static void test_withdrawn_long_after_it_was_posted_in_vain(void **state)
+{
+	struct desk *desk = *state;
+
+	kill_while_posting(desk, 60 * 1000);
+	run_until(desk, SAFE_TX_WITHDRAWN);
+	assert_int_equal(desk->posts, 0);
+}
+
+static void test_withdrawn_while_a_post_may_still_arrive(void **state)
+{
+	struct desk *desk = *state;
+
+	kill_while_posting(desk, 1000);
+	for (int i = 0; i < 500 && desk->looks == 0; i++)
+		run_for(desk, 10);
+	run_for(desk, 100);
+	assert_int_equal(row(desk).status, SAFE_TX_POSTING);
+	assert_true(row(desk).has_nonce);
+	assert_int_equal(desk->posts, 0);
+}
+
 /* --- the store changes while the service is asked ----------------------------------------------
  */
 
@@ -651,6 +693,8 @@ int main(int argc, char **argv)
 	        TEST(test_an_owner_s_key_that_may),
 	        TEST(test_an_owner_s_key_never_decides_alone),
 	        TEST(test_a_withdrawn_draft_is_not_posted),
+	        TEST(test_withdrawn_long_after_it_was_posted_in_vain),
+	        TEST(test_withdrawn_while_a_post_may_still_arrive),
 	        TEST(test_withdrawn_while_the_queue_is_asked),
 	        TEST(test_held_while_the_queue_is_asked),
 	        TEST(test_ended_while_the_queue_is_asked),

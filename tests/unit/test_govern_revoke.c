@@ -137,6 +137,52 @@ static void test_what_signers_see_is_rejected(void **state)
 	rows_until(w, id, 2);
 }
 
+/* Two proposals that compete for one nonce, both withdrawn: it has one rejection. */
+static void test_a_nonce_has_one_rejection(void **state)
+{
+	struct govern_world *w = *state;
+	const struct hash32 other_value = {{7}}, hash = {{2}};
+	struct safe_tx_list at;
+
+	govern_world_start(w, &plain);
+	struct proposal_id first = propose(w);
+	put_in_queue(w, rows_until(w, first, 1).items[0].id, 100);
+	uint8_t data[REGISTRY_CALL_SIZE];
+	registry_encode_call(data, KIND_OS_IMAGE, ACTION_REMOVE, &other_value);
+	struct call call = {.to = w->kms,
+	                    .data = bytes_of(data, sizeof(data)),
+	                    .action = ACTION_REMOVE,
+	                    .kind = KIND_OS_IMAGE,
+	                    .value = other_value};
+	struct new_proposal new = {.target = "payments",
+	                           .origin = "registrard",
+	                           .chain_id = WORLD_CHAIN,
+	                           .model = MODEL_SAFE_TIMELOCK,
+	                           .safe = w->safe,
+	                           .timelock = w->timelock,
+	                           .delay = WORLD_DELAY,
+	                           .expires_at = {INT64_MAX},
+	                           .urgent = true,
+	                           .calls = &call,
+	                           .call_count = 1};
+	struct proposal_id second;
+	store_begin(w->store);
+	assert_int_equal(store_proposal_create(w->store, &new, &second, &w->error), 0);
+	struct safe_tx_id tx = store_safe_tx_add(w->store, second, PURPOSE_SCHEDULE, &w->safe,
+	                                         &w->timelock, bytes_text("other"), 0);
+	assert_int_equal(store_safe_tx_compete(w->store, tx, 100, &hash, &w->error), 0);
+	store_safe_tx_set_status(w->store, tx, SAFE_TX_QUEUED, NULL, 0);
+	store_commit(w->store);
+	assert_int_equal(govern_withdraw(w->govern, second, &w->error), 0);
+	rows_until(w, second, 2);
+	assert_int_equal(govern_withdraw(w->govern, first, &w->error), 0);
+	run_until(w, first, STATE_MULTISIG);
+	run_until(w, second, STATE_MULTISIG);
+	rows_until(w, first, 1);
+	store_safe_tx_at_nonce(w->store, &w->arena, WORLD_CHAIN, &w->safe, 100, &at);
+	assert_int_equal(at.count, 3);
+}
+
 static void test_what_ran_is_not_withdrawn(void **state)
 {
 	struct govern_world *w = *state;
@@ -317,6 +363,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(test_what_signers_see_is_rejected),
+	        TEST(test_a_nonce_has_one_rejection),
 	        TEST(test_what_ran_is_not_withdrawn),
 	        TEST(test_a_value_is_revoked_as_every_kind_or_one),
 	        TEST(test_what_failed_verification_is_not_revoked),
