@@ -188,4 +188,7 @@ expect alarm_without_entry 'docs/RUNBOOK.md: no entry "### stuck" for an alarm o
 expect entry_without_alarm 'docs/RUNBOOK.md:3: "lost" is no alarm of common/store/alarm.c' docs/RUNBOOK.md '### stuck\n\n### lost'
 expect alarm_never_raised 'common/store/alarm.c:2: nothing raises ALARM_STUCK' daemon/io/alarmed.c 'int f(void);'
 
+expect unnamed_alarm "$loop:1: an alarm without a name: raise it by store_alarm or lane_alarm" $loop \
+	'void f(void) { store_event_add(s, "alarm", "p1", "text"); }'
+
 [ $failures -eq 0 ]
