@@ -76,19 +76,11 @@ static bool executed(struct lane *lane, struct arena *arena, const struct change
 
 bool cause_is_vouched_for(struct store *store, struct measurement_id id)
 {
-	struct arena arena = {0};
-	struct evidence_list evidence;
-	bool vouched = false;
-
-	store_evidence_list(store, &arena, id, &evidence);
-	for (size_t i = 0; i < evidence.count && !vouched; i++)
-		vouched = strcmp(evidence.items[i].source, EVIDENCE_QUEUE) != 0 &&
-		          strcmp(evidence.items[i].source, EVIDENCE_CHAIN) != 0;
-	arena_free(&arena);
-	return vouched;
+	return store_measurement_is_ours(store, id);
 }
 
-/* What others made is ours only as far as somebody here wanted the same. */
+/* What others added is ours only as far as somebody here wanted the same. What they removed never
+ * is: by now the removal itself has made it unwanted. */
 static bool is_wanted_here(struct lane *lane, struct arena *arena, const struct proposal *proposal,
                            const struct contract_call *call)
 {
@@ -100,12 +92,12 @@ static bool is_wanted_here(struct lane *lane, struct arena *arena, const struct 
 	store_proposal_measurements(store, arena, proposal->id, &served);
 	for (size_t i = 0; i < proposal->call_count; i++) {
 		const struct call *own = &proposal->calls[i];
-		if (!address_equal(&own->to, &call->to) || !bytes_equal(own->data, call->data))
+		if (own->action == ACTION_REMOVE || !address_equal(&own->to, &call->to) ||
+		    !bytes_equal(own->data, call->data))
 			continue;
 		for (size_t k = 0; k < served.count; k++) {
 			const struct measurement *m = &served.items[k];
-			if (hash32_equal(&m->value, &own->value) &&
-			    m->wanted == (own->action == ACTION_ADD) &&
+			if (hash32_equal(&m->value, &own->value) && m->wanted &&
 			    cause_is_vouched_for(store, m->id))
 				return true;
 		}

@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every so many questions the whole queue is read instead of the one transaction: it says the same,
- * and what else people brought there. */
-enum { QUEUE_EVERY = 4 };
-
 struct question {
 	struct question *next;
 	struct confirmations *owner;
@@ -28,6 +24,7 @@ struct question {
 	struct hash32 signers; /* of the Safe, when it was asked last */
 	bool was_enough;       /* it had as many as it needed */
 	struct mono due;
+	int64_t interval_ms; /* between two questions, as it was last */
 	struct backoff backoff;
 	unsigned asked;
 	uint64_t denied_at; /* the head at which the chain first denied a confirmation; 0: never */
@@ -278,8 +275,10 @@ void confirmations_queue_seen(struct confirmations *confirmations, const struct 
 	     question = question->next)
 		for (size_t i = 0; i < view->count; i++)
 			if (address_equal(&view->safe.safe, &question->safe) &&
-			    hash32_equal(&view->items[i].safe_tx_hash, &question->safe_tx_hash))
+			    hash32_equal(&view->items[i].safe_tx_hash, &question->safe_tx_hash)) {
+				question->due.ms = clock_mono().ms + question->interval_ms;
 				take(question, &view->items[i]);
+			}
 }
 
 static int read_answer(struct arena *arena, struct tx_service_tx *tx,
@@ -351,7 +350,10 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	int64_t next =
 	        service_interval_ms(target->service.poll_ms, clock_wall().ms - row->posted_at.ms);
 	question->due.ms = now.ms + next;
-	if (++question->asked % QUEUE_EVERY == 0 &&
+	question->interval_ms = next;
+	/* Now and then the whole queue is read instead of the one transaction: it says the same,
+	 * and what else people brought there. */
+	if (++question->asked % QUEUE_WATCH_EVERY == 0 &&
 	    queue_watch_want(confirmations->lane->queue_watch, &row->safe))
 		return next;
 	if (question->call == NULL) {

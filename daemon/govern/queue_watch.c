@@ -20,6 +20,7 @@ struct watched {
 	struct queue_look *look;    /* under way, else NULL */
 	struct arena arena;         /* of the look */
 	struct backoff backoff;
+	struct mono looked; /* last started; 0: never */
 };
 
 struct queue_watch {
@@ -288,6 +289,10 @@ bool queue_watch_want(struct queue_watch *watch, const struct address *safe)
 
 	if (watched == NULL || proposer_service(watch->lane->proposer, watched->target) == NULL)
 		return false;
+	/* However many transactions wait there, one look now and then is enough for all. */
+	if (clock_mono().ms - watched->looked.ms <
+	    QUEUE_WATCH_EVERY * watched->target->service.poll_ms)
+		return false;
 	watched->due = true;
 	loop_timer_set(watch->timer, 0);
 	return true;
@@ -352,6 +357,7 @@ void queue_watch_run(struct queue_watch *watch)
 		                        .service = service,
 		                        .safe = watched->target->safe,
 		                        .arena = &watched->arena};
+		watched->looked = now;
 		watched->look = queue_look_start(&ask, looked, watched);
 	}
 	if (wait_ms >= 0)

@@ -14,7 +14,9 @@ void queue_watch_free(struct queue_watch *watch);
 void queue_watch_ticked(struct queue_watch *watch);
 /* Looks where a look is due. */
 void queue_watch_run(struct queue_watch *watch);
-/* A look at this Safe's queue is wanted; false when no service is asked for it. */
+/* A look at this Safe's queue is wanted instead of a question about one transaction; false when no
+ * service is asked for it, or when one was made less than so many polls ago. */
+#define QUEUE_WATCH_EVERY 4
 bool queue_watch_want(struct queue_watch *watch, const struct address *safe);
 /* Somebody has read this Safe's queue: what is ours in it becomes a proposal, what is foreign an
  * alarm. Drafts that nobody has seen may have given way afterwards. */
