@@ -233,7 +233,8 @@ static void try_inner_calls(struct trial *trial, const struct proposal *proposal
 	trial->count = path.count;
 	for (size_t i = 0; i < path.count; i++)
 		trial->calls[i] =
-		        (struct path_step){.to = path.calls[i].to, .data = path.calls[i].data};
+		        (struct path_step){.to = path.calls[i].to,
+		                           .data = arena_copy(&trial->arena, path.calls[i].data)};
 	if (!path_account_address(&trial->from, &path, path_caller(path.model)))
 		trial->count = 0;
 }
