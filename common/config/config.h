@@ -44,6 +44,7 @@ struct config_service {
 	enum service_kind kind;
 	char *url;                 /* without trailing slash; NULL for SERVICE_NONE */
 	char *api_key_file;        /* or NULL */
+	uint64_t budget;           /* requests a day */
 	int64_t poll_ms;           /* shortest interval between questions about one pending transaction */
 };
 

@@ -229,6 +229,15 @@ static const struct option service_options[] = {
          .fallback = "60s",
          FIELD(struct config_target, service.poll_ms),
          .help = "The shortest time between two questions about one pending transaction."},
+        {.name = "budget",
+         .type = OPTION_NUMBER,
+         .min = 1,
+         .max = 100000000,
+         .fallback = "1600",
+         .unit = "requests",
+         FIELD(struct config_target, service.budget),
+         .help = "How often it is asked in a day (UTC) at most. The hosted service's free plan "
+                 "allows 50,000 a month for all Safes of an account together: divide it."},
 };
 static const struct section service_section = {SECTION(service_options)};
 

@@ -54,6 +54,7 @@ static const char *const names[] = {
         [ALARM_SAFE_CODE_CHANGED] = "safe-code-changed",
         [ALARM_SAFE_UNREADABLE] = "safe-unreadable",
         [ALARM_SCHEDULED_ELSEWHERE] = "scheduled-elsewhere",
+        [ALARM_SERVICE_BUDGET] = "service-budget",
         [ALARM_SERVICE_CONTRADICTS] = "service-contradicts",
         [ALARM_SERVICE_UNUSABLE] = "service-unusable",
         [ALARM_SIGNERS_CHANGED] = "signers-changed",

@@ -71,3 +71,36 @@ void store_finality_checked(struct store *store, uint64_t chain_id)
 	db_bind_u64(query, chain_id);
 	db_run(query);
 }
+
+/* --- requests to Safe services --- */
+
+void store_service_use_get(struct store *store, const char *target, int64_t *day,
+                           uint64_t *requests)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT u.day, u.requests FROM service_use u"
+	                            " JOIN target t ON t.id = u.target_id WHERE t.name = ?");
+
+	*day = 0;
+	*requests = 0;
+	db_bind_text(query, target);
+	if (!db_step(query))
+		return;
+	*day = db_int(query);
+	*requests = db_u64(query);
+	db_done(query);
+}
+
+void store_service_use_set(struct store *store, const char *target, int64_t day, uint64_t requests)
+{
+	int64_t id = store_target_id(store, target);
+	struct query *query = db_query(
+	        store->db, "INSERT INTO service_use (target_id, day, requests) VALUES (?, ?, ?)"
+	                   " ON CONFLICT DO UPDATE SET day = excluded.day,"
+	                   " requests = excluded.requests");
+
+	db_bind_int(query, id);
+	db_bind_int(query, day);
+	db_bind_u64(query, requests);
+	db_run(query);
+}

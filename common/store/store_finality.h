@@ -31,4 +31,13 @@ void store_finality_break(struct store *store, uint64_t chain_id, const char *wh
 void store_finality_resume(struct store *store, uint64_t chain_id);
 void store_finality_checked(struct store *store, uint64_t chain_id);
 
+/* --- requests to Safe services -----------------------------------------------------------------
+ */
+
+/* How many were made for a target on which day (since 1970, UTC); zeros before the first. */
+void store_service_use_get(struct store *store, const char *target, int64_t *day,
+                           uint64_t *requests);
+void store_service_use_set(struct store *store, const char *target, int64_t day,
+                           uint64_t requests);
+
 #endif

@@ -107,6 +107,28 @@ static void render_chains(struct buf *out, const struct jval *chains)
 		render_troubles(out, jval_get(jval_at(chains, i), "endpoints"));
 }
 
+static void render_services(struct buf *out, const struct jval *chains)
+{
+	struct table table = {0};
+	char made[TEXT_SIZE], budget[TEXT_SIZE];
+	size_t rows = 0;
+
+	for (size_t c = 0; c < jval_count(chains); c++) {
+		const struct jval *services = jval_get(jval_at(chains, c), "services");
+		for (size_t i = 0; i < jval_count(services); i++, rows++) {
+			const struct jval *service = jval_at(services, i);
+			if (rows == 0)
+				table_add(&table, "SAFE SERVICE OF", "REQUESTS TODAY", "BUDGET");
+			table_add(&table, text_of(service, "target"),
+			          member(service, "requests_today", made),
+			          member(service, "budget", budget));
+		}
+	}
+	if (rows > 0)
+		buf_append_text(out, "\n");
+	table_write(out, &table, 0);
+}
+
 static int append_count(const char *name, const struct jval *value, void *arg)
 {
 	struct jval *holder = jval_object();
@@ -217,6 +239,7 @@ void render_status(struct buf *out, const struct jval *status)
 	render_chains(out, jval_get(status, "chains"));
 	buf_append_text(out, "\n");
 	render_targets(out, jval_get(status, "targets"));
+	render_services(out, jval_get(status, "chains"));
 	buf_append_text(out, "\n");
 	render_watches(out, jval_get(jval_get(status, "folders"), "watches"));
 	render_endpoints(out, jval_get(status, "endpoints"));

@@ -243,7 +243,7 @@ static bool is_blocked(const struct waiting *waiting, struct front *front)
 
 	*front = look_in_front(waiting);
 	bool changed = !same || strcmp(blocked.what, front->text) != 0;
-	if (!same)
+	if (!same || blocked.since.ms > clock_wall().ms) /* or the clock was set back */
 		blocked.since = clock_wall();
 	blocked.nonce = waiting->safe->nonce;
 	blocked.what = front->text;

@@ -347,8 +347,8 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 		wait = backoff_wait_ms(&question->backoff, now);
 	if (wait > 0)
 		return wait;
-	int64_t next =
-	        service_interval_ms(target->service.poll_ms, clock_wall().ms - row->posted_at.ms);
+	int64_t next = service_interval_ms(target->service.poll_ms,
+	                                   lane_age_ms(confirmations->lane, row->posted_at));
 	question->due.ms = now.ms + next;
 	question->interval_ms = next;
 	/* Now and then the whole queue is read instead of the one transaction: it says the same,

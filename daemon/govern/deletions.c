@@ -151,7 +151,7 @@ static void read_answered(const struct service_result *result, void *arg)
 		return;
 	}
 	signer_sign_delete(deletions->lane->parts->signer, now->target, &now->row.safe_tx_hash,
-	                   (uint64_t)(clock_wall().ms / MS_PER_SECOND / SECONDS_PER_TOTP),
+	                   (uint64_t)(service_now(now->service).ms / MS_PER_SECOND / SECONDS_PER_TOTP),
 	                   signed_one, deletions);
 }
 

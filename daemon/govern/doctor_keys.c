@@ -1,5 +1,6 @@
 /* The Safe's service, and the proposer key: the last questions about a target. */
 #include "daemon/govern/doctor.h"
+#include "daemon/govern/service_use.h"
 
 #include <string.h>
 
@@ -283,6 +284,8 @@ void keys_start(struct target_exam *target)
 		ask_delegates(target);
 		return;
 	}
+	/* A person asked: counted, but never refused. */
+	service_set_budget(target->service, service_use_of(exam->lane, target->target), NULL);
 	const struct proposal_api *api = service_api(target->service);
 	if (api->path_safe != NULL)
 		api->path_safe(&path, &place);

@@ -8,6 +8,7 @@
 #include "daemon/govern/draft_form.h"
 #include "daemon/govern/lane.h"
 #include "daemon/govern/op.h"
+#include "daemon/govern/service_use.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -225,12 +226,12 @@ static struct jval *lane_status(const struct lane *lane)
 	bool seen = !hash32_is_zero(&head->hash);
 	add_number(status, "head", seen, head->number);
 	add_number(status, "final", lane->have_head, lane->final.number);
-	jval_add_string(status, "block_time",
-	                seen ? wall_text_seconds(at, head->timestamp) : NULL);
+	jval_add_string(status, "block_time", seen ? wall_text_seconds(at, head->timestamp) : NULL);
 	jval_add_string(status, "last_answer", seen ? wall_text(at, lane->head_seen) : NULL);
 	jval_add_string(status, "error", lane->last_error[0] != '\0' ? lane->last_error : NULL);
 	jval_add_string(status, "stopped", chain_held(lane->chain));
 	jval_add(status, "endpoints", endpoints_status(lane));
+	jval_add(status, "services", service_use_status(lane));
 	jval_add_int(status, "requests", (int64_t)chain_requests_made(lane->chain));
 	return status;
 }

@@ -15,6 +15,7 @@
 #include "daemon/govern/registry_watch.h"
 #include "daemon/govern/safe_watch.h"
 #include "daemon/govern/scheduled.h"
+#include "daemon/govern/service_use.h"
 #include "daemon/govern/tracker.h"
 #include "daemon/govern/withdraw.h"
 #include "daemon/govern/trial.h"
@@ -106,10 +107,11 @@ static void tell_clock(struct lane *lane, struct wall wall)
 	           (long long)(ahead < 0 ? -ahead : ahead) / 60, ahead < 0 ? "behind" : "ahead");
 }
 
-static void watch_blocks(struct lane *lane, const struct block_ref *head)
+static void look_around(struct lane *lane, const struct block_ref *head)
 {
 	struct wall wall = clock_wall();
 	const char *name = lane->config->name;
+	service_use_look(lane);
 	unsigned news = block_watch_look(&lane->blocks, head, clock_mono(), wall,
 	                                 lane->config->no_block_ms);
 
@@ -138,7 +140,7 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	lane->final = *final;
 	lane->head_seen = clock_wall();
 	lane->last_error[0] = '\0';
-	watch_blocks(lane, head);
+	look_around(lane, head);
 	registry_watch_run(lane);
 	change_watch_run(lane->changes);
 	safe_watch_run(lane);
@@ -155,7 +157,7 @@ static void unmoved(const struct block_ref *head, const struct block_ref *final,
 	(void) final;
 	lane->head_seen = clock_wall();
 	lane->last_error[0] = '\0';
-	watch_blocks(lane, head);
+	look_around(lane, head);
 }
 
 static void tick_failed(const struct error *error, void *arg)
@@ -163,7 +165,7 @@ static void tick_failed(const struct error *error, void *arg)
 	struct lane *lane = arg;
 
 	memcpy(lane->last_error, error->text, sizeof(lane->last_error) - 1);
-	watch_blocks(lane, NULL);
+	look_around(lane, NULL);
 }
 
 static void reorganised(uint64_t common, uint64_t depth, void *arg)
@@ -211,6 +213,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->config = config;
 	lane->news = true;
 	lane->chain = chain_new(parts->loop, parts->http, config);
+	lane->budgets = service_use_load(parts);
 	lane->wake = loop_timer_new(parts->loop, run_stages, lane);
 	lane->drafter = drafter_new(lane);
 	lane->proposer = proposer_new(lane);
@@ -252,6 +255,7 @@ void lane_free(struct lane *lane)
 	drafter_free(lane->drafter);
 	loop_timer_free(lane->wake);
 	chain_free(lane->chain);
+	free(lane->budgets);
 	while (lane->alarms != NULL)
 		alarm_drop(&lane->alarms);
 	free(lane);
@@ -266,6 +270,15 @@ void lane_track(struct lane *lane)
 {
 	lane->track_due = true;
 	lane_wake(lane);
+}
+
+int64_t lane_age_ms(const struct lane *lane, struct wall since)
+{
+	int64_t ours = clock_wall().ms - since.ms;
+	int64_t chains = (int64_t)lane->blocks.head.timestamp * 1000 - since.ms;
+	int64_t age = ours < chains ? ours : chains;
+
+	return age > 0 ? age : 0;
 }
 
 const struct config_target *lane_target(const struct lane *lane, const char *name)

@@ -24,6 +24,7 @@ struct endpoint_preflight;
 struct withdraw;
 struct recheck;
 struct queue_watch;
+struct budget;
 
 struct lane {
 	struct govern *govern;
@@ -55,6 +56,7 @@ struct lane {
 	bool reorganised;             /* since the last look of the tracker ... */
 	uint64_t reorganised_above;   /* ... the blocks above this one were replaced */
 	struct block_watch blocks;
+	struct budget *budgets; /* service_use.h */
 	struct loop_timer *wake;
 	struct alarm_memory *alarms; /* what was alarmed about and is not over */
 };
@@ -73,6 +75,9 @@ void lane_wake(struct lane *lane);
 void lane_track(struct lane *lane);
 /* An operator's word after lane->stopped. ERR_CONFLICT when it is not. */
 int lane_resume(struct lane *lane, struct error *error) MUST_USE;
+/* How long ago that was by our clock and by the chain's, whichever says less: a clock that jumps
+ * makes nothing old. Never negative. */
+int64_t lane_age_ms(const struct lane *lane, struct wall since);
 /* A target by its name; NULL when it left the configuration. */
 const struct config_target *lane_target(const struct lane *lane, const char *name);
 /* A waiting client may care. */

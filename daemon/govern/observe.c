@@ -489,7 +489,10 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 
 	seen->chain_now = context->head.timestamp;
 	seen->withdrawn = (proposal->flags & FLAG_WITHDRAWING) != 0;
-	seen->past_expiry = context->now.ms >= proposal->expires_at.ms;
+	/* Our clock may have jumped, the chain may stand still: the time is up when both say so. */
+	seen->past_expiry =
+	        context->now.ms >= proposal->expires_at.ms &&
+	        context->head.timestamp >= (uint64_t)proposal->expires_at.ms / 1000;
 	if (observed->delay != NULL) {
 		observe_delay_take(observed, context, results);
 	} else {

@@ -4,6 +4,7 @@
 #include "daemon/govern/confirmations.h"
 #include "daemon/govern/deletions.h"
 #include "daemon/govern/posting.h"
+#include "daemon/govern/service_use.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,8 @@ static void open_services(struct proposer *proposer)
 			continue;
 		}
 		endpoint->target = target;
+		service_set_budget(endpoint->service, service_use_of(proposer->lane, target),
+		                   parts->loop);
 		proposer->endpoint_count++;
 	}
 }

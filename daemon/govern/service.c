@@ -1,5 +1,7 @@
 #include "daemon/govern/service.h"
 
+#include "daemon/govern/budget.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,11 +16,18 @@ struct service {
 	const struct proposal_api *api;
 	struct http *http;
 	char *url;
-	char *api_key; /* or NULL */
+	char *api_key;         /* or NULL */
+	struct budget *budget; /* not owned; or NULL */
+	struct loop *loop;     /* NULL: never refuses */
+	int64_t ahead_ms;      /* its clock, of ours */
 };
 
 struct service_call {
-	struct http_call *http;
+	struct service *service;
+	struct http_call *http;     /* NULL: refused */
+	struct loop_timer *refusal; /* tells so */
+	struct wall refused_at;
+	uint64_t limit;
 	service_fn *done;
 	void *arg;
 };
@@ -84,8 +93,49 @@ void service_cancel(struct service_call *call)
 	if (call == NULL)
 		return;
 	http_cancel(call->http);
+	loop_timer_free(call->refusal);
 	free(call);
 }
+
+struct wall service_now(const struct service *service)
+{
+	return (struct wall){clock_wall().ms + service->ahead_ms};
+}
+
+void service_set_budget(struct service *service, struct budget *budget, struct loop *loop)
+{
+	service->budget = budget;
+	service->loop = loop;
+}
+
+/* --- over the budget ---------------------------------------------------------------------------
+ */
+
+static void refused(void *arg)
+{
+	struct service_call call = *(struct service_call *)arg;
+	struct service_result result = {.retry_after_ms = budget_wait_ms(call.refused_at)};
+
+	loop_timer_free(call.refusal);
+	free(arg);
+	error_set(&result.error, ERR_UNAVAILABLE,
+	          "the budget of %llu requests to the Safe service is used up for today",
+	          (unsigned long long)call.limit);
+	call.done(&result, call.arg);
+}
+
+static struct service_call *refuse(struct service *service, struct service_call *call,
+                                   struct wall now)
+{
+	call->refused_at = now;
+	call->limit = service->budget->limit;
+	call->refusal = loop_timer_new(service->loop, refused, call);
+	loop_timer_set(call->refusal, 0);
+	return call;
+}
+
+/* --- requests ----------------------------------------------------------------------------------
+ */
 
 static void judge(struct service_result *result, const struct http_answer *answer)
 {
@@ -112,6 +162,8 @@ static void answered(const struct http_answer *answer, void *arg)
 	                                .body = answer->body};
 
 	free(arg);
+	if (answer->date_seconds > 0)
+		call.service->ahead_ms = answer->date_seconds * 1000 - clock_wall().ms;
 	judge(&result, answer);
 	call.done(&result, call.arg);
 }
@@ -119,6 +171,12 @@ static void answered(const struct http_answer *answer, void *arg)
 static struct service_call *start(struct service *service, const char *method, const char *path,
                                   struct bytes body, struct service_call *call)
 {
+	struct wall now = clock_wall();
+
+	if (service->budget != NULL && service->loop == NULL)
+		budget_spend(service->budget, now);
+	else if (service->budget != NULL && !budget_take(service->budget, now))
+		return refuse(service, call, now);
 	char *url = xasprintf("%s%s", service->url, path);
 	struct http_request request = {
 	        .method = method,
@@ -129,6 +187,7 @@ static struct service_call *start(struct service *service, const char *method, c
 	        .timeout_ms = TIMEOUT_MS,
 	        .max_answer = MAX_ANSWER,
 	};
+	call->service = service;
 	call->http = http_send(service->http, &request, answered, call);
 	free(url);
 	return call;

@@ -12,6 +12,13 @@ struct service_call; /* a request under way */
 int service_new(struct service **out, struct http *http, const struct config_service *config,
                 struct error *error) MUST_USE;
 void service_free(struct service *service); /* NULL is fine */
+/* Every request is counted there from now on. With a loop, one that is over the budget is not made:
+ * it fails with ERR_UNAVAILABLE, as if the service had said so. */
+struct budget;
+struct loop;
+void service_set_budget(struct service *service, struct budget *budget, struct loop *loop);
+/* What its clock says, as far as its answers told: its tokens go by that, not by ours. */
+struct wall service_now(const struct service *service);
 /* How this service is asked, and its answers read. */
 const struct proposal_api *service_api(const struct service *service);
 void service_cancel(struct service_call *call); /* NULL is fine: no callback */

@@ -24,7 +24,8 @@
 int policy_safe_tx(const struct config *config, const char *target, enum purpose purpose,
                    const struct safe_tx *tx, struct error *error) MUST_USE;
 
-/* Taking a proposal back from the Safe service: totp = unix seconds / 3600, now or one hour off. */
+/* Taking a proposal back from the Safe service: totp = unix seconds / 3600,
+ * by the clock of the service; at most two days from ours. */
 int policy_delete(const struct config *config, const char *target, uint64_t totp, struct wall now,
                   struct error *error) MUST_USE;
 

@@ -299,12 +299,20 @@ static void test_a_draft_expires_or_is_withdrawn(void **state)
 	struct world *w = *state;
 
 	add_row(w, PURPOSE_SCHEDULE);
+	w->context.head.timestamp = STORE_FIXTURE_START / 1000 + 1;
 	w->context.now.ms += 999;
 	assert_int_equal(look(w), 0);
 	w->context.now.ms += 1;
 	assert_int_equal(look(w), STATE_EXPIRED);
+	/* A clock that jumped ahead, a chain that stands still: the time is not up. */
+	w->context.now.ms += INT64_C(30) * 24 * 3600 * 1000;
+	w->context.head.timestamp--;
+	assert_int_equal(look(w), 0);
+	w->context.head.timestamp++;
+	w->context.now.ms = STORE_FIXTURE_START - INT64_C(24) * 3600 * 1000;
+	assert_int_equal(look(w), 0);
+	w->context.now.ms = STORE_FIXTURE_START + 999;
 
-	w->context.now.ms -= 1;
 	store_begin(w->f->store);
 	store_proposal_set_flags(w->f->store, w->id, FLAG_WITHDRAWING, "by the operator");
 	store_commit(w->f->store);
