@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (boot_decode(&allowed, &reason, &arena, bytes_of(data, size)) != 0)
 		PROPERTY(!allowed && reason[0] == '\0');
 	else
-		PROPERTY(size >= 96);
+		PROPERTY(size >= 64);
 	arena_free(&arena);
 	return 0;
 }
