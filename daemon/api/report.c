@@ -76,16 +76,15 @@ static struct jval *report_evidence(const struct evidence *evidence)
 
 static const char *answer_name(enum check_answer answer);
 
-/* What the KMS said about the machines that show it; null where nobody asked. */
-static struct jval *report_stored_preflight(struct store *store, struct arena *arena,
-                                            struct measurement_id id)
+/* What the KMS said about the machines that show it; nothing where nobody asked. */
+static void add_preflight(struct jval *measurement, struct store *store, struct arena *arena,
+                          struct measurement_id id)
 {
 	struct preflight_row row;
-	struct jval *view;
 
 	if (store_preflight_get(store, arena, id, &row) != 0)
-		return jval_new_null();
-	view = jval_object();
+		return;
+	struct jval *view = jval_object();
 	jval_add_string(view, "call", row.call);
 	jval_add_string(view, "allowed", answer_name(row.allowed));
 	jval_add_string(view, "reason", row.reason);
@@ -93,7 +92,7 @@ static struct jval *report_stored_preflight(struct store *store, struct arena *a
 	jval_add_string(view, "assumed", row.assumed);
 	jval_add_int(view, "block", (int64_t)row.block);
 	add_wall(view, "at", row.at);
-	return view;
+	jval_add(measurement, "preflight", view);
 }
 
 struct jval *report_measurement(struct store *store, struct arena *arena,
@@ -124,7 +123,7 @@ struct jval *report_measurement(struct store *store, struct arena *arena,
 	jval_add(view, "evidence", evidences);
 	add_wall(view, "first_seen", measurement->first_seen);
 	jval_add(view, "proposals", proposals);
-	jval_add(view, "preflight", report_stored_preflight(store, arena, measurement->id));
+	add_preflight(view, store, arena, measurement->id);
 	return view;
 }
 

@@ -11,7 +11,8 @@
 #include "common/store/store_safe_tx.h"
 #include "daemon/govern/govern.h"
 
-/* The arena holds what is read on the way; it may be freed as soon as the view is there. */
+/* The arena holds what is read on the way; it may be freed as soon as the view is there. The fields
+ * are those of the list, and `preflight` where the KMS was asked about machines that show it. */
 struct jval *report_measurement(struct store *store, struct arena *arena,
                                 const struct measurement *measurement);
 struct jval *report_proposal(struct store *store, struct arena *arena,

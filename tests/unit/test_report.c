@@ -65,7 +65,7 @@ static void a_measurement_has_every_field(void **state)
 
 	assert_keys(
 	        report,
-	        "id kind value target wanted status reason pending evidence first_seen proposals preflight");
+	        "id kind value target wanted status reason pending evidence first_seen proposals");
 	assert_member(report, "id", "\"m1\"");
 	assert_member(report, "kind", "\"os-image\"");
 	assert_member(report, "target", "\"payments\"");
