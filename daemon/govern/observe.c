@@ -531,9 +531,9 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	/* Before it ends otherwise: what it asked for may be there all the same. */
 	bool ending = seen->cancelled_latest || seen->safe_tx == SAFE_SEEN_FAILED ||
 	              seen->safe_tx == SAFE_SEEN_REPLACED;
-	observed->wants_final |= observed->in_effect || ending ||
-	                         seen->operation == OPERATION_DONE ||
-	                         proposal->state == STATE_EXECUTED;
+	/* What ran may be final already: a chain that stands still has no later look. */
+	observed->wants_final |=
+	        observed->in_effect || ending || ran || proposal->state == STATE_EXECUTED;
 }
 
 void observe_ask_final(struct observed *observed, struct reads *reads)
