@@ -406,11 +406,3 @@ const struct config_target *config_target_find(const struct config *config, cons
 			return &config->targets[i];
 	return NULL;
 }
-
-const struct config_chain *config_chain_find(const struct config *config, uint64_t chain_id)
-{
-	for (size_t i = 0; i < config->chain_count; i++)
-		if (config->chains[i].chain_id == chain_id)
-			return &config->chains[i];
-	return NULL;
-}

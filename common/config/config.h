@@ -143,6 +143,5 @@ void config_free(struct config *config); /* NULL is fine */
 void config_dump(struct buf *out, const struct config *config);
 
 const struct config_target *config_target_find(const struct config *config, const char *name);
-const struct config_chain *config_chain_find(const struct config *config, uint64_t chain_id);
 
 #endif

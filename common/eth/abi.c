@@ -71,17 +71,6 @@ void abi_put_bool(struct abi_writer *writer, bool value)
 	abi_put_u64(writer, value);
 }
 
-void abi_put_fixed(struct abi_writer *writer, struct bytes value)
-{
-	struct hash32 word = {{0}};
-
-	if (value.len > ABI_WORD)
-		die("%zu bytes in one ABI word", value.len);
-	if (value.len > 0)
-		memcpy(word.b, value.data, value.len);
-	abi_put_word(writer, &word);
-}
-
 void abi_put_tail(struct abi_writer *writer)
 {
 	abi_put_u64(writer, writer->out->len - writer->start);
@@ -101,14 +90,6 @@ void abi_put_addresses(struct abi_writer *writer, const struct address *items, s
 	struct abi_writer array = abi_begin_array(writer->out, count);
 	for (size_t i = 0; i < count; i++)
 		abi_put_address(&array, &items[i]);
-}
-
-void abi_put_u256s(struct abi_writer *writer, const struct u256 *items, size_t count)
-{
-	abi_put_tail(writer);
-	struct abi_writer array = abi_begin_array(writer->out, count);
-	for (size_t i = 0; i < count; i++)
-		abi_put_u256(&array, &items[i]);
 }
 
 void abi_put_bytes_array(struct abi_writer *writer, const struct bytes *items, size_t count)

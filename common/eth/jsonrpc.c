@@ -25,37 +25,12 @@ void jsonrpc_request(struct buf *out, uint64_t id, struct jsonrpc_call call)
 	jval_free(request);
 }
 
-void jsonrpc_batch(struct buf *out, uint64_t first_id, const struct jsonrpc_call *calls,
-                   size_t count)
-{
-	struct jval *batch = jval_array();
-
-	for (size_t i = 0; i < count; i++)
-		jval_push(batch, request_value(first_id + i, calls[i]));
-	jval_write(out, batch, JVAL_COMPACT);
-	jval_free(batch);
-}
-
 struct jval *jsonrpc_new_quantity(uint64_t value)
 {
 	char text[19];
 
 	snprintf(text, sizeof(text), "0x%" PRIx64, value);
 	return jval_new_string(text);
-}
-
-struct jval *jsonrpc_new_u256(const struct u256 *value)
-{
-	char digits[65];
-	const char *first = hex_encode(digits, bytes_of(value->b, sizeof(value->b)));
-	struct buf text = {0};
-
-	while (first[0] == '0' && first[1] != '\0')
-		first++;
-	buf_printf(&text, "0x%s", first);
-	struct jval *quantity = jval_new_string(buf_text(&text));
-	buf_free(&text);
-	return quantity;
 }
 
 struct jval *jsonrpc_new_hex(struct bytes data)
@@ -214,53 +189,6 @@ int jsonrpc_parse(struct jval **document, struct jsonrpc_answer *answer, struct 
 		jval_free(*document);
 		*document = NULL;
 		*answer = (struct jsonrpc_answer){.message = ""};
-	}
-	return rc;
-}
-
-static int read_batch(struct jsonrpc_answer *answers, struct arena *arena, const struct jval *array,
-                      struct jsonrpc_expected expected, struct error *error)
-{
-	if (jval_count(array) != expected.count)
-		return error_set(error, ERR_INVALID, "%zu answers to %zu JSON-RPC requests",
-		                 jval_count(array), expected.count);
-	for (size_t i = 0; i < expected.count; i++) {
-		const struct jval *item = jval_at(array, i);
-		uint64_t id;
-		if (!id_of(&id, item) || id < expected.first_id ||
-		    id - expected.first_id >= expected.count)
-			return error_set(error, ERR_INVALID,
-			                 "an answer to no JSON-RPC request of this batch");
-		struct jsonrpc_answer *answer = &answers[id - expected.first_id];
-		if (answer->message != NULL)
-			return error_set(error, ERR_INVALID,
-			                 "two answers to JSON-RPC request %" PRIu64, id);
-		int rc = read_answer(answer, arena, item, error);
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
-}
-
-int jsonrpc_parse_batch(struct jval **document, struct jsonrpc_answer *answers, struct arena *arena,
-                        struct bytes text, struct jsonrpc_expected expected, struct error *error)
-{
-	/* Until it is read, an answer has no message. */
-	for (size_t i = 0; i < expected.count; i++)
-		answers[i] = (struct jsonrpc_answer){0};
-	int rc = jval_parse(document, text, error);
-	if (rc == 0 && jval_is_array(*document))
-		rc = read_batch(answers, arena, *document, expected, error);
-	else if (rc == 0 && jval_get(*document, "error") == NULL)
-		rc = error_set(error, ERR_INVALID, "not an answer to a JSON-RPC batch");
-	else
-		for (size_t i = 0; rc == 0 && i < expected.count; i++)
-			rc = read_answer(&answers[i], arena, *document, error);
-	if (rc != 0) {
-		jval_free(*document);
-		*document = NULL;
-		for (size_t i = 0; i < expected.count; i++)
-			answers[i] = (struct jsonrpc_answer){.message = ""};
 	}
 	return rc;
 }

@@ -13,9 +13,6 @@ struct jsonrpc_call {
 };
 
 void jsonrpc_request(struct buf *out, uint64_t id, struct jsonrpc_call call);
-/* One array of requests with the ids first_id, first_id + 1, ... Takes the params of all. */
-void jsonrpc_batch(struct buf *out, uint64_t first_id, const struct jsonrpc_call *calls,
-                   size_t count);
 
 /* What came back for one request. */
 struct jsonrpc_answer {
@@ -32,16 +29,6 @@ struct jsonrpc_answer {
 int jsonrpc_parse(struct jval **document, struct jsonrpc_answer *answer, struct arena *arena,
                   struct bytes text, uint64_t id, struct error *error) MUST_USE;
 
-/* A batch's answers in the order of the requests, however the node ordered them; one error object
- * instead of an array counts for all of them. */
-struct jsonrpc_expected {
-	uint64_t first_id;
-	size_t count;
-};
-int jsonrpc_parse_batch(struct jval **document, struct jsonrpc_answer *answers, struct arena *arena,
-                        struct bytes text, struct jsonrpc_expected expected,
-                        struct error *error) MUST_USE;
-
 /* Values in answers. A value that is absent or of another form is ERR_INVALID; a number that does
  * not fit is ERR_LIMIT. Outputs are cleared on failure. */
 int jsonrpc_u64(uint64_t *out, const struct jval *quantity, struct error *error) MUST_USE;
@@ -53,7 +40,6 @@ int jsonrpc_address(struct address *out, const struct jval *data, struct error *
 
 /* Values for requests. */
 struct jval *jsonrpc_new_quantity(uint64_t value);
-struct jval *jsonrpc_new_u256(const struct u256 *value);
 struct jval *jsonrpc_new_hex(struct bytes data);
 struct jval *jsonrpc_new_address(const struct address *address);
 

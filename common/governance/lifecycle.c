@@ -57,17 +57,6 @@ const char *proposal_state_name(enum proposal_state state)
 	return name_at(state_names, ARRAY_LEN(state_names), (int)state);
 }
 
-int proposal_state_parse(enum proposal_state *out, const char *name, struct error *error)
-{
-	int number = number_of(state_names, ARRAY_LEN(state_names), name);
-
-	*out = (enum proposal_state)number;
-	if (number == 0)
-		return error_set(error, ERR_INVALID, "no state '%s', expected drafted ... expired",
-		                 name);
-	return 0;
-}
-
 const char *model_name(enum model model)
 {
 	return name_at(model_names, ARRAY_LEN(model_names), (int)model);

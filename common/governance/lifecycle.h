@@ -47,7 +47,6 @@ enum safe_tx_status {
 };
 
 const char *proposal_state_name(enum proposal_state state); /* "drafted", ... */
-int proposal_state_parse(enum proposal_state *out, const char *name, struct error *error) MUST_USE;
 const char *model_name(enum model model);
 int model_parse(enum model *out, const char *name, struct error *error) MUST_USE;
 const char *purpose_name(enum purpose purpose);

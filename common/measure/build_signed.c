@@ -1,8 +1,6 @@
 /* Signature files in a folder: which build they belong to, and whether they are over its bytes. */
 #include "common/measure/build.h"
 
-#include "common/crypto/pubkey.h"
-
 #include <string.h>
 
 struct signed_folder {
@@ -79,8 +77,7 @@ enum check_result build_ed25519_check(const struct signing *signing,
 		           artifact->name);
 		return CHECK_UNDECIDED;
 	}
-	int rc = ed25519_verify(key->key, bytes_of(measured->blake2b, sizeof(measured->blake2b)),
-	                        signed_by->bytes, &error);
+	int rc = minisign_verify_digest(signed_by->bytes, key, measured->blake2b, &error);
 	checks_add(checks, "signature", rc == 0 ? CHECK_PASSED : CHECK_FAILED,
 	           rc == 0 ? "over the bytes of %s" : "it is over other bytes than those of %s",
 	           artifact->name);

@@ -134,36 +134,9 @@ int minisign_verify_comment(const struct minisign_signature *signature,
 	return rc != 0 ? error_set(error, ERR_DENIED, "trusted comment: %s", local.text) : 0;
 }
 
-/* Over message, which is the artifact or its digest; and the comment. */
-static int verify(const struct minisign_signature *signature, const struct minisign_key *key,
-                  struct bytes message, struct error *error)
-{
-	if (memcmp(signature->id, key->id, sizeof(key->id)) != 0)
-		return error_set(error, ERR_DENIED, "signed with another key");
-	int rc = ed25519_verify(key->key, message, signature->signature, error);
-	return rc != 0 ? rc : minisign_verify_comment(signature, key, error);
-}
-
-int minisign_verify_digest(const struct minisign_signature *signature,
+int minisign_verify_digest(const uint8_t signature[ED25519_SIGNATURE_SIZE],
                            const struct minisign_key *key,
                            const uint8_t digest[MINISIGN_DIGEST_SIZE], struct error *error)
 {
-	if (!signature->prehashed)
-		return error_set(error, ERR_INVALID,
-		                 "a signature of the old kind: sign with \"minisign -H\"");
-	return verify(signature, key, bytes_of(digest, MINISIGN_DIGEST_SIZE), error);
-}
-
-int minisign_verify(const struct minisign_signature *signature, const struct minisign_key *key,
-                    struct bytes artifact, struct error *error)
-{
-	uint8_t hashed[MINISIGN_DIGEST_SIZE];
-
-	if (!signature->prehashed)
-		return verify(signature, key, artifact, error);
-	struct digest *digest = digest_new(DIGEST_BLAKE2B);
-	digest_update(digest, artifact);
-	digest_final(digest, hashed);
-	digest_free(digest);
-	return verify(signature, key, bytes_of(hashed, sizeof(hashed)), error);
+	return ed25519_verify(key->key, bytes_of(digest, MINISIGN_DIGEST_SIZE), signature, error);
 }

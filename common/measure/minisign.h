@@ -1,10 +1,12 @@
-/* Detached Ed25519 signatures as minisign and signify-compatible tools write them:
- * https://jedisct1.github.io/minisign/#signature-format. Over the artifact itself ("Ed", old) or
- * over its BLAKE2b-512 ("ED", what minisign writes today and what large files need). */
+/* Detached Ed25519 signatures as minisign writes them:
+ * https://jedisct1.github.io/minisign/#signature-format. Over the artifact's BLAKE2b-512 ("ED",
+ * what minisign writes today); those over the artifact itself ("Ed", old) are read and told apart.
+ */
 #ifndef MEASURE_MINISIGN_H
 #define MEASURE_MINISIGN_H
 
 #include "common/base/arena.h"
+#include "common/crypto/pubkey.h"
 
 enum {
 	MINISIGN_MAX_SIZE = 16 * 1024, /* of a key or signature file */
@@ -35,12 +37,8 @@ int minisign_parse(struct arena *arena, struct bytes text, struct minisign_signa
 /* The trusted comment, and that it belongs to this signature. ERR_DENIED. */
 int minisign_verify_comment(const struct minisign_signature *signature,
                             const struct minisign_key *key, struct error *error) MUST_USE;
-/* Over an artifact that is in memory. ERR_DENIED: by another key, or it does not verify. */
-int minisign_verify(const struct minisign_signature *signature, const struct minisign_key *key,
-                    struct bytes artifact, struct error *error) MUST_USE;
-/* Over an artifact of which only the BLAKE2b-512 is known; ERR_INVALID for an old signature, which
- * needs the artifact itself. */
-int minisign_verify_digest(const struct minisign_signature *signature,
+/* Over the BLAKE2b-512 of the artifact: the kind that is prehashed. ERR_DENIED. */
+int minisign_verify_digest(const uint8_t signature[ED25519_SIGNATURE_SIZE],
                            const struct minisign_key *key,
                            const uint8_t digest[MINISIGN_DIGEST_SIZE],
                            struct error *error) MUST_USE;

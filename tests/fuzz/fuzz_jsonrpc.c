@@ -1,9 +1,9 @@
 /* Answers of nodes: each is a result or an error, never both, and a value that was read is, written
- * as a request has it, read as the same value. The first byte chooses single answers or batches. */
+ * as a request has it, read as the same value. The first byte means nothing. */
 #include "common/eth/jsonrpc.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { ID = 7, BATCH = 3 };
+enum { ID = 7 };
 
 static void check_number(const struct jval *value)
 {
@@ -14,13 +14,13 @@ static void check_number(const struct jval *value)
 		PROPERTY(u256_is_zero(&wide));
 		return;
 	}
-	struct jval *text = jsonrpc_new_u256(&wide);
+	if (jsonrpc_u64(&narrow, value, NULL) != 0)
+		return;
+	again = u256_from(narrow);
+	PROPERTY(u256_compare(&wide, &again) == 0);
+	struct jval *text = jsonrpc_new_quantity(narrow);
 	PROPERTY(jsonrpc_u256(&again, text, NULL) == 0 && u256_compare(&wide, &again) == 0);
 	jval_free(text);
-	if (jsonrpc_u64(&narrow, value, NULL) == 0) {
-		again = u256_from(narrow);
-		PROPERTY(u256_compare(&wide, &again) == 0);
-	}
 }
 
 static void check_data(struct arena *arena, const struct jval *value)
@@ -54,22 +54,15 @@ static void check_answer(struct arena *arena, const struct jsonrpc_answer *answe
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes text = bytes_of(data, size);
-	struct jsonrpc_answer answers[BATCH];
+	struct jsonrpc_answer answer;
 	struct arena arena = {0};
 	struct jval *document;
-	size_t count = (fuzz_take(&text) & 1) ? BATCH : 1;
-	int rc;
 
-	if (count == 1)
-		rc = jsonrpc_parse(&document, answers, &arena, text, ID, NULL);
-	else
-		rc = jsonrpc_parse_batch(&document, answers, &arena, text,
-		                         (struct jsonrpc_expected){ID, BATCH}, NULL);
+	fuzz_take(&text);
+	int rc = jsonrpc_parse(&document, &answer, &arena, text, ID, NULL);
 	PROPERTY((rc == 0) == (document != NULL));
-	for (size_t i = 0; i < count; i++) {
-		PROPERTY(rc == 0 || (answers[i].result == NULL && answers[i].code == 0));
-		check_answer(&arena, &answers[i]);
-	}
+	PROPERTY(rc == 0 || (answer.result == NULL && answer.code == 0));
+	check_answer(&arena, &answer);
 	jval_free(document);
 	arena_free(&arena);
 	return 0;

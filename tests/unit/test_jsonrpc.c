@@ -22,26 +22,7 @@ static void requests_are_written_as_the_specification_says(void **state)
 	assert_string_equal(buf_text(&out),
 	                    "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"m\",\"params\":"
 	                    "[\"0x0\",\"0xffffffffffffffff\",\"0x01ff\"]}");
-	buf_clear(&out);
-	jsonrpc_batch(&out, 3, (struct jsonrpc_call[]){{"a", NULL}, {"b", NULL}}, 2);
-	assert_string_equal(buf_text(&out),
-	                    "[{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"a\",\"params\":[]},"
-	                    "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"b\",\"params\":[]}]");
 	buf_free(&out);
-}
-
-static void large_numbers_are_written_without_zeros(void **state)
-{
-	static const char *const texts[] = {"0x0", "0x1", "0x10", "0x123456789abcdef0123456789"};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct u256 value;
-		assert_int_equal(u256_parse(&value, texts[i], NULL), 0);
-		struct jval *quantity = jsonrpc_new_u256(&value);
-		assert_string_equal(jval_string(quantity), texts[i]);
-		jval_free(quantity);
-	}
 }
 
 static int parse(struct jsonrpc_answer *answer, struct jval **document, const char *text)
@@ -145,58 +126,6 @@ static void what_is_no_answer_is_refused(void **state)
 	}
 }
 
-static int parse_batch(struct jsonrpc_answer *answers, struct jval **document, const char *text)
-{
-	return jsonrpc_parse_batch(document, answers, &arena, bytes_text(text),
-	                           (struct jsonrpc_expected){10, 2}, &error);
-}
-
-static void batch_answers_are_put_in_order(void **state)
-{
-	struct jsonrpc_answer answers[2];
-	struct jval *document;
-
-	(void)state;
-	assert_int_equal(parse_batch(answers, &document,
-	                             "[{\"id\":11,\"error\":{\"code\":3,\"message\":\"no\"}},"
-	                             "{\"id\":10,\"result\":\"0x1\"}]"),
-	                 0);
-	assert_string_equal(jval_string(answers[0].result), "0x1");
-	assert_int_equal(answers[1].code, 3);
-	jval_free(document);
-	assert_int_equal(
-	        parse_batch(answers, &document,
-	                    "{\"id\":null,\"error\":{\"code\":-32600,\"message\":\"too many\"}}"),
-	        0);
-	assert_string_equal(answers[0].message, "too many");
-	assert_int_equal(answers[1].code, -32600);
-	jval_free(document);
-}
-
-static void bad_batches_are_refused(void **state)
-{
-	static const char *const texts[] = {
-	        "[]",
-	        "{\"id\":10,\"result\":1}",
-	        "[{\"id\":10,\"result\":1}]",
-	        "[{\"id\":10,\"result\":1},{\"id\":10,\"result\":1}]",
-	        "[{\"id\":10,\"result\":1},{\"id\":12,\"result\":1}]",
-	        "[{\"id\":9,\"result\":1},{\"id\":10,\"result\":1}]",
-	        "[{\"id\":10,\"result\":1},{\"id\":11}]",
-	        "[1,2]",
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct jsonrpc_answer answers[2];
-		struct jval *document;
-		assert_int_equal(parse_batch(answers, &document, texts[i]), ERR_INVALID);
-		assert_null(document);
-		assert_null(answers[0].result);
-		assert_string_equal(answers[1].message, "");
-	}
-}
-
 static void values_are_read_strictly(void **state)
 {
 	static const char *const bad[] = {"\"\"", "\"0x\"", "\"12\"",  "\"0xg\"",
@@ -238,13 +167,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(requests_are_written_as_the_specification_says),
-	        cmocka_unit_test(large_numbers_are_written_without_zeros),
 	        cmocka_unit_test(a_result_is_handed_on),
 	        cmocka_unit_test(a_revert_shows_its_data_wherever_it_stands),
 	        cmocka_unit_test(errors_say_whether_a_contract_reverted),
 	        cmocka_unit_test(what_is_no_answer_is_refused),
-	        cmocka_unit_test(batch_answers_are_put_in_order),
-	        cmocka_unit_test(bad_batches_are_refused),
 	        cmocka_unit_test(values_are_read_strictly),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
