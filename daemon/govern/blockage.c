@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NAMED = 5 }; /* of those in front, for people */
+enum {
+	MOST_NAMED = 5, /* of those in front, for people */
+	MOST_LOOKED_AT = 1000,
+};
 
 /* One entry of a queue as it was last read. */
 struct entry {
@@ -75,14 +78,6 @@ static struct memory *memory_of(const struct blockage *blockage, const struct ad
 	return memory;
 }
 
-static const struct entry *entry_at(const struct memory *memory, uint64_t nonce)
-{
-	for (size_t i = 0; memory != NULL && i < memory->count; i++)
-		if (memory->entries[i].nonce == nonce)
-			return &memory->entries[i];
-	return NULL;
-}
-
 void blockage_seen(struct blockage *blockage, const struct queue_view *view)
 {
 	struct memory *memory = memory_of(blockage, &view->safe.safe);
@@ -108,6 +103,72 @@ void blockage_seen(struct blockage *blockage, const struct queue_view *view)
 	blockage_run(blockage);
 }
 
+/* --- a Safe's nonces from its own on ------------------------------------------------------------
+ */
+
+/* One nonce that is still to come. */
+struct place {
+	const struct safe_tx_row *own[2]; /* ours that hold it, at most two are named */
+	const struct entry *other;        /* somebody's, as its queue was last read; NULL: none */
+};
+
+/* What is known of one Safe in one pass: the same for all that wait there. */
+struct order {
+	struct order *next;
+	const struct safe_view *safe;
+	const struct memory *memory; /* NULL: its queue was not read yet */
+	struct place *places;        /* from the Safe's own nonce on */
+	size_t count;
+};
+
+static struct place *place_of(const struct order *order, uint64_t nonce)
+{
+	if (nonce < order->safe->nonce || nonce - order->safe->nonce >= order->count)
+		return NULL;
+	return &order->places[nonce - order->safe->nonce];
+}
+
+static void take_own(struct order *order, const struct safe_tx_list *open)
+{
+	for (size_t i = 0; i < open->count; i++) {
+		const struct safe_tx_row *row = &open->items[i];
+		struct place *place = place_of(order, row->nonce);
+		if (place == NULL || !address_equal(&row->safe, &order->safe->safe) ||
+		    (row->status != SAFE_TX_POSTING && row->status != SAFE_TX_QUEUED))
+			continue;
+		if (place->own[0] == NULL)
+			place->own[0] = row;
+		else
+			place->own[1] = row;
+	}
+}
+
+static struct order *order_new(const struct blockage *blockage, struct arena *arena,
+                               const struct safe_view *safe, const struct safe_tx_list *open)
+{
+	struct order *order = arena_alloc(arena, sizeof(*order));
+	uint64_t last = safe->nonce;
+
+	for (size_t i = 0; i < open->count; i++)
+		if (open->items[i].nonce > last && address_equal(&open->items[i].safe, &safe->safe))
+			last = open->items[i].nonce;
+	/* Somebody may propose whatever nonce, and what is adopted has it. */
+	*order = (struct order){
+	        .safe = safe,
+	        .memory = memory_of(blockage, &safe->safe),
+	        .count = last - safe->nonce < MOST_LOOKED_AT ? (size_t)(last - safe->nonce)
+	                                                     : MOST_LOOKED_AT,
+	};
+	order->places = arena_array(arena, order->count + 1, sizeof(*order->places));
+	take_own(order, open);
+	for (size_t i = 0; order->memory != NULL && i < order->memory->count; i++) {
+		struct place *place = place_of(order, order->memory->entries[i].nonce);
+		if (place != NULL && place->other == NULL)
+			place->other = &order->memory->entries[i];
+	}
+	return order;
+}
+
 /* --- one transaction that waits ------------------------------------------------------------------
  */
 
@@ -116,62 +177,45 @@ struct waiting {
 	struct arena *arena;
 	const struct safe_tx_row *row;
 	const struct config_target *target; /* NULL: left the configuration */
-	const struct safe_view *safe;
-	const struct memory *memory; /* NULL: its queue was not read yet */
+	const struct order *order;
 };
-
-/* Ours that hold the nonce, NULL if none do. */
-static const char *own_at(const struct waiting *waiting, uint64_t nonce)
-{
-	struct lane *lane = waiting->blockage->lane;
-	const char *text = NULL;
-	struct safe_tx_list rows;
-
-	store_safe_tx_at_nonce(lane->parts->store, waiting->arena, lane->config->chain_id,
-	                       &waiting->row->safe, nonce, &rows);
-	for (size_t i = 0; i < rows.count; i++) {
-		const struct safe_tx_row *row = &rows.items[i];
-		if (row->status != SAFE_TX_POSTING && row->status != SAFE_TX_QUEUED)
-			continue;
-		text = arena_printf(waiting->arena, "%s%sthe %s transaction of p%lld",
-		                    text != NULL ? text : "", text != NULL ? " or " : "",
-		                    purpose_name(row->purpose), (long long)row->proposal.n);
-	}
-	return text;
-}
 
 /* Whether the queue was read after our transaction took its place in it: only then a gap in it is
  * one. */
 static bool is_known(const struct waiting *waiting)
 {
-	return waiting->memory != NULL && waiting->memory->at.ms > waiting->row->posted_at.ms;
+	const struct memory *memory = waiting->order->memory;
+
+	return memory != NULL && memory->at.ms > waiting->row->posted_at.ms;
 }
 
-enum in_front { FRONT_OWN, FRONT_OTHERS, FRONT_NOTHING, FRONT_UNKNOWN };
+static const char *own_text(const struct waiting *waiting, const struct place *place)
+{
+	const struct safe_tx_row *a = place->own[0], *b = place->own[1];
+
+	if (b == NULL)
+		return arena_printf(waiting->arena, "the %s transaction of p%lld",
+		                    purpose_name(a->purpose), (long long)a->proposal.n);
+	return arena_printf(waiting->arena,
+	                    "the %s transaction of p%lld or the %s transaction of p%lld",
+	                    purpose_name(a->purpose), (long long)a->proposal.n,
+	                    purpose_name(b->purpose), (long long)b->proposal.n);
+}
 
 /* Who holds the nonce, in words. */
-static enum in_front who_holds(const struct waiting *waiting, uint64_t nonce, const char **text)
+static const char *who_holds(const struct waiting *waiting, const struct place *place)
 {
-	const struct entry *entry = entry_at(waiting->memory, nonce);
+	const struct entry *entry = place->other;
 	char hash[HASH32_TEXT_SIZE], who[ADDRESS_TEXT_SIZE];
 
-	*text = own_at(waiting, nonce);
-	if (*text != NULL)
-		return FRONT_OWN;
-	if (entry != NULL) {
-		*text = arena_printf(waiting->arena, "%s, which is not ours%s%s",
-		                     hash32_text(hash, &entry->hash),
-		                     entry->has_proposer ? ", proposed by " : "",
-		                     entry->has_proposer ? address_text(who, &entry->proposer)
-		                                         : "");
-		return FRONT_OTHERS;
-	}
-	if (!is_known(waiting)) {
-		*text = "not known: its queue was not read";
-		return FRONT_UNKNOWN;
-	}
-	*text = "nothing, a hole";
-	return FRONT_NOTHING;
+	if (place->own[0] != NULL)
+		return own_text(waiting, place);
+	if (entry == NULL)
+		return is_known(waiting) ? "nothing, a hole" : "not known: its queue was not read";
+	return arena_printf(waiting->arena, "%s, which is not ours%s%s",
+	                    hash32_text(hash, &entry->hash),
+	                    entry->has_proposer ? ", proposed by " : "",
+	                    entry->has_proposer ? address_text(who, &entry->proposer) : "");
 }
 
 /* Everything in front, and the lowest hole. */
@@ -183,24 +227,26 @@ struct front {
 
 static struct front look_in_front(const struct waiting *waiting)
 {
+	const struct order *order = waiting->order;
 	struct front front = {.text = ""};
-	uint64_t first = waiting->safe->nonce, count = waiting->row->nonce - first;
+	uint64_t first = order->safe->nonce, count = waiting->row->nonce - first;
 
-	for (uint64_t i = 0; i < count; i++) {
-		const char *who;
-		enum in_front kind = who_holds(waiting, first + i, &who);
-		front.unknown |= kind == FRONT_UNKNOWN;
-		if (kind == FRONT_NOTHING && !front.hole) {
+	for (uint64_t i = 0; i < count && i < order->count; i++) {
+		const struct place *place = &order->places[i];
+		bool empty = place->own[0] == NULL && place->other == NULL;
+		front.unknown |= empty && !is_known(waiting);
+		if (empty && is_known(waiting) && !front.hole) {
 			front.hole = true;
 			front.hole_nonce = first + i;
 		}
 		if (i < MOST_NAMED)
 			front.text = arena_printf(waiting->arena, "%s%snonce %" PRIu64 ": %s",
-			                          front.text, i > 0 ? "; " : "", first + i, who);
-		else if (i == MOST_NAMED)
-			front.text = arena_printf(waiting->arena, "%s; and %" PRIu64 " more",
-			                          front.text, count - i);
+			                          front.text, i > 0 ? "; " : "", first + i,
+			                          who_holds(waiting, place));
 	}
+	if (count > MOST_NAMED)
+		front.text = arena_printf(waiting->arena, "%s; and %" PRIu64 " more", front.text,
+		                          count - MOST_NAMED);
 	return front;
 }
 
@@ -224,35 +270,32 @@ static void alarm_when_due(const struct waiting *waiting, const struct blocked *
 	if (waiting->target == NULL ||
 	    clock_wall().ms - blocked->since.ms < waiting->target->blocked_after_ms)
 		return;
-	const char *who;
-	who_holds(waiting, blocked->nonce, &who);
 	lane_alarm(lane, ALARM_QUEUE_BLOCKED, subject,
 	           "its %s transaction with nonce %" PRIu64 " of the Safe %s waits since %s for "
 	           "nonce %" PRIu64 ": %s",
 	           purpose_name(row->purpose), row->nonce, safe, wall_text(since, blocked->since),
-	           blocked->nonce, who);
+	           blocked->nonce, who_holds(waiting, &waiting->order->places[0]));
 }
 
-/* True when it changed. */
-static bool is_blocked(const struct waiting *waiting, struct front *front)
+/* True when it changed; front and *blocked are how it stands. */
+static bool is_blocked(const struct waiting *waiting, struct front *front, struct blocked *blocked)
 {
 	struct store *store = waiting->blockage->lane->parts->store;
-	struct blocked blocked;
-	bool was = store_blocked_get(store, waiting->arena, waiting->row->id, &blocked) == 0;
-	bool same = was && blocked.nonce == waiting->safe->nonce;
+	bool was = store_blocked_get(store, waiting->arena, waiting->row->id, blocked) == 0;
+	bool same = was && blocked->nonce == waiting->order->safe->nonce;
 
 	*front = look_in_front(waiting);
-	bool changed = !same || strcmp(blocked.what, front->text) != 0;
-	if (!same || blocked.since.ms > clock_wall().ms) /* or the clock was set back */
-		blocked.since = clock_wall();
-	blocked.nonce = waiting->safe->nonce;
-	blocked.what = front->text;
+	bool changed = !same || strcmp(blocked->what, front->text) != 0;
+	if (!same || blocked->since.ms > clock_wall().ms) /* or the clock was set back */
+		blocked->since = clock_wall();
+	blocked->nonce = waiting->order->safe->nonce;
+	blocked->what = front->text;
 	if (changed) {
 		store_begin(store);
-		store_blocked_put(store, waiting->row->id, &blocked);
+		store_blocked_put(store, waiting->row->id, blocked);
 		store_commit(store);
 	}
-	alarm_when_due(waiting, &blocked, front);
+	alarm_when_due(waiting, blocked, front);
 	return changed;
 }
 
@@ -286,23 +329,37 @@ static const struct config_target *target_of(const struct lane *lane, struct are
 	return lane_target(lane, proposal.target);
 }
 
-/* How long until its alarm, which comes by the clock, whatever the chain does; -1: it is over or
+/* How long until its alarm, which comes by the clock, whatever the chain does; below 0: it came, or
  * there is none. */
-static int64_t alarm_wait_ms(const struct waiting *waiting)
+static int64_t alarm_wait_ms(const struct waiting *waiting, const struct blocked *blocked)
 {
-	struct store *store = waiting->blockage->lane->parts->store;
-	struct blocked blocked;
-
-	if (waiting->target == NULL ||
-	    store_blocked_get(store, waiting->arena, waiting->row->id, &blocked) != 0)
+	if (waiting->target == NULL)
 		return -1;
-	return blocked.since.ms + waiting->target->blocked_after_ms - clock_wall().ms;
+	return blocked->since.ms + waiting->target->blocked_after_ms - clock_wall().ms;
+}
+
+static const struct order *order_of(const struct blockage *blockage, struct arena *arena,
+                                    const struct safe_tx_list *open, const struct address *safe,
+                                    struct order **orders)
+{
+	const struct safe_view *view;
+
+	for (const struct order *order = *orders; order != NULL; order = order->next)
+		if (address_equal(&order->safe->safe, safe))
+			return order;
+	if (tracker_safe(blockage->lane->tracker, safe, &view) != 0)
+		return NULL;
+	struct order *order = order_new(blockage, arena, view, open);
+	order->next = *orders;
+	*orders = order;
+	return order;
 }
 
 void blockage_run(struct blockage *blockage)
 {
 	struct lane *lane = blockage->lane;
 	struct arena arena = {0};
+	struct order *orders = NULL;
 	struct safe_tx_list open;
 	bool changed = false;
 	int64_t wait_ms = -1;
@@ -311,20 +368,22 @@ void blockage_run(struct blockage *blockage)
 	for (size_t i = 0; i < open.count; i++) {
 		const struct safe_tx_row *row = &open.items[i];
 		struct waiting waiting = {.blockage = blockage, .arena = &arena, .row = row};
-		struct front front = {0};
-		if (row->status != SAFE_TX_QUEUED ||
-		    tracker_safe(lane->tracker, &row->safe, &waiting.safe) != 0)
+		struct blocked blocked;
+		struct front front;
+		if (row->status != SAFE_TX_QUEUED)
 			continue;
-		waiting.target = target_of(lane, &arena, row->proposal);
-		waiting.memory = memory_of(blockage, &row->safe);
-		if (row->nonce <= waiting.safe->nonce) {
+		waiting.order = order_of(blockage, &arena, &open, &row->safe, &orders);
+		if (waiting.order == NULL)
+			continue;
+		if (row->nonce <= waiting.order->safe->nonce) {
 			changed |= is_free(&waiting);
 			continue;
 		}
-		changed |= is_blocked(&waiting, &front);
+		waiting.target = target_of(lane, &arena, row->proposal);
+		changed |= is_blocked(&waiting, &front, &blocked);
 		if (front.unknown)
 			queue_watch_want(lane->queue_watch, &row->safe);
-		int64_t wait = alarm_wait_ms(&waiting);
+		int64_t wait = alarm_wait_ms(&waiting, &blocked);
 		if (wait > 0 && (wait_ms < 0 || wait < wait_ms))
 			wait_ms = wait;
 	}

@@ -172,6 +172,22 @@ static void test_many_are_counted(void **state)
 	contains(get(w, row).what, "nonce 46: not known: its queue was not read; and 4 more");
 }
 
+/* Anybody may propose anything with whatever nonce. */
+static void test_a_nonce_far_away(void **state)
+{
+	struct govern_world *w = *state;
+	const char *last;
+
+	prepare(w, "");
+	struct safe_tx_id row = queue_one(w, 1, (uint64_t)INT64_MAX);
+	struct lane *lane = begin(w);
+	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE, UINT64_MAX}, 2);
+	contains(get(w, row).what, "nonce 42: 0xf000");
+	contains(get(w, row).what, "; and 9223372036854775760 more");
+	assert_int_equal(alarms(w, ALARM_NONCE_HOLE, &last), 1);
+	contains(last, "nothing holds nonce 43");
+}
+
 static void test_a_hole_is_an_alarm_at_once_and_once(void **state)
 {
 	struct govern_world *w = *state;
@@ -265,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(test_everything_in_front_is_named),
 	        TEST(test_many_are_counted),
+	        TEST(test_a_nonce_far_away),
 	        TEST(test_a_hole_is_an_alarm_at_once_and_once),
 	        TEST(test_what_lasts_is_an_alarm_by_the_clock),
 	        TEST(test_a_restart_does_not_start_the_clock_again),
