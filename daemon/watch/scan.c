@@ -25,12 +25,12 @@ struct node {
 TAILQ_HEAD(node_list, node);
 
 /* A folder still to be read, in the walk number round. */
-struct todo {
+struct pending {
 	char *path;
 	uint64_t round;
-	STAILQ_ENTRY(todo) link;
+	STAILQ_ENTRY(pending) link;
 };
-STAILQ_HEAD(todo_list, todo);
+STAILQ_HEAD(pending_list, pending);
 
 struct scan {
 	char *context;
@@ -40,7 +40,7 @@ struct scan {
 	void *by_identity, *by_watch;
 	struct node_list nodes;
 	size_t count;
-	struct todo_list todos;
+	struct pending_list pendings;
 	uint64_t round;
 	uint64_t whole;    /* the round that walks everything, 0: none under way */
 	size_t whole_left; /* its folders still to be read */
@@ -83,7 +83,7 @@ struct scan *scan_new(const char *context, bool recursive, const struct scan_own
 	scan->arg = arg;
 	scan->unreadable = unreadable_new();
 	TAILQ_INIT(&scan->nodes);
-	STAILQ_INIT(&scan->todos);
+	STAILQ_INIT(&scan->pendings);
 	return scan;
 }
 
@@ -109,24 +109,24 @@ static void node_drop(struct scan *scan, struct node *node)
 	free(node);
 }
 
-static void todo_free(struct todo *todo)
+static void pending_free(struct pending *pending)
 {
-	free(todo->path);
-	free(todo);
+	free(pending->path);
+	free(pending);
 }
 
 void scan_free(struct scan *scan)
 {
-	struct todo *todo;
+	struct pending *pending;
 
 	if (scan == NULL)
 		return;
 	close_dir(scan);
 	while (!TAILQ_EMPTY(&scan->nodes))
 		node_drop(scan, TAILQ_FIRST(&scan->nodes));
-	while ((todo = STAILQ_FIRST(&scan->todos)) != NULL) {
-		STAILQ_REMOVE_HEAD(&scan->todos, link);
-		todo_free(todo);
+	while ((pending = STAILQ_FIRST(&scan->pendings)) != NULL) {
+		STAILQ_REMOVE_HEAD(&scan->pendings, link);
+		pending_free(pending);
 	}
 	unreadable_free(scan->unreadable);
 	free(scan->context);
@@ -135,11 +135,11 @@ void scan_free(struct scan *scan)
 
 static void todo_push(struct scan *scan, const char *path, uint64_t round)
 {
-	struct todo *todo = xcalloc(1, sizeof(*todo));
+	struct pending *pending = xcalloc(1, sizeof(*pending));
 
-	todo->path = xstrdup(path);
-	todo->round = round;
-	STAILQ_INSERT_TAIL(&scan->todos, todo, link);
+	pending->path = xstrdup(path);
+	pending->round = round;
+	STAILQ_INSERT_TAIL(&scan->pendings, pending, link);
 	scan->whole_left += round == scan->whole;
 }
 
@@ -192,7 +192,7 @@ static void tell_limit(struct scan *scan, const char *path, const char *limit)
 }
 
 /* The node of the folder fd is open on, or NULL when this walk has been there. */
-static struct node *node_visit(struct scan *scan, int root, int fd, const struct todo *todo)
+static struct node *node_visit(struct scan *scan, int root, int fd, const struct pending *pending)
 {
 	struct node key = {.folder.watch = -1}, *node;
 	struct stat st;
@@ -205,28 +205,28 @@ static struct node *node_visit(struct scan *scan, int root, int fd, const struct
 	at = tfind(&key, &scan->by_identity, identity_compare);
 	if (at != NULL) {
 		node = *(struct node **)at;
-		if (node->round == todo->round)
+		if (node->round == pending->round)
 			return NULL;
-		if (strcmp(node->folder.path, todo->path) != 0) {
+		if (strcmp(node->folder.path, pending->path) != 0) {
 			if (node_stands(node, root))
 				return NULL;
 			free(node->folder.path);
-			node->folder.path = xstrdup(todo->path);
+			node->folder.path = xstrdup(pending->path);
 		}
 	} else {
 		if (scan->count >= FOLDERS_MAX) {
-			tell_limit(scan, todo->path, "too many folders");
+			tell_limit(scan, pending->path, "too many folders");
 			return NULL;
 		}
 		node = xcalloc(1, sizeof(*node));
 		*node = key;
-		node->folder.path = xstrdup(todo->path);
+		node->folder.path = xstrdup(pending->path);
 		if (tsearch(node, &scan->by_identity, identity_compare) == NULL)
 			die("out of memory");
 		TAILQ_INSERT_TAIL(&scan->nodes, node, link);
 		scan->count++;
 	}
-	node->round = todo->round;
+	node->round = pending->round;
 	return node;
 }
 
@@ -244,22 +244,22 @@ static void tell_unreadable(struct scan *scan, const char *path, int problem)
 	            strerror(problem));
 }
 
-static void dir_open(struct scan *scan, int root, const struct todo *todo)
+static void dir_open(struct scan *scan, int root, const struct pending *pending)
 {
-	int fd = beneath_open(root, todo->path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	int fd = beneath_open(root, pending->path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 
 	if (fd < 0) {
-		tell_unreadable(scan, todo->path, -fd);
+		tell_unreadable(scan, pending->path, -fd);
 		return;
 	}
-	scan->node = node_visit(scan, root, fd, todo);
+	scan->node = node_visit(scan, root, fd, pending);
 	if (scan->node == NULL) {
 		close(fd);
 		return;
 	}
 	scan->node->folder.has_links = false;
 	scan->owner->folder(fd, &scan->node->folder, scan->arg);
-	scan->dir_round = todo->round;
+	scan->dir_round = pending->round;
 	scan->dir = fdopendir(fd);
 	if (scan->dir == NULL)
 		die("fdopendir: %s", strerror(errno));
@@ -333,7 +333,7 @@ static void whole_finished(struct scan *scan)
 
 bool scan_step(struct scan *scan, int root, unsigned budget)
 {
-	struct todo *todo;
+	struct pending *pending;
 
 	while (budget > 0) {
 		const struct dirent *found;
@@ -349,13 +349,13 @@ bool scan_step(struct scan *scan, int root, unsigned budget)
 		}
 		if (scan->whole != 0 && scan->whole_left == 0)
 			whole_finished(scan);
-		todo = STAILQ_FIRST(&scan->todos);
-		if (todo == NULL)
+		pending = STAILQ_FIRST(&scan->pendings);
+		if (pending == NULL)
 			return false;
-		STAILQ_REMOVE_HEAD(&scan->todos, link);
-		scan->whole_left -= todo->round == scan->whole;
-		dir_open(scan, root, todo);
-		todo_free(todo);
+		STAILQ_REMOVE_HEAD(&scan->pendings, link);
+		scan->whole_left -= pending->round == scan->whole;
+		dir_open(scan, root, pending);
+		pending_free(pending);
 		budget -= budget < OPEN_COST ? budget : OPEN_COST;
 	}
 	return true;
