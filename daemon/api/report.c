@@ -153,20 +153,20 @@ static void add_int_if(struct jval *object, const char *key, bool there, uint64_
 	jval_add(object, key, there ? jval_new_int((int64_t)value) : jval_new_null());
 }
 
-/* What stands before it in its Safe's order. */
-static struct jval *report_blocked(struct store *store, struct arena *arena,
-                                   const struct safe_tx_row *row)
+/* What stands before it in its Safe's order, where something does. */
+static void add_blocked(struct jval *object, struct store *store, struct arena *arena,
+                        const struct safe_tx_row *row)
 {
 	struct blocked blocked;
 
 	if (row->status != SAFE_TX_QUEUED ||
 	    store_blocked_get(store, arena, row->id, &blocked) != 0)
-		return jval_new_null();
+		return;
 	struct jval *view = jval_object();
 	jval_add_int(view, "nonce", (int64_t)blocked.nonce);
 	add_wall(view, "since", blocked.since);
 	jval_add_string(view, "by", blocked.what);
-	return view;
+	jval_add(object, "blocked", view);
 }
 
 static struct jval *report_safe_tx(struct store *store, struct arena *arena,
@@ -182,7 +182,7 @@ static struct jval *report_safe_tx(struct store *store, struct arena *arena,
 	add_int_if(view, "threshold", row->threshold > 0, row->threshold);
 	jval_add_string(view, "status", safe_tx_status_name(row->status));
 	add_hash_if(view, "tx", row->has_tx, &row->tx);
-	jval_add(view, "blocked", report_blocked(store, arena, row));
+	add_blocked(view, store, arena, row);
 	return view;
 }
 

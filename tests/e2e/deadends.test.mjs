@@ -319,7 +319,7 @@ describe('dead ends', { concurrency: 2 }, () => {
     await daemon.start()
     assert.deepEqual((await daemon.proposal(id)).safe_txs[0].blocked.since, blocked.since)
     await world.owners.approve(other)
-    await until(async () => (await daemon.proposal(id)).safe_txs[0].blocked === null, { what: 'its turn' })
+    await until(async () => (await daemon.proposal(id)).safe_txs[0].blocked === undefined, { what: 'its turn' })
     await world.carry(daemon, id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }, { target: { blocked_after: '2s' } }))
