@@ -1,8 +1,10 @@
 #include "common/governance/proposal_api.h"
 
+#include "common/base/jval.h"
 #include "common/crypto/hash.h"
 #include "common/eth/abi.h"
 #include "common/governance/queue_service.h"
+#include "common/governance/tx_service.h"
 
 /* --- the Safe Transaction Service --------------------------------------------------------------
  */
@@ -31,13 +33,13 @@ static void tx_path_safe(struct buf *out, const struct proposal_place *place)
 	tx_service_path_safe(out, &place->safe);
 }
 
-static int tx_parse_tx(struct arena *arena, struct tx_service_tx *out,
+static int tx_parse_tx(struct arena *arena, struct proposal_tx *out,
                        const struct proposal_place *place, struct bytes body, struct error *error)
 {
 	return tx_service_parse_tx(arena, out, place->chain_id, &place->safe, body, error);
 }
 
-static int tx_parse_page(struct arena *arena, struct tx_service_page *out,
+static int tx_parse_page(struct arena *arena, struct proposal_page *out,
                          const struct proposal_place *place, struct bytes body, struct error *error)
 {
 	return tx_service_parse_page(arena, out, place->chain_id, &place->safe, body, error);
@@ -87,14 +89,14 @@ static void queue_propose_body(struct buf *out, const struct safe_tx *tx,
 	queue_service_propose_body(out, tx, signature, origin);
 }
 
-static int queue_parse_tx(struct arena *arena, struct tx_service_tx *out,
+static int queue_parse_tx(struct arena *arena, struct proposal_tx *out,
                           const struct proposal_place *place, struct bytes body,
                           struct error *error)
 {
 	return queue_service_parse_tx(arena, out, place->chain_id, &place->safe, body, error);
 }
 
-static int queue_parse_page(struct arena *arena, struct tx_service_page *out,
+static int queue_parse_page(struct arena *arena, struct proposal_page *out,
                             const struct proposal_place *place, struct bytes body,
                             struct error *error)
 {

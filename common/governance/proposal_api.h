@@ -1,11 +1,11 @@
 /* The services that keep a Safe's queue of proposals, behind one small interface: the Safe
  * Transaction Service (v2 API) and the Safe Queue Service (v1 API), which replaces it chain by
- * chain. Both are read into the structs of tx_service.h, and neither is believed where something
- * can be computed. Pure text in both directions. */
+ * chain. Both are read into the structs of proposal_message.h, and neither is believed where
+ * something can be computed. Pure text in both directions. */
 #ifndef GOVERNANCE_PROPOSAL_API_H
 #define GOVERNANCE_PROPOSAL_API_H
 
-#include "common/governance/tx_service.h"
+#include "common/governance/proposal_message.h"
 
 enum service_kind { SERVICE_NONE, SERVICE_TX_SERVICE, SERVICE_QUEUE };
 
@@ -22,7 +22,7 @@ struct proposal_api {
 	void (*path_propose)(struct buf *out, const struct proposal_place *place);
 	void (*path_transaction)(struct buf *out,
 	                         const struct hash32 *safe_tx_hash); /* GET, DELETE */
-	/* What is not executed, lowest nonce first, at most TX_SERVICE_PAGE a page; entries with
+	/* What is not executed, lowest nonce first, at most PROPOSAL_PAGE a page; entries with
 	 * lower nonces than from_nonce may be among them. */
 	void (*path_pending)(struct buf *out, const struct proposal_place *place,
 	                     uint64_t from_nonce, uint64_t offset);
@@ -32,7 +32,7 @@ struct proposal_api {
 	/* What the service knows of the Safe itself; NULL: it knows nothing of Safes. */
 	void (*path_safe)(struct buf *out, const struct proposal_place *place);
 
-	/* The body of the POST; origin as tx_service_origin writes it. */
+	/* The body of the POST; origin as proposal_origin writes it. */
 	void (*propose_body)(struct buf *out, const struct safe_tx *tx,
 	                     const struct address *sender,
 	                     const uint8_t signature[SAFE_SIGNATURE_SIZE], const char *origin);
@@ -40,9 +40,9 @@ struct proposal_api {
 	/* One transaction, or a page of them. ERR_DENIED when it is of another Safe or chain, or
 	 * its hash is not the hash of its fields; a page leaves such entries out and counts them.
 	 */
-	int (*parse_tx)(struct arena *arena, struct tx_service_tx *out,
+	int (*parse_tx)(struct arena *arena, struct proposal_tx *out,
 	                const struct proposal_place *place, struct bytes body, struct error *error);
-	int (*parse_page)(struct arena *arena, struct tx_service_page *out,
+	int (*parse_page)(struct arena *arena, struct proposal_page *out,
 	                  const struct proposal_place *place, struct bytes body,
 	                  struct error *error);
 

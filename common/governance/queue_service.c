@@ -24,7 +24,7 @@ void queue_service_path_pending(struct buf *out, uint64_t chain_id, const struct
 	char text[ADDRESS_TEXT_SIZE];
 
 	buf_printf(out, "%s/queue?safes=%s:%llu&nonce_order=asc&limit=%d&offset=%llu", transactions,
-	           address_text(text, safe), (unsigned long long)chain_id, TX_SERVICE_PAGE,
+	           address_text(text, safe), (unsigned long long)chain_id, PROPOSAL_PAGE,
 	           (unsigned long long)offset);
 }
 
@@ -80,7 +80,7 @@ void queue_service_propose_body(struct buf *out, const struct safe_tx *tx,
 
 /* The hash that was recomputed is of the asked chain already, so that this can only be a lie about
  * it, or a service that mixes chains up. */
-static int check_chain_id(const struct tx_service_tx *tx, const struct jval *item,
+static int check_chain_id(const struct proposal_tx *tx, const struct jval *item,
                           struct error *error)
 {
 	int64_t chain_id;
@@ -108,7 +108,7 @@ static const char *origin_of(struct arena *arena, const struct jval *item)
 	return copy;
 }
 
-static int read_about(struct arena *arena, struct tx_service_tx *out, const struct jval *item,
+static int read_about(struct arena *arena, struct proposal_tx *out, const struct jval *item,
                       struct error *error)
 {
 	int rc = check_chain_id(out, item, error);
@@ -125,7 +125,7 @@ static int read_about(struct arena *arena, struct tx_service_tx *out, const stru
 	return rc;
 }
 
-int queue_service_parse_tx(struct arena *arena, struct tx_service_tx *out, uint64_t chain_id,
+int queue_service_parse_tx(struct arena *arena, struct proposal_tx *out, uint64_t chain_id,
                            const struct address *safe, struct bytes body, struct error *error)
 {
 	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
@@ -134,7 +134,7 @@ int queue_service_parse_tx(struct arena *arena, struct tx_service_tx *out, uint6
 	return service_parse_tx(arena, out, &question, body, error);
 }
 
-int queue_service_parse_page(struct arena *arena, struct tx_service_page *out, uint64_t chain_id,
+int queue_service_parse_page(struct arena *arena, struct proposal_page *out, uint64_t chain_id,
                              const struct address *safe, struct bytes body, struct error *error)
 {
 	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},

@@ -1,3 +1,5 @@
+#include "common/governance/tx_service.h"
+
 #include "common/governance/service_message.h"
 
 #include <string.h>
@@ -34,14 +36,7 @@ void tx_service_path_pending(struct buf *out, const struct address *safe, uint64
 {
 	tx_service_path_propose(out, safe);
 	buf_printf(out, "?executed=false&nonce__gte=%llu&ordering=nonce&limit=%d&offset=%llu",
-	           (unsigned long long)from_nonce, TX_SERVICE_PAGE, (unsigned long long)offset);
-}
-
-void tx_service_path_delegates(struct buf *out, const struct address *safe)
-{
-	char text[ADDRESS_TEXT_SIZE];
-
-	buf_printf(out, "/api/v2/delegates/?safe=%s", address_text(text, safe));
+	           (unsigned long long)from_nonce, PROPOSAL_PAGE, (unsigned long long)offset);
 }
 
 void tx_service_path_delegations(struct buf *out, const struct address *delegate)
@@ -51,131 +46,8 @@ void tx_service_path_delegations(struct buf *out, const struct address *delegate
 	buf_printf(out, "/api/v2/delegates/?delegate=%s", address_text(text, delegate));
 }
 
-/* --- origin
- * ------------------------------------------------------------------------------------------- */
-
-/* How many digits of value and evidence are shown, from the fullest form down. */
-static const struct detail {
-	int value, evidence;
-} details[] = {{64, 64}, {64, 16}, {64, 8}, {16, 8}, {8, 8}, {8, 0}};
-
-static void append_digits(struct buf *out, const struct hash32 *value, int digits)
-{
-	char text[HASH32_TEXT_SIZE];
-
-	buf_printf(out, "%.*s%s", 2 + digits, hash32_text(text, value), digits < 64 ? ".." : "");
-}
-
-static bool same_value(const struct tx_service_note *a, const struct tx_service_note *b)
-{
-	return a->action == b->action && hash32_equal(&a->value, &b->value);
-}
-
-/* True when an earlier note already stands for this value; its kind is named there. */
-static bool named_before(const struct tx_service_note *notes, size_t at)
-{
-	for (size_t i = 0; i < at; i++) {
-		if (same_value(&notes[i], &notes[at]))
-			return true;
-	}
-	return false;
-}
-
-static size_t count_values(const struct tx_service_note *notes, size_t count)
-{
-	size_t values = 0;
-
-	for (size_t i = 0; i < count; i++)
-		values += !named_before(notes, i);
-	return values;
-}
-
-/* "add os-image+compose 0x.., evidence 0x.." */
-static void append_value(struct buf *out, const struct tx_service_note *notes, size_t count,
-                         size_t at, const struct detail *detail)
-{
-	buf_printf(out, "%s %s", action_name(notes[at].action), kind_name(notes[at].kind));
-	for (size_t i = at + 1; i < count; i++) {
-		if (same_value(&notes[i], &notes[at]))
-			buf_printf(out, "+%s", kind_name(notes[i].kind));
-	}
-	buf_append_byte(out, ' ');
-	append_digits(out, &notes[at].value, detail->value);
-	if (detail->evidence > 0 && !hash32_is_zero(&notes[at].evidence)) {
-		buf_append_text(out, ", evidence ");
-		append_digits(out, &notes[at].evidence, detail->evidence);
-	}
-}
-
-/* What a signer has to know about this transaction before its values. */
-static const char *purpose_prefix(enum purpose purpose)
-{
-	switch (purpose) {
-	case PURPOSE_SCHEDULE:
-	case PURPOSE_APPLY:
-		return "";
-	case PURPOSE_EXECUTE:
-		return "execute: ";
-	case PURPOSE_REJECT:
-		return "reject: ";
-	case PURPOSE_CANCEL:
-		return "cancel: ";
-	}
-	die("no such purpose: %d", (int)purpose);
-}
-
-/* The whole origin with the first `shown` values. */
-static void write_origin(struct buf *out, enum purpose purpose, const struct tx_service_note *notes,
-                         size_t count, size_t shown, const struct detail *detail)
-{
-	size_t written = 0, values = count_values(notes, count);
-
-	buf_clear(out);
-	buf_printf(out, "{\"name\":\"registrard\",\"note\":\"%s", purpose_prefix(purpose));
-	for (size_t i = 0; i < count && written < shown; i++) {
-		if (named_before(notes, i))
-			continue;
-		if (written++ > 0)
-			buf_append_text(out, "; ");
-		append_value(out, notes, count, i, detail);
-	}
-	if (written < values)
-		buf_printf(out, "%s+%zu more", written > 0 ? "; " : "", values - written);
-	buf_append_text(out, "\"}");
-}
-
-char *tx_service_origin(char text[TX_SERVICE_ORIGIN_SIZE], enum purpose purpose,
-                        const struct tx_service_note *notes, size_t count)
-{
-	struct buf out = {0};
-	size_t shown = count_values(notes, count), level = 0;
-
-	write_origin(&out, purpose, notes, count, shown, &details[level]);
-	while (out.len >= TX_SERVICE_ORIGIN_SIZE && level + 1 < ARRAY_LEN(details))
-		write_origin(&out, purpose, notes, count, shown, &details[++level]);
-	while (out.len >= TX_SERVICE_ORIGIN_SIZE && shown > 0)
-		write_origin(&out, purpose, notes, count, --shown, &details[level]);
-	memcpy(text, buf_text(&out), out.len + 1);
-	buf_free(&out);
-	return text;
-}
-
 /* --- bodies
  * ------------------------------------------------------------------------------------------- */
-
-void service_add_u256(struct jval *object, const char *key, const struct u256 *value)
-{
-	char text[U256_TEXT_SIZE];
-
-	jval_add_string(object, key, u256_decimal(text, value));
-}
-
-void service_add_address(struct jval *object, const char *key, const struct address *address)
-{
-	char text[ADDRESS_TEXT_SIZE];
-
-	jval_add_string(object, key, address_text(text, address));
-}
 
 void tx_service_propose_body(struct buf *out, const struct safe_tx *tx,
                              const struct address *sender,
@@ -200,4 +72,100 @@ void tx_service_propose_body(struct buf *out, const struct safe_tx *tx,
 	jval_add_string(body, "origin", origin);
 	jval_write(out, body, JVAL_COMPACT);
 	jval_free(body);
+}
+
+/* --- a Safe
+ * ------------------------------------------------------------------------------------------- */
+
+static int read_addresses(struct arena *arena, struct address **out, size_t *count,
+                          const struct jval *array, struct error *error)
+{
+	struct address *items = arena_array(arena, jval_count(array), sizeof(*items));
+
+	for (size_t i = 0; i < jval_count(array); i++) {
+		const char *text = jval_string(jval_at(array, i));
+		if (text == NULL)
+			return error_set(error, ERR_INVALID, "owners: expected addresses");
+		if (address_parse(&items[i], text, error) != 0)
+			return error_prefix(error, "owners");
+	}
+	*out = items;
+	*count = jval_count(array);
+	return 0;
+}
+
+static int read_safe(struct arena *arena, struct tx_service_safe *out, const struct jval *body,
+                     struct error *error)
+{
+	int rc = service_field_address(&out->safe, body, "address", error);
+
+	if (rc == 0)
+		rc = service_field_u64(&out->nonce, body, "nonce", error);
+	if (rc == 0)
+		rc = service_field_small(&out->threshold, body, "threshold", 1000000, error);
+	if (rc == 0)
+		rc = read_addresses(arena, &out->owners, &out->owner_count,
+		                    jval_get(body, "owners"), error);
+	if (rc == 0)
+		rc = service_field_address(&out->guard, body, "guard", error);
+	out->module_count = jval_count(jval_get(body, "modules"));
+	out->version = service_field_text(arena, body, "version");
+	return rc;
+}
+
+int tx_service_parse_safe(struct arena *arena, struct tx_service_safe *out, struct bytes body,
+                          struct error *error)
+{
+	struct error unread;
+	struct jval *value;
+
+	memset(out, 0, sizeof(*out));
+	error = error != NULL ? error : &unread;
+	int rc = jval_parse(&value, body, error);
+	if (rc == 0)
+		rc = read_safe(arena, out, value, error);
+	if (rc != 0)
+		memset(out, 0, sizeof(*out));
+	jval_free(value);
+	return rc;
+}
+
+/* --- transactions
+ * ------- */
+
+static int read_about(struct arena *arena, struct proposal_tx *out, const struct jval *item,
+                      struct error *error)
+{
+	const struct jval *required = jval_get(item, "confirmationsRequired");
+	int rc = service_field_address(&out->proposer, item, "proposer", error);
+
+	if (rc == 0)
+		rc = service_field_address(&out->delegate, item, "proposedByDelegate", error);
+	if (rc == 0 && required != NULL && !jval_is_null(required))
+		rc = service_field_small(&out->confirmations_required, item,
+		                         "confirmationsRequired", 1000000, error);
+	out->has_proposer = !address_is_zero(&out->proposer);
+	out->by_delegate = !address_is_zero(&out->delegate);
+	out->trusted = jval_is_true(jval_get(item, "trusted"));
+	out->executed = jval_is_true(jval_get(item, "isExecuted"));
+	out->origin = service_field_text(arena, item, "origin");
+	return rc;
+}
+
+int tx_service_parse_tx(struct arena *arena, struct proposal_tx *out, uint64_t chain_id,
+                        const struct address *safe, struct bytes body, struct error *error)
+{
+	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
+	                                          .read_about = read_about};
+
+	return service_parse_tx(arena, out, &question, body, error);
+}
+
+int tx_service_parse_page(struct arena *arena, struct proposal_page *out, uint64_t chain_id,
+                          const struct address *safe, struct bytes body, struct error *error)
+{
+	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
+	                                          .read_about = read_about};
+
+	return service_parse_page(arena, out, &question, body, error);
 }

@@ -3,19 +3,19 @@
 #ifndef GOVERN_ADOPT_H
 #define GOVERN_ADOPT_H
 
-#include "common/governance/tx_service.h"
+#include "common/governance/proposal_message.h"
 #include "daemon/govern/ways.h"
 
 struct adopt_offer {
 	const struct governed_way *way;
-	const struct adopted *found;    /* ADOPT_OURS, one part: a schedule or what is applied */
-	const struct tx_service_tx *tx; /* in the Safe's queue; NULL: the timelock has it */
-	const char *where;      /* for people: "transaction 0x.. with nonce 7 of the queue" */
-	uint64_t drafted_after; /* logs above this block can be about it */
+	const struct adopted *found;  /* ADOPT_OURS, one part: a schedule or what is applied */
+	const struct proposal_tx *tx; /* in the Safe's queue; NULL: the timelock has it */
+	const char *where;            /* for people: "transaction 0x.. with nonce 7 of the queue" */
+	uint64_t drafted_after;       /* logs above this block can be about it */
 };
-/* Opens its own transaction. Drafts of ours that nobody has seen give way. Another live proposal that
- * carries one of the calls for good is returned, with an alarm that names both: then nothing is
- * stored, and it is to be offered again when that one has ended. Id 0: it was taken. */
+/* Opens its own transaction. Drafts of ours that nobody has seen give way. Another live proposal
+ * that carries one of the calls for good is returned, with an alarm that names both: then nothing
+ * is stored, and it is to be offered again when that one has ended. Id 0: it was taken. */
 struct proposal_id adopt_take(struct lane *lane, struct arena *arena,
                               const struct adopt_offer *offer);
 

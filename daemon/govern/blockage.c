@@ -93,7 +93,7 @@ void blockage_seen(struct blockage *blockage, const struct queue_view *view)
 	memory->count = view->count;
 	memory->at = clock_wall();
 	for (size_t i = 0; i < view->count; i++) {
-		const struct tx_service_tx *tx = &view->items[i];
+		const struct proposal_tx *tx = &view->items[i];
 		memory->entries[i] = (struct entry){.nonce = tx->tx.nonce,
 		                                    .hash = tx->safe_tx_hash,
 		                                    .has_proposer = tx->has_proposer,

@@ -120,7 +120,7 @@ static bool has_approved(const struct seen_log_list *logs, const struct address 
 	return false;
 }
 
-static bool has_confirmed(const struct tx_service_confirmation *confirmations, size_t count,
+static bool has_confirmed(const struct proposal_confirmation *confirmations, size_t count,
                           const struct address *owner)
 {
 	for (size_t i = 0; i < count; i++)
@@ -132,7 +132,7 @@ static bool has_confirmed(const struct tx_service_confirmation *confirmations, s
 /* Owners of today whose confirmation was verified: by its signature, by the chain's word about it,
  * or by what they did on chain themselves. */
 static unsigned count_valid(const struct question *question,
-                            const struct tx_service_confirmation *confirmations, size_t count,
+                            const struct proposal_confirmation *confirmations, size_t count,
                             const struct safe_view *safe)
 {
 	struct arena arena = {0};
@@ -164,7 +164,7 @@ static void store_count(struct question *question, unsigned confirmations, unsig
 	lane_wake(lane); /* it may be executable now */
 }
 
-static bool is_denied(const struct tx_service_confirmation *confirmation)
+static bool is_denied(const struct proposal_confirmation *confirmation)
 {
 	return !confirmation->verified && confirmation->needs_chain;
 }
@@ -173,7 +173,7 @@ static bool is_denied(const struct tx_service_confirmation *confirmation)
  * lie.
  */
 static bool is_denied_for_good(struct question *question,
-                               const struct tx_service_confirmation *confirmations, size_t count)
+                               const struct proposal_confirmation *confirmations, size_t count)
 {
 	uint64_t head = question->owner->lane->head.number;
 	bool denied = false;
@@ -189,7 +189,7 @@ static bool is_denied_for_good(struct question *question,
 
 /* A service that shows what is not there lies, or was lied to. */
 static void tell_denied(struct question *question,
-                        const struct tx_service_confirmation *confirmations, size_t count)
+                        const struct proposal_confirmation *confirmations, size_t count)
 {
 	bool for_good = is_denied_for_good(question, confirmations, count);
 	char subject[SUBJECT_SIZE], owner[ADDRESS_TEXT_SIZE];
@@ -220,7 +220,7 @@ static void tell_lost(struct question *question)
 	question->was_enough = enough;
 }
 
-static void note(struct question *question, const struct tx_service_confirmation *confirmations,
+static void note(struct question *question, const struct proposal_confirmation *confirmations,
                  size_t count)
 {
 	const struct safe_view *safe;
@@ -244,7 +244,7 @@ static void note_approvals(struct question *question, const struct safe_view *sa
 /* --- answers ------------------------------------------------------------------------------------
  */
 
-static void checked(const struct error *error, const struct tx_service_confirmation *confirmations,
+static void checked(const struct error *error, const struct proposal_confirmation *confirmations,
                     size_t count, void *arg)
 {
 	struct question *question = arg;
@@ -258,7 +258,7 @@ static void checked(const struct error *error, const struct tx_service_confirmat
 		            "could not verify its confirmations: %s", error->text);
 }
 
-static void take(struct question *question, const struct tx_service_tx *tx)
+static void take(struct question *question, const struct proposal_tx *tx)
 {
 	signature_check_cancel(question->check);
 	question->check = NULL;
@@ -281,8 +281,8 @@ void confirmations_queue_seen(struct confirmations *confirmations, const struct 
 			}
 }
 
-static int read_answer(struct arena *arena, struct tx_service_tx *tx,
-                       const struct question *question, struct bytes body, struct error *error)
+static int read_answer(struct arena *arena, struct proposal_tx *tx, const struct question *question,
+                       struct bytes body, struct error *error)
 {
 	const struct proposal_api *api = proposal_api_of(question->target->service.kind);
 	const struct proposal_place place = {question->chain_id, question->safe};
@@ -299,7 +299,7 @@ static void answered(const struct service_result *result, void *arg)
 {
 	struct question *question = arg;
 	struct arena arena = {0};
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 	struct error error = result->error;
 	char subject[SUBJECT_SIZE];
 

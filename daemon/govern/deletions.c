@@ -109,7 +109,7 @@ static void signed_one(const struct error *error, const uint8_t signature[65],
 }
 
 /* NULL, or why it is not ours to delete. */
-static const char *obstacle(const struct deletion *now, const struct tx_service_tx *tx)
+static const char *obstacle(const struct deletion *now, const struct proposal_tx *tx)
 {
 	bool ours = (tx->has_proposer && address_equal(&tx->proposer, &now->sender)) ||
 	            (tx->by_delegate && address_equal(&tx->delegate, &now->sender));
@@ -128,7 +128,7 @@ static void read_answered(const struct service_result *result, void *arg)
 	struct deletions *deletions = arg;
 	const struct deletion *now = &deletions->now;
 	const struct proposal_place place = {now->row.chain_id, now->row.safe};
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 	struct error error;
 
 	deletions->call = NULL;
@@ -150,9 +150,10 @@ static void read_answered(const struct service_result *result, void *arg)
 		finish(deletions, why_not);
 		return;
 	}
-	signer_sign_delete(deletions->lane->parts->signer, now->target, &now->row.safe_tx_hash,
-	                   (uint64_t)(service_now(now->service).ms / MS_PER_SECOND / SECONDS_PER_TOTP),
-	                   signed_one, deletions);
+	signer_sign_delete(
+	        deletions->lane->parts->signer, now->target, &now->row.safe_tx_hash,
+	        (uint64_t)(service_now(now->service).ms / MS_PER_SECOND / SECONDS_PER_TOTP),
+	        signed_one, deletions);
 }
 
 static bool was_tried(struct deletions *deletions, struct safe_tx_id id)

@@ -46,13 +46,12 @@ static struct jval *new_entry(uint64_t nonce, const struct hash32 *hash)
 }
 
 /* Who proposed it: NULL when only the queue could tell and has not. */
-static const char *proposed_by(char text[ADDRESS_TEXT_SIZE], const struct tx_service_tx *tx)
+static const char *proposed_by(char text[ADDRESS_TEXT_SIZE], const struct proposal_tx *tx)
 {
 	return tx != NULL && tx->has_proposer ? address_lower(text, &tx->proposer) : NULL;
 }
 
-static const struct tx_service_tx *find_hash(const struct queue_view *view,
-                                             const struct hash32 *hash)
+static const struct proposal_tx *find_hash(const struct queue_view *view, const struct hash32 *hash)
 {
 	for (size_t i = 0; view != NULL && i < view->count; i++)
 		if (hash32_equal(&view->items[i].safe_tx_hash, hash))
@@ -78,7 +77,7 @@ static void add_followed(struct jval *list, struct displacing *d, const struct s
 	jval_push(list, entry);
 }
 
-static void add_others(struct jval *list, const struct tx_service_tx *tx)
+static void add_others(struct jval *list, const struct proposal_tx *tx)
 {
 	struct jval *entry = new_entry(tx->tx.nonce, &tx->safe_tx_hash);
 	char text[ADDRESS_TEXT_SIZE];
@@ -134,7 +133,7 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 	list = jval_array();
 	add_stored(list, d, nonce, view);
 	for (size_t i = 0; i < view->count; i++) {
-		const struct tx_service_tx *tx = &view->items[i];
+		const struct proposal_tx *tx = &view->items[i];
 		struct safe_tx_row own;
 		if (tx->tx.nonce == nonce &&
 		    store_safe_tx_find(d->lane->parts->store, &d->arena, tx->tx.chain_id,

@@ -1,4 +1,5 @@
 /* The Safe's service, and the proposer key: the last questions about a target. */
+#include "common/governance/tx_service.h"
 #include "daemon/govern/doctor.h"
 #include "daemon/govern/service_use.h"
 
@@ -7,7 +8,7 @@
 /* --- the proposer key -------------------------------------------------------------------------
  */
 
-static void judge_delegate(struct target_exam *target, const struct tx_service_delegate *found,
+static void judge_delegate(struct target_exam *target, const struct proposal_delegate *found,
                            const char *expired)
 {
 	struct exam *exam = &target->exam;
@@ -33,17 +34,17 @@ static void judge_delegate(struct target_exam *target, const struct tx_service_d
 		         key);
 }
 
-static bool counts(const struct target_exam *target, const struct tx_service_delegate *delegate)
+static bool counts(const struct target_exam *target, const struct proposal_delegate *delegate)
 {
 	return address_equal(&delegate->delegate, &target->proposer) &&
 	       (delegate->every_safe || address_equal(&delegate->safe, &target->target->safe)) &&
 	       safe_view_is_owner(&target->safe, &delegate->delegator);
 }
 
-static void look_through(struct target_exam *target, const struct tx_service_delegate *items,
+static void look_through(struct target_exam *target, const struct proposal_delegate *items,
                          size_t count)
 {
-	const struct tx_service_delegate *found = NULL;
+	const struct proposal_delegate *found = NULL;
 	const char *expired = NULL;
 	char now[WALL_TEXT_SIZE];
 
@@ -64,13 +65,13 @@ static void delegates_answered(const struct service_result *result, void *arg)
 {
 	struct target_exam *target = arg;
 	struct exam *exam = &target->exam;
-	struct tx_service_delegate *items;
+	struct proposal_delegate *items;
 	struct error error = result->error;
 	size_t count;
 
 	exam->call = NULL;
 	if (error.code == 0 &&
-	    tx_service_parse_delegates(&exam->arena, &items, &count, result->body, &error) == 0)
+	    proposal_parse_delegates(&exam->arena, &items, &count, result->body, &error) == 0)
 		look_through(target, items, count);
 	else
 		exam_row(exam,
@@ -217,7 +218,7 @@ static bool judge_answer(struct target_exam *target, struct bytes body, struct e
 	struct arena *arena = &target->exam.arena;
 	char name[HTTP_URL_LOG_SIZE];
 	struct tx_service_safe safe;
-	struct tx_service_page page;
+	struct proposal_page page;
 
 	if (api->path_safe != NULL) {
 		if (tx_service_parse_safe(arena, &safe, body, error) != 0)

@@ -2,7 +2,7 @@
 
 #include "common/governance/nonce.h"
 
-static bool find_own(struct lane *lane, struct arena *arena, const struct tx_service_tx *tx,
+static bool find_own(struct lane *lane, struct arena *arena, const struct proposal_tx *tx,
                      struct safe_tx_row *out)
 {
 	return store_safe_tx_find(lane->parts->store, arena, tx->tx.chain_id, &tx->tx.safe,
@@ -174,7 +174,7 @@ void nonces_alarm_hole(const struct queue_view *view, struct lane *lane, struct 
 		           (unsigned long long)hole, address_text(safe, &row->safe));
 }
 
-char *nonces_whose(struct lane *lane, struct arena *arena, const struct tx_service_tx *tx,
+char *nonces_whose(struct lane *lane, struct arena *arena, const struct proposal_tx *tx,
                    struct proposal_id *proposal)
 {
 	char hash[HASH32_TEXT_SIZE];

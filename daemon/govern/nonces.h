@@ -38,7 +38,7 @@ void nonces_alarm_hole(const struct queue_view *view, struct lane *lane, struct 
                        const struct safe_tx_row *row, const char *target);
 
 /* "0x.. of p3" or "0x.., which is not ours": a queued transaction, for people; in the arena. */
-char *nonces_whose(struct lane *lane, struct arena *arena, const struct tx_service_tx *tx,
+char *nonces_whose(struct lane *lane, struct arena *arena, const struct proposal_tx *tx,
                    struct proposal_id *proposal /* 0: not ours */);
 
 #endif

@@ -1,6 +1,7 @@
 #include "daemon/govern/posting.h"
 
 #include "common/base/log.h"
+#include "common/governance/proposal_origin.h"
 #include "common/store/store_event.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/nonces.h"
@@ -27,7 +28,7 @@ struct posting {
 	bool has_key;
 	struct address sender;
 	bool was_posting; /* an earlier try may have been accepted by the service */
-	struct tx_service_delegate *delegations; /* of the sender */
+	struct proposal_delegate *delegations; /* of the sender */
 	size_t delegation_count;
 	struct queue_look *look;
 	struct service_call *call;
@@ -81,7 +82,7 @@ static struct proposal_place place_of(const struct posting *posting)
 	return (struct proposal_place){posting->row.chain_id, posting->row.safe};
 }
 
-static int parse_tx(struct posting *posting, struct tx_service_tx *out, struct bytes body,
+static int parse_tx(struct posting *posting, struct proposal_tx *out, struct bytes body,
                     struct error *error)
 {
 	const struct proposal_place place = place_of(posting);
@@ -218,7 +219,7 @@ static void queued(struct posting *posting, const char *how)
 static void read_back(const struct service_result *result, void *arg)
 {
 	struct posting *posting = arg;
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 	struct error error;
 
 	posting->call = NULL;
@@ -266,10 +267,10 @@ static void post_answered(const struct service_result *result, void *arg)
 }
 
 /* What the signers see beside the proposal: kind, value and the hash of the strongest evidence. */
-static struct tx_service_note note_of(struct posting *posting, const struct call *call,
-                                      const struct measurement_list *served)
+static struct proposal_note note_of(struct posting *posting, const struct call *call,
+                                    const struct measurement_list *served)
 {
-	struct tx_service_note note = {
+	struct proposal_note note = {
 	        .action = call->action, .kind = call->kind, .value = call->value};
 	enum evidence_level best = 0;
 
@@ -288,7 +289,7 @@ static struct tx_service_note note_of(struct posting *posting, const struct call
 	return note;
 }
 
-static void make_origin(struct posting *posting, char origin[TX_SERVICE_ORIGIN_SIZE])
+static void make_origin(struct posting *posting, char origin[PROPOSAL_ORIGIN_SIZE])
 {
 	struct store *store = posting->lane->parts->store;
 	struct proposal proposal;
@@ -298,11 +299,11 @@ static void make_origin(struct posting *posting, char origin[TX_SERVICE_ORIGIN_S
 	if (store_proposal_get(store, &posting->arena, posting->row.proposal, &proposal) != 0)
 		return;
 	store_proposal_measurements(store, &posting->arena, proposal.id, &served);
-	struct tx_service_note *notes =
+	struct proposal_note *notes =
 	        arena_array(&posting->arena, proposal.call_count, sizeof(*notes));
 	for (size_t i = 0; i < proposal.call_count; i++)
 		notes[i] = note_of(posting, &proposal.calls[i], &served);
-	tx_service_origin(origin, posting->row.purpose, notes, proposal.call_count);
+	proposal_origin(origin, posting->row.purpose, notes, proposal.call_count);
 }
 
 static void signed_one(const struct error *error, const uint8_t signature[65],
@@ -310,7 +311,7 @@ static void signed_one(const struct error *error, const uint8_t signature[65],
 {
 	struct posting *posting = arg;
 	const struct proposal_place place = place_of(posting);
-	char origin[TX_SERVICE_ORIGIN_SIZE];
+	char origin[PROPOSAL_ORIGIN_SIZE];
 	struct buf body = {0}, path = {0};
 
 	if (error != NULL) {
@@ -389,7 +390,7 @@ static void tell_displaced(struct posting *posting, const struct queue_view *vie
 static bool is_delegate(const struct posting *posting, const struct safe_view *safe)
 {
 	for (size_t i = 0; i < posting->delegation_count; i++) {
-		const struct tx_service_delegate *d = &posting->delegations[i];
+		const struct proposal_delegate *d = &posting->delegations[i];
 		if (address_equal(&d->delegate, &posting->sender) &&
 		    (d->every_safe || address_equal(&d->safe, &safe->safe)) &&
 		    safe_view_is_owner(safe, &d->delegator))
@@ -454,7 +455,7 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 	}
 	struct queue_view others =
 	        nonces_without(view, posting->lane, &posting->arena, &posting->row);
-	const struct tx_service_tx *other =
+	const struct proposal_tx *other =
 	        queue_watch_overlap(posting->lane, &posting->arena, &others, &proposal);
 	if (other == NULL || (posting->row.has_nonce &&
 	                      hash32_equal(&other->safe_tx_hash, &posting->row.safe_tx_hash)))
@@ -485,9 +486,9 @@ static void allocate_and_sign(struct posting *posting, const struct queue_view *
 }
 
 /* The queued transaction that is this very one, unless another row of ours stands for it. */
-static const struct tx_service_tx *find_same(struct posting *posting, const struct queue_view *view)
+static const struct proposal_tx *find_same(struct posting *posting, const struct queue_view *view)
 {
-	const struct tx_service_tx *same = queue_find_same(view, &posting->row);
+	const struct proposal_tx *same = queue_find_same(view, &posting->row);
 	struct safe_tx_row own;
 
 	if (same != NULL &&
@@ -498,8 +499,7 @@ static const struct tx_service_tx *find_same(struct posting *posting, const stru
 	return same;
 }
 
-static const struct tx_service_tx *find_hash(const struct queue_view *view,
-                                             const struct hash32 *hash)
+static const struct proposal_tx *find_hash(const struct queue_view *view, const struct hash32 *hash)
 {
 	for (size_t i = 0; i < view->count; i++)
 		if (hash32_equal(&view->items[i].safe_tx_hash, hash))
@@ -564,8 +564,8 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 	}
 	/* What stands in the queue already, whoever put it there, is taken over and not asked
 	 * twice. */
-	const struct tx_service_tx *same = find_same(posting, &view);
-	struct tx_service_tx found = {0};
+	const struct proposal_tx *same = find_same(posting, &view);
+	struct proposal_tx found = {0};
 	if (same != NULL)
 		found = *same;
 	nonces_drop_dead(&view, posting->lane, &posting->arena);
@@ -618,7 +618,7 @@ static void delegations_answered(const struct service_result *result, void *arg)
 	if (result->error.code != 0) {
 		posting->result.retry_after_ms = result->retry_after_ms;
 		fail(posting, ERR_UNAVAILABLE, result->error.text);
-	} else if (tx_service_parse_delegates(
+	} else if (proposal_parse_delegates(
 	                   &posting->arena, &posting->delegations, &posting->delegation_count,
 	                   arena_copy(&posting->arena, result->body), &error) != 0) {
 		fail(posting, ERR_UNAVAILABLE, error.text);
@@ -645,7 +645,7 @@ static void begin(struct posting *posting)
 
 static bool untrusted(struct posting *posting, const struct service_result *result)
 {
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 
 	return result->error.code == 0 && parse_tx(posting, &tx, result->body, NULL) == 0 &&
 	       hash32_equal(&tx.safe_tx_hash, &posting->row.safe_tx_hash) && !tx.trusted;

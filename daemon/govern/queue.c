@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PAGES = 20 }; /* of TX_SERVICE_PAGE: no Safe has so long a queue in good faith */
+enum { MAX_PAGES = 20 }; /* of PROPOSAL_PAGE: no Safe has so long a queue in good faith */
 
 struct queue_look {
 	struct queue_ask ask;
@@ -43,10 +43,10 @@ static struct proposal_place place_of(const struct queue_look *look)
 	return (struct proposal_place){look->ask.lane->config->chain_id, look->ask.safe};
 }
 
-static void keep(struct queue_look *look, const struct tx_service_page *page)
+static void keep(struct queue_look *look, const struct proposal_page *page)
 {
 	struct queue_view *view = &look->view;
-	struct tx_service_tx *items =
+	struct proposal_tx *items =
 	        arena_array(look->ask.arena, view->count + page->count, sizeof(*items));
 	size_t count = view->count;
 
@@ -64,7 +64,7 @@ static void page_answered(const struct service_result *result, void *arg)
 {
 	struct queue_look *look = arg;
 	const struct proposal_place place = place_of(look);
-	struct tx_service_page page;
+	struct proposal_page page;
 	struct error error;
 
 	look->call = NULL;
@@ -98,7 +98,7 @@ static void ask_page(struct queue_look *look)
 
 	service_api(look->ask.service)
 	        ->path_pending(&path, &place, look->view.safe.nonce,
-	                       (uint64_t)look->pages * TX_SERVICE_PAGE);
+	                       (uint64_t)look->pages * PROPOSAL_PAGE);
 	look->call = service_send(look->ask.service, buf_text(&path), bytes_of(NULL, 0),
 	                          page_answered, look);
 	buf_free(&path);
@@ -154,8 +154,8 @@ struct queue_look *queue_look_start(const struct queue_ask *ask, queue_look_fn *
 	return look;
 }
 
-const struct tx_service_tx *queue_find_same(const struct queue_view *view,
-                                            const struct safe_tx_row *row)
+const struct proposal_tx *queue_find_same(const struct queue_view *view,
+                                          const struct safe_tx_row *row)
 {
 	for (size_t i = 0; i < view->count; i++) {
 		const struct safe_tx *tx = &view->items[i].tx;

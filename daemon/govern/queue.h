@@ -10,8 +10,8 @@
 struct queue_look;
 
 struct queue_view {
-	struct safe_view safe;       /* at the chain's head */
-	struct tx_service_tx *items; /* trusted, not executed, from safe.nonce on */
+	struct safe_view safe;     /* at the chain's head */
+	struct proposal_tx *items; /* trusted, not executed, from safe.nonce on */
 	size_t count;
 };
 
@@ -30,8 +30,8 @@ void queue_look_cancel(struct queue_look *look); /* NULL is fine */
 
 /* The queued transaction that does exactly what this row does, with standard gas fields, NULL if
  * none. */
-const struct tx_service_tx *queue_find_same(const struct queue_view *view,
-                                            const struct safe_tx_row *row);
+const struct proposal_tx *queue_find_same(const struct queue_view *view,
+                                          const struct safe_tx_row *row);
 /* The nonces that queued transactions hold; allocated in the arena. */
 size_t queue_nonces(const struct queue_view *view, struct arena *arena, uint64_t **out);
 

@@ -84,14 +84,14 @@ void queue_watch_free(struct queue_watch *watch)
 struct looked {
 	struct lane *lane;
 	struct arena *arena;
-	const struct tx_service_tx *tx;
+	const struct proposal_tx *tx;
 	const struct governed_way *way;
 	struct adopted found;
 	const char *where;
 	struct proposal_id contested; /* who is in its way; 0: nobody */
 };
 
-static const char *where_of(struct arena *arena, const struct tx_service_tx *tx)
+static const char *where_of(struct arena *arena, const struct proposal_tx *tx)
 {
 	char hash[HASH32_TEXT_SIZE], who[ADDRESS_TEXT_SIZE];
 
@@ -216,7 +216,7 @@ static void take_ours(struct looked *looked)
 }
 
 static struct proposal_id look_at(struct lane *lane, struct arena *arena,
-                                  const struct tx_service_tx *tx)
+                                  const struct proposal_tx *tx)
 {
 	struct looked looked = {.lane = lane, .arena = arena, .tx = tx};
 	struct safe_tx_row known;
@@ -267,9 +267,9 @@ static bool shares_call(const struct adopted *found, const struct proposal *prop
 	return false;
 }
 
-const struct tx_service_tx *queue_watch_overlap(const struct lane *lane, struct arena *arena,
-                                                const struct queue_view *view,
-                                                const struct proposal *proposal)
+const struct proposal_tx *queue_watch_overlap(const struct lane *lane, struct arena *arena,
+                                              const struct queue_view *view,
+                                              const struct proposal *proposal)
 {
 	for (size_t i = 0; i < view->count; i++) {
 		struct adopted found;

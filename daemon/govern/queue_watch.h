@@ -24,8 +24,8 @@ void queue_watch_seen(struct queue_watch *watch, const struct queue_view *view);
 
 /* The first transaction in the queue that makes a call of the proposal and nothing but registry
  * calls; NULL if none. */
-const struct tx_service_tx *queue_watch_overlap(const struct lane *lane, struct arena *arena,
-                                                const struct queue_view *view,
-                                                const struct proposal *proposal);
+const struct proposal_tx *queue_watch_overlap(const struct lane *lane, struct arena *arena,
+                                              const struct queue_view *view,
+                                              const struct proposal *proposal);
 
 #endif

@@ -147,7 +147,7 @@ static void judge(struct service_result *result, const struct http_answer *answe
 		error_set(&result->error, ERR_UNAVAILABLE, "%s", answer->error);
 		return;
 	}
-	tx_service_error(&text, answer->status, answer->body);
+	proposal_error(&text, answer->status, answer->body);
 	enum err code = answer->status == 404                            ? ERR_NOT_FOUND
 	                : answer->status == 429 || answer->status >= 500 ? ERR_UNAVAILABLE
 	                                                                 : ERR_DENIED;

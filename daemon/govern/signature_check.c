@@ -19,7 +19,7 @@ struct signature_check {
 	struct arena arena;
 	struct safe_tx tx; /* its data in the arena */
 	struct hash32 safe_tx_hash;
-	struct tx_service_confirmation *confirmations;
+	struct proposal_confirmation *confirmations;
 	struct claim *claims; /* one per confirmation */
 	size_t count;
 	size_t version_read;
@@ -55,7 +55,7 @@ static void finish(struct signature_check *check)
 	check_free(check);
 }
 
-bool signature_check_needed(const struct tx_service_tx *tx)
+bool signature_check_needed(const struct proposal_tx *tx)
 {
 	for (size_t i = 0; i < tx->confirmation_count; i++)
 		if (tx->confirmations[i].needs_chain)
@@ -63,7 +63,7 @@ bool signature_check_needed(const struct tx_service_tx *tx)
 	return false;
 }
 
-static bool is_of_contract(const struct tx_service_confirmation *confirmation)
+static bool is_of_contract(const struct proposal_confirmation *confirmation)
 {
 	return confirmation->needs_chain &&
 	       confirmation->signature.data[SAFE_SIGNATURE_SIZE - 1] == 0;
@@ -92,7 +92,7 @@ static void contract_answered(const struct error *error, const struct chain_read
 /* As the Safe itself would ask, and in its name: an owner may care who asks. */
 static void ask_contract(struct signature_check *check, struct claim *claim)
 {
-	const struct tx_service_confirmation *confirmation = &check->confirmations[claim->index];
+	const struct proposal_confirmation *confirmation = &check->confirmations[claim->index];
 	struct bytes signature;
 	struct buf data = {0};
 
@@ -148,7 +148,7 @@ static void safe_answered(const struct error *error, const struct chain_read_res
 		finish(check);
 }
 
-static void copy_confirmations(struct signature_check *check, const struct tx_service_tx *tx)
+static void copy_confirmations(struct signature_check *check, const struct proposal_tx *tx)
 {
 	check->count = tx->confirmation_count;
 	check->confirmations =
@@ -162,7 +162,7 @@ static void copy_confirmations(struct signature_check *check, const struct tx_se
 	}
 }
 
-struct signature_check *signature_check_start(struct lane *lane, const struct tx_service_tx *tx,
+struct signature_check *signature_check_start(struct lane *lane, const struct proposal_tx *tx,
                                               signature_check_fn *done, void *arg)
 {
 	struct signature_check *check = xcalloc(1, sizeof(*check));
@@ -178,7 +178,7 @@ struct signature_check *signature_check_start(struct lane *lane, const struct tx
 	copy_confirmations(check, tx);
 	check->version_read = reads_add_view(&reads, &check->tx.safe, VIEW_SAFE_VERSION);
 	for (size_t i = 0; i < check->count; i++) {
-		const struct tx_service_confirmation *confirmation = &check->confirmations[i];
+		const struct proposal_confirmation *confirmation = &check->confirmations[i];
 		if (!confirmation->needs_chain || is_of_contract(confirmation))
 			continue;
 		buf_clear(&data);

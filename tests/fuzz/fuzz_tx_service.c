@@ -1,7 +1,9 @@
 /* Answers of the services that keep a Safe's queue: nothing is accepted whose
  * hash is not the hash of its fields, and what is accepted, written as we post it, is accepted as
  * the same transaction. */
+#include "common/base/jval.h"
 #include "common/governance/proposal_api.h"
+#include "common/governance/tx_service.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { CHAIN_ID = 8453 };
@@ -25,13 +27,13 @@ static struct address safe_asked(struct bytes body)
 }
 
 /* Our own POST, with what the service adds to it. */
-static void check_again(struct arena *arena, const struct tx_service_tx *tx)
+static void check_again(struct arena *arena, const struct proposal_tx *tx)
 {
 	static const uint8_t signature[SAFE_SIGNATURE_SIZE] = {1};
 	char text[ADDRESS_TEXT_SIZE];
 	struct buf body = {0};
 	struct jval *value;
-	struct tx_service_tx again;
+	struct proposal_tx again;
 
 	tx_service_propose_body(&body, &tx->tx, &tx->proposer, signature, tx->origin);
 	PROPERTY(jval_parse(&value, buf_bytes(&body), NULL) == 0);
@@ -49,8 +51,7 @@ static void check_again(struct arena *arena, const struct tx_service_tx *tx)
 	buf_free(&body);
 }
 
-static void check_tx(struct arena *arena, const struct tx_service_tx *tx,
-                     const struct address *safe)
+static void check_tx(struct arena *arena, const struct proposal_tx *tx, const struct address *safe)
 {
 	struct hash32 hash = safe_tx_hash(&tx->tx);
 
@@ -68,7 +69,7 @@ static void check_tx(struct arena *arena, const struct tx_service_tx *tx,
 static void check_page(struct arena *arena, const struct proposal_api *api,
                        const struct proposal_place *place, struct bytes body)
 {
-	struct tx_service_page page;
+	struct proposal_page page;
 
 	if (api->parse_page(arena, &page, place, body, NULL) != 0) {
 		PROPERTY(page.count == 0);
@@ -81,7 +82,7 @@ static void check_page(struct arena *arena, const struct proposal_api *api,
 
 static void check_others(struct arena *arena, struct bytes body)
 {
-	struct tx_service_delegate *delegates;
+	struct proposal_delegate *delegates;
 	struct tx_service_safe safe;
 	struct buf line = {0};
 	size_t count;
@@ -90,9 +91,9 @@ static void check_others(struct arena *arena, struct bytes body)
 		PROPERTY(safe.owner_count == 0 && safe.version == NULL);
 	else
 		PROPERTY(safe.threshold <= 1000000);
-	if (tx_service_parse_delegates(arena, &delegates, &count, body, NULL) != 0)
+	if (proposal_parse_delegates(arena, &delegates, &count, body, NULL) != 0)
 		PROPERTY(delegates == NULL && count == 0);
-	tx_service_error(&line, 422, body);
+	proposal_error(&line, 422, body);
 	PROPERTY(line.len > 0 && line.len < 1000);
 	for (size_t i = 0; i < line.len; i++)
 		PROPERTY(line.data[i] >= ' ' && line.data[i] <= '~');
@@ -107,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct proposal_api *const apis[] = {&tx_service_api, &queue_service_api};
 
 	for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]); i++) {
-		struct tx_service_tx tx;
+		struct proposal_tx tx;
 		if (apis[i]->parse_tx(&arena, &tx, &place, body, NULL) == 0)
 			check_tx(&arena, &tx, &place.safe);
 		check_page(&arena, apis[i], &place, body);

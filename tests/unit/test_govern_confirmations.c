@@ -6,6 +6,7 @@
 #include "common/eth/abi.h"
 #include "common/governance/chain_signature.h"
 #include "common/governance/events.h"
+#include "common/governance/tx_service.h"
 #include "common/store/store_chain.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/proposer.h"
@@ -218,7 +219,7 @@ static const char *part_of(struct govern_world *w, const struct address *owner, 
 
 static struct safe_tx recorded_tx(struct govern_world *w)
 {
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 	struct error error;
 
 	assert_int_equal(tx_service_parse_tx(
@@ -258,7 +259,7 @@ static void see_again(struct govern_world *w)
 {
 	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
 	struct queue_view view = {.safe.safe = w->safe, .count = 1};
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 
 	w->node.head++;
 	follower_tick_now(lane->follower);

@@ -74,8 +74,8 @@ static struct safe_tx tx_of(const struct world *w, uint64_t nonce, unsigned salt
 
 static void enqueue(struct world *w, const struct safe_tx *tx)
 {
-	w->view.items[w->view.count++] = (struct tx_service_tx){
-	        .tx = *tx, .safe_tx_hash = safe_tx_hash(tx), .trusted = true};
+	w->view.items[w->view.count++] =
+	        (struct proposal_tx){.tx = *tx, .safe_tx_hash = safe_tx_hash(tx), .trusted = true};
 }
 
 /* A row of ours with this nonce, and in the queue unless it is drafted. */

@@ -177,7 +177,7 @@ static struct jval *stored(void)
 	return value;
 }
 
-static int parse(struct tx_service_tx *out, struct jval *value, struct error *error)
+static int parse(struct proposal_tx *out, struct jval *value, struct error *error)
 {
 	const struct proposal_place place = place_of_safe();
 	struct buf body = {0};
@@ -194,7 +194,7 @@ static void an_entry_is_read(void **state)
 	const struct safe_tx tx = some_tx();
 	struct hash32 hash = safe_tx_hash(&tx);
 	struct address delegate = address_of(DELEGATE_TEXT);
-	struct tx_service_tx out;
+	struct proposal_tx out;
 	struct error error;
 
 	(void)state;
@@ -218,7 +218,7 @@ static void null_is_zero(void **state)
 	static const char *const fields[] = {"safeTxGas", "baseGas", "gasPrice", "gasToken",
 	                                     "refundReceiver"};
 	struct jval *value = stored();
-	struct tx_service_tx out;
+	struct proposal_tx out;
 	struct error error;
 
 	(void)state;
@@ -233,7 +233,7 @@ static void null_is_zero(void **state)
 
 static void lies_are_refused(void **state)
 {
-	struct tx_service_tx out;
+	struct proposal_tx out;
 	struct error error;
 	struct jval *value = stored();
 
@@ -256,7 +256,7 @@ static void lies_are_refused(void **state)
 static void without_proposer_or_confirmation_it_is_not_trusted(void **state)
 {
 	struct jval *value = stored();
-	struct tx_service_tx out;
+	struct proposal_tx out;
 	struct error error;
 
 	(void)state;
@@ -270,7 +270,7 @@ static void a_page_leaves_lies_out(void **state)
 {
 	const struct proposal_place place = place_of_safe();
 	struct jval *page = jval_object(), *results = jval_array(), *lie = stored();
-	struct tx_service_page out;
+	struct proposal_page out;
 	struct buf body = {0};
 
 	(void)state;

@@ -1,5 +1,6 @@
 #include "common/governance/tx_service.h"
 #include "common/crypto/hash.h"
+#include "common/governance/proposal_origin.h"
 #include "tests/unit/fixture.h"
 
 #include <setjmp.h>
@@ -81,8 +82,6 @@ static void test_paths(void **state)
 	check_path("propose as owner", &path);
 	tx_service_path_transaction(&path, &hash);
 	check_path("read: proposed by owner1", &path);
-	tx_service_path_delegates(&path, &safe);
-	check_path("delegates of safe", &path);
 	tx_service_path_pending(&path, &safe, 43, 100);
 	assert_string_equal(buf_text(&path),
 	                    "/api/v2/safes/" SAFE_TEXT "/multisig-transactions/"
@@ -109,9 +108,9 @@ static void test_propose_body(void **state)
 	buf_free(&out);
 }
 
-static struct tx_service_note note(enum action action, enum kind kind, uint8_t fill)
+static struct proposal_note note(enum action action, enum kind kind, uint8_t fill)
 {
-	struct tx_service_note made = {.action = action, .kind = kind};
+	struct proposal_note made = {.action = action, .kind = kind};
 
 	memset(made.value.b, fill, sizeof(made.value.b));
 	memset(made.evidence.b, 0xee, sizeof(made.evidence.b));
@@ -122,29 +121,29 @@ static struct tx_service_note note(enum action action, enum kind kind, uint8_t f
 
 static void test_origin_texts(void **state)
 {
-	struct tx_service_note notes[3] = {note(ACTION_ADD, KIND_OS_IMAGE, 0xa1),
-	                                   note(ACTION_ADD, KIND_COMPOSE, 0xa1),
-	                                   note(ACTION_REMOVE, KIND_DEVICE, 0x0d)};
-	char text[TX_SERVICE_ORIGIN_SIZE];
+	struct proposal_note notes[3] = {note(ACTION_ADD, KIND_OS_IMAGE, 0xa1),
+	                                 note(ACTION_ADD, KIND_COMPOSE, 0xa1),
+	                                 note(ACTION_REMOVE, KIND_DEVICE, 0x0d)};
+	char text[PROPOSAL_ORIGIN_SIZE];
 
 	(void)state;
-	assert_string_equal(tx_service_origin(text, PURPOSE_SCHEDULE, notes, 2),
+	assert_string_equal(proposal_origin(text, PURPOSE_SCHEDULE, notes, 2),
 	                    "{\"name\":\"registrard\",\"note\":\"add os-image+compose 0x" X64(
 	                            "a1") ", evidence 0x" X64("ee") "\"}");
-	assert_string_equal(tx_service_origin(text, PURPOSE_EXECUTE, notes, 3),
+	assert_string_equal(proposal_origin(text, PURPOSE_EXECUTE, notes, 3),
 	                    "{\"name\":\"registrard\",\"note\":\"execute: add os-image+compose "
 	                    "0xa1a1a1a1a1a1a1a1.., evidence 0xeeeeeeee..; "
 	                    "remove device 0x0d0d0d0d0d0d0d0d.., evidence 0xeeeeeeee..\"}");
 	memset(notes[0].evidence.b, 0, sizeof(notes[0].evidence.b));
-	assert_string_equal(tx_service_origin(text, PURPOSE_APPLY, notes, 1),
+	assert_string_equal(proposal_origin(text, PURPOSE_APPLY, notes, 1),
 	                    "{\"name\":\"registrard\",\"note\":\"add os-image 0x" X64("a1") "\"}");
 }
 
 /* However many values: it fits, it is JSON, and it starts with what the signers must know. */
 static void test_origin_always_fits(void **state)
 {
-	struct tx_service_note notes[40];
-	char text[TX_SERVICE_ORIGIN_SIZE];
+	struct proposal_note notes[40];
+	char text[PROPOSAL_ORIGIN_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
@@ -153,7 +152,7 @@ static void test_origin_always_fits(void **state)
 	for (size_t count = 0; count <= ARRAY_LEN(notes); count++) {
 		for (int purpose = PURPOSE_SCHEDULE; purpose <= PURPOSE_CANCEL; purpose++) {
 			struct jval *origin;
-			tx_service_origin(text, (enum purpose)purpose, notes, count);
+			proposal_origin(text, (enum purpose)purpose, notes, count);
 			assert_true(strlen(text) <= 200);
 			assert_int_equal(jval_parse(&origin, bytes_text(text), NULL), 0);
 			assert_string_equal(jval_get_string(origin, "name"), "registrard");
@@ -191,9 +190,9 @@ static void test_safe_info(void **state)
 	assert_null(info.owners);
 }
 
-static struct tx_service_tx read_one(const char *name)
+static struct proposal_tx read_one(const char *name)
 {
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 	struct error error = {0};
 
 	if (tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe, answer(name), &error) != 0)
@@ -203,7 +202,7 @@ static struct tx_service_tx read_one(const char *name)
 
 static void test_one_transaction(void **state)
 {
-	struct tx_service_tx tx = read_one("read: proposed by owner1");
+	struct proposal_tx tx = read_one("read: proposed by owner1");
 
 	(void)state;
 	assert_int_equal(tx.tx.nonce, 42);
@@ -249,7 +248,7 @@ static void test_a_lie_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
 		struct jval *body = jval_copy(answer_value("read: proposed by owner1")), *value;
-		struct tx_service_tx tx;
+		struct proposal_tx tx;
 		struct error error = {0};
 		assert_int_equal(jval_parse(&value, bytes_text(lies[i][1]), NULL), 0);
 		jval_add(body, lies[i][0], value);
@@ -260,7 +259,7 @@ static void test_a_lie_is_refused(void **state)
 		assert_true(hash32_is_zero(&tx.safe_tx_hash) && tx.confirmations == NULL);
 		jval_free(body);
 	}
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 	assert_int_equal(tx_service_parse_tx(&arena, &tx, CHAIN_ID + 1, &safe,
 	                                     answer("read: proposed by owner1"), NULL),
 	                 ERR_DENIED);
@@ -290,7 +289,7 @@ static void test_confirmations_are_verified(void **state)
 	        jval_at(jval_get(answer_value("read: proposed by owner1"), "confirmations"), 0);
 	const char *owner = fixture_string(real, "owner"),
 	           *signature = fixture_string(real, "signature");
-	struct tx_service_tx tx;
+	struct proposal_tx tx;
 
 	(void)state;
 	assert_int_equal(tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe,
@@ -316,7 +315,7 @@ static void test_confirmations_are_verified(void **state)
 
 static void test_pages(void **state)
 {
-	struct tx_service_page page;
+	struct proposal_page page;
 	struct error error = {0};
 
 	(void)state;
@@ -342,7 +341,7 @@ static void test_page_with_a_lie(void **state)
 {
 	struct jval *body = jval_copy(answer_value("list by nonce")), *results = jval_array();
 	struct jval *lie = jval_copy(jval_at(jval_get(body, "results"), 1));
-	struct tx_service_page page;
+	struct proposal_page page;
 
 	(void)state;
 	jval_add_string(lie, "nonce", "1");
@@ -362,13 +361,13 @@ static void test_page_with_a_lie(void **state)
 
 static void test_delegates(void **state)
 {
-	struct tx_service_delegate *delegates;
+	struct proposal_delegate *delegates;
 	struct error error = {0};
 	size_t count;
 
 	(void)state;
-	assert_int_equal(tx_service_parse_delegates(&arena, &delegates, &count,
-	                                            answer("delegates of safe"), &error),
+	assert_int_equal(proposal_parse_delegates(&arena, &delegates, &count,
+	                                          answer("delegates of safe"), &error),
 	                 0);
 	assert_int_equal(count, 1);
 	assert_string_equal(delegates[0].label, "dstack-daemon");
@@ -376,7 +375,7 @@ static void test_delegates(void **state)
 	assert_false(delegates[0].every_safe);
 	struct address delegate = address_of("0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc");
 	assert_true(address_equal(&delegates[0].delegate, &delegate));
-	assert_int_equal(tx_service_parse_delegates(
+	assert_int_equal(proposal_parse_delegates(
 	                         &arena, &delegates, &count,
 	                         bytes_text("{\"results\":[{\"delegate\":\"0x1\"}]}"), &error),
 	                 ERR_INVALID);
@@ -389,8 +388,8 @@ static void check_error(const char *name, const char *expected)
 	const struct jval *body = jval_get(response, "body");
 	struct buf line = {0};
 
-	tx_service_error(&line, (int)fixture_int(response, "status"),
-	                 jval_is_null(body) ? bytes_text("") : as_text(body));
+	proposal_error(&line, (int)fixture_int(response, "status"),
+	               jval_is_null(body) ? bytes_text("") : as_text(body));
 	assert_string_equal(buf_text(&line), expected);
 	buf_free(&line);
 }
@@ -399,7 +398,7 @@ static void check_error_text(const char *body, const char *expected)
 {
 	struct buf line = {0};
 
-	tx_service_error(&line, 422, bytes_text(body));
+	proposal_error(&line, 422, bytes_text(body));
 	assert_string_equal(buf_text(&line), expected);
 	buf_free(&line);
 }
@@ -436,7 +435,7 @@ static void test_long_error_is_cut(void **state)
 	(void)state;
 	for (size_t i = 0; i < 5000; i++)
 		buf_append_byte(&body, 'x');
-	tx_service_error(&line, 500, buf_bytes(&body));
+	proposal_error(&line, 500, buf_bytes(&body));
 	assert_true(line.len <= 310);
 	buf_free(&body);
 	buf_free(&line);
@@ -452,7 +451,7 @@ static void test_damaged_answers(void **state)
 	(void)state;
 	for (size_t at = 0; at < text.len; at += 3) {
 		struct arena scratch = {0};
-		struct tx_service_tx tx;
+		struct proposal_tx tx;
 		assert_int_not_equal(tx_service_parse_tx(&scratch, &tx, CHAIN_ID, &safe,
 		                                         bytes_of(text.data, at), NULL),
 		                     0);

@@ -1,7 +1,26 @@
+#include "common/governance/proposal_message.h"
+
 #include "common/governance/service_message.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* --- members of a body
+ * ------- */
+
+void service_add_u256(struct jval *object, const char *key, const struct u256 *value)
+{
+	char text[U256_TEXT_SIZE];
+
+	jval_add_string(object, key, u256_decimal(text, value));
+}
+
+void service_add_address(struct jval *object, const char *key, const struct address *address)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	jval_add_string(object, key, address_text(text, address));
+}
 
 /* --- fields
  * ------------------------------------------------------------------------------------------- */
@@ -25,7 +44,8 @@ static int field_u256(struct u256 *out, const struct jval *object, const char *k
 	return 0;
 }
 
-static int field_u64(uint64_t *out, const struct jval *object, const char *key, struct error *error)
+int service_field_u64(uint64_t *out, const struct jval *object, const char *key,
+                      struct error *error)
 {
 	struct u256 wide;
 	int rc = field_u256(&wide, object, key, error);
@@ -38,11 +58,11 @@ static int field_u64(uint64_t *out, const struct jval *object, const char *key, 
 	return 0;
 }
 
-static int field_small(unsigned *out, const struct jval *object, const char *key, unsigned limit,
-                       struct error *error)
+int service_field_small(unsigned *out, const struct jval *object, const char *key, unsigned limit,
+                        struct error *error)
 {
 	uint64_t number;
-	int rc = field_u64(&number, object, key, error);
+	int rc = service_field_u64(&number, object, key, error);
 
 	*out = 0;
 	if (rc != 0)
@@ -93,62 +113,6 @@ const char *service_field_text(struct arena *arena, const struct jval *object, c
 	return arena_strdup(arena, jval_get_string(object, key));
 }
 
-/* --- a Safe
- * ------------------------------------------------------------------------------------------- */
-
-static int read_addresses(struct arena *arena, struct address **out, size_t *count,
-                          const struct jval *array, struct error *error)
-{
-	struct address *items = arena_array(arena, jval_count(array), sizeof(*items));
-
-	for (size_t i = 0; i < jval_count(array); i++) {
-		const char *text = jval_string(jval_at(array, i));
-		if (text == NULL)
-			return error_set(error, ERR_INVALID, "owners: expected addresses");
-		if (address_parse(&items[i], text, error) != 0)
-			return error_prefix(error, "owners");
-	}
-	*out = items;
-	*count = jval_count(array);
-	return 0;
-}
-
-static int read_safe(struct arena *arena, struct tx_service_safe *out, const struct jval *body,
-                     struct error *error)
-{
-	int rc = service_field_address(&out->safe, body, "address", error);
-
-	if (rc == 0)
-		rc = field_u64(&out->nonce, body, "nonce", error);
-	if (rc == 0)
-		rc = field_small(&out->threshold, body, "threshold", 1000000, error);
-	if (rc == 0)
-		rc = read_addresses(arena, &out->owners, &out->owner_count,
-		                    jval_get(body, "owners"), error);
-	if (rc == 0)
-		rc = service_field_address(&out->guard, body, "guard", error);
-	out->module_count = jval_count(jval_get(body, "modules"));
-	out->version = service_field_text(arena, body, "version");
-	return rc;
-}
-
-int tx_service_parse_safe(struct arena *arena, struct tx_service_safe *out, struct bytes body,
-                          struct error *error)
-{
-	struct error unread;
-	struct jval *value;
-
-	memset(out, 0, sizeof(*out));
-	error = error != NULL ? error : &unread;
-	int rc = jval_parse(&value, body, error);
-	if (rc == 0)
-		rc = read_safe(arena, out, value, error);
-	if (rc != 0)
-		memset(out, 0, sizeof(*out));
-	jval_free(value);
-	return rc;
-}
-
 /* --- transactions
  * --------------------------------------------------------------------------------------- */
 
@@ -163,7 +127,7 @@ static int read_hashed_fields(struct arena *arena, struct safe_tx *tx, const str
 	if (rc == 0)
 		rc = field_bytes(arena, &tx->data, item, "data", error);
 	if (rc == 0)
-		rc = field_small(&operation, item, "operation", 1, error);
+		rc = service_field_small(&operation, item, "operation", 1, error);
 	if (rc == 0)
 		tx->operation = (uint8_t)operation;
 	if (rc == 0)
@@ -177,13 +141,13 @@ static int read_hashed_fields(struct arena *arena, struct safe_tx *tx, const str
 	if (rc == 0)
 		rc = service_field_address(&tx->refund_receiver, item, "refundReceiver", error);
 	if (rc == 0)
-		rc = field_u64(&tx->nonce, item, "nonce", error);
+		rc = service_field_u64(&tx->nonce, item, "nonce", error);
 	return rc;
 }
 
 /* The hash must be the hash of the fields: else the service shows one thing and asks to sign
  * another. */
-static int check_hash(struct tx_service_tx *out, const struct jval *item, struct error *error)
+static int check_hash(struct proposal_tx *out, const struct jval *item, struct error *error)
 {
 	char said[HASH32_TEXT_SIZE], is[HASH32_TEXT_SIZE];
 	const char *text = jval_get_string(item, "safeTxHash");
@@ -202,7 +166,7 @@ static int check_hash(struct tx_service_tx *out, const struct jval *item, struct
 }
 
 /* A confirmation whose signature nobody can be recovered from stays in the list, unverified. */
-static int read_confirmation(struct arena *arena, struct tx_service_confirmation *out,
+static int read_confirmation(struct arena *arena, struct proposal_confirmation *out,
                              const struct hash32 *hash, const struct jval *item,
                              struct error *error)
 {
@@ -226,7 +190,7 @@ static int read_confirmation(struct arena *arena, struct tx_service_confirmation
 	return 0;
 }
 
-static bool already_listed(const struct tx_service_tx *tx, const struct address *owner)
+static bool already_listed(const struct proposal_tx *tx, const struct address *owner)
 {
 	for (size_t i = 0; i < tx->confirmation_count; i++) {
 		if (address_equal(&tx->confirmations[i].owner, owner))
@@ -235,12 +199,12 @@ static bool already_listed(const struct tx_service_tx *tx, const struct address 
 	return false;
 }
 
-static int read_confirmations(struct arena *arena, struct tx_service_tx *out,
+static int read_confirmations(struct arena *arena, struct proposal_tx *out,
                               const struct jval *array, struct error *error)
 {
 	out->confirmations = arena_array(arena, jval_count(array), sizeof(*out->confirmations));
 	for (size_t i = 0; i < jval_count(array); i++) {
-		struct tx_service_confirmation next = {0};
+		struct proposal_confirmation next = {0};
 		int rc = read_confirmation(arena, &next, &out->safe_tx_hash, jval_at(array, i),
 		                           error);
 		if (rc != 0)
@@ -251,33 +215,14 @@ static int read_confirmations(struct arena *arena, struct tx_service_tx *out,
 	return 0;
 }
 
-static int read_about(struct arena *arena, struct tx_service_tx *out, const struct jval *item,
-                      struct error *error)
-{
-	const struct jval *required = jval_get(item, "confirmationsRequired");
-	int rc = service_field_address(&out->proposer, item, "proposer", error);
-
-	if (rc == 0)
-		rc = service_field_address(&out->delegate, item, "proposedByDelegate", error);
-	if (rc == 0 && required != NULL && !jval_is_null(required))
-		rc = field_small(&out->confirmations_required, item, "confirmationsRequired",
-		                 1000000, error);
-	out->has_proposer = !address_is_zero(&out->proposer);
-	out->by_delegate = !address_is_zero(&out->delegate);
-	out->trusted = jval_is_true(jval_get(item, "trusted"));
-	out->executed = jval_is_true(jval_get(item, "isExecuted"));
-	out->origin = service_field_text(arena, item, "origin");
-	return rc;
-}
-
-static int read_tx(struct arena *arena, struct tx_service_tx *out,
+static int read_tx(struct arena *arena, struct proposal_tx *out,
                    const struct service_question *question, const struct jval *item,
                    struct error *error)
 {
 	const struct safe_tx *asked = &question->asked;
 	char text[ADDRESS_TEXT_SIZE];
 
-	*out = (struct tx_service_tx){.tx = *asked};
+	*out = (struct proposal_tx){.tx = *asked};
 	int rc = service_field_address(&out->tx.safe, item, "safe", error);
 	if (rc == 0 && !address_equal(&out->tx.safe, &asked->safe))
 		rc = error_set(error, ERR_DENIED,
@@ -296,7 +241,7 @@ static int read_tx(struct arena *arena, struct tx_service_tx *out,
 	return rc;
 }
 
-int service_parse_tx(struct arena *arena, struct tx_service_tx *out,
+int service_parse_tx(struct arena *arena, struct proposal_tx *out,
                      const struct service_question *question, struct bytes body,
                      struct error *error)
 {
@@ -312,16 +257,7 @@ int service_parse_tx(struct arena *arena, struct tx_service_tx *out,
 	return rc;
 }
 
-int tx_service_parse_tx(struct arena *arena, struct tx_service_tx *out, uint64_t chain_id,
-                        const struct address *safe, struct bytes body, struct error *error)
-{
-	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
-	                                          .read_about = read_about};
-
-	return service_parse_tx(arena, out, &question, body, error);
-}
-
-static void read_page(struct arena *arena, struct tx_service_page *out,
+static void read_page(struct arena *arena, struct proposal_page *out,
                       const struct service_question *question, const struct jval *page)
 {
 	const struct jval *results = jval_get(page, "results");
@@ -338,7 +274,7 @@ static void read_page(struct arena *arena, struct tx_service_page *out,
 	out->more = jval_is_string(jval_get(page, "next"));
 }
 
-int service_parse_page(struct arena *arena, struct tx_service_page *out,
+int service_parse_page(struct arena *arena, struct proposal_page *out,
                        const struct service_question *question, struct bytes body,
                        struct error *error)
 {
@@ -354,19 +290,10 @@ int service_parse_page(struct arena *arena, struct tx_service_page *out,
 	return rc;
 }
 
-int tx_service_parse_page(struct arena *arena, struct tx_service_page *out, uint64_t chain_id,
-                          const struct address *safe, struct bytes body, struct error *error)
-{
-	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
-	                                          .read_about = read_about};
-
-	return service_parse_page(arena, out, &question, body, error);
-}
-
 /* --- delegates
  * -------------------------------------------------------------------------------------------- */
 
-static int read_delegate(struct arena *arena, struct tx_service_delegate *out,
+static int read_delegate(struct arena *arena, struct proposal_delegate *out,
                          const struct jval *item, struct error *error)
 {
 	int rc = service_field_address(&out->delegate, item, "delegate", error);
@@ -381,8 +308,8 @@ static int read_delegate(struct arena *arena, struct tx_service_delegate *out,
 	return rc;
 }
 
-int tx_service_parse_delegates(struct arena *arena, struct tx_service_delegate **out, size_t *count,
-                               struct bytes body, struct error *error)
+int proposal_parse_delegates(struct arena *arena, struct proposal_delegate **out, size_t *count,
+                             struct bytes body, struct error *error)
 {
 	struct error unread;
 	struct jval *value;
@@ -394,7 +321,7 @@ int tx_service_parse_delegates(struct arena *arena, struct tx_service_delegate *
 	const struct jval *results = rc == 0 ? jval_get(value, "results") : NULL;
 	if (rc == 0 && !jval_is_array(results))
 		rc = error_set(error, ERR_INVALID, "results: expected a list");
-	struct tx_service_delegate *items = arena_array(arena, jval_count(results), sizeof(*items));
+	struct proposal_delegate *items = arena_array(arena, jval_count(results), sizeof(*items));
 	for (size_t i = 0; rc == 0 && i < jval_count(results); i++) {
 		rc = read_delegate(arena, &items[i], jval_at(results, i), error);
 		if (rc != 0)
@@ -470,7 +397,7 @@ static int visit_refusal(const char *key, const struct jval *value, void *arg)
 	return 0;
 }
 
-void tx_service_error(struct buf *out, int status, struct bytes body)
+void proposal_error(struct buf *out, int status, struct bytes body)
 {
 	struct buf line = {0};
 	struct refusal refusal = {.out = &line};
