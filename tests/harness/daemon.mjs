@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { WallClock } from './clock.mjs'
 import { onExit, testsDir, tick, tied, until } from './util.mjs'
 
 const program = (name, variable) => resolve(process.env[variable] ?? join(testsDir, '..', 'build', name))
@@ -74,8 +75,9 @@ export class Daemon {
   #forget
   #expected = [] // patterns of "broken" lines that a test expects
 
-  /// dir: a directory of its own; config: the parsed form of the YAML, without state_dir and control_socket.
-  constructor(dir, config, { secrets = [] } = {}) {
+  /// dir: a directory of its own; config: the parsed form of the YAML, without state_dir and control_socket. clock: true
+  /// makes .clock, which moves the daemon's wall clock: daemon.clock.jump(86_400).
+  constructor(dir, config, { secrets = [], clock = false } = {}) {
     this.dir = dir
     this.stateDir = join(dir, 'state')
     this.socket = join(dir, 'control.sock')
@@ -85,6 +87,7 @@ export class Daemon {
     this.starts = 0
     this.environment = {} // more variables of the next start
     mkdirSync(this.stateDir, { recursive: true, mode: 0o700 })
+    if (clock) this.clock = new WallClock(dir)
     this.configure(config)
   }
 
@@ -101,7 +104,7 @@ export class Daemon {
     assert.ok(!this.running, 'already running')
     // Its own process group, so that "everything at once" can be killed by one call.
     const [command, args] = tied(registrard(), ['--config', this.configFile, '--foreground'])
-    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: { ...process.env, ...this.environment } })
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: { ...process.env, ...this.environment, ...this.clock?.environment(this.environment) } })
     this.#child = child
     this.starts++
     this.startedAt = Date.now()

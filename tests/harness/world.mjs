@@ -105,8 +105,8 @@ export class World {
   }
 
   /// A daemon (not started). chain, target: overrides; targets: several whole sections by name, each watching
-  /// releases/<name>; settings: more top-level options.
-  daemon({ chain = {}, target = {}, targets, watch = {}, settings = {}, name = 'd' } = {}) {
+  /// releases/<name>; settings: more top-level options; clock: true if the test sets its wall clock (daemon.clock).
+  daemon({ chain = {}, target = {}, targets, watch = {}, settings = {}, name = 'd', clock = false } = {}) {
     const sections = targets ?? { payments: this.target(target) }
     for (const t of Object.keys(sections)) mkdirSync(this.folder(t), { recursive: true })
     const config = {
@@ -118,7 +118,7 @@ export class World {
       ...settings,
     }
     const secrets = [people.proposer.key, people.executor.key, people.scheduler.key, this.service?.apiKey && Buffer.from(this.service.apiKey).toString('hex')].filter(Boolean)
-    const daemon = new Daemon(join(this.tmp.path, name), config, { secrets })
+    const daemon = new Daemon(join(this.tmp.path, name), config, { secrets, clock })
     this.daemons.push(daemon)
     return daemon
   }
