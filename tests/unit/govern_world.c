@@ -226,6 +226,11 @@ static void too_late(void *arg)
 	die("the test's loop did not stop");
 }
 
+static void stop(void *arg)
+{
+	loop_stop(arg);
+}
+
 static void parse(struct address *out, const char *text)
 {
 	if (address_parse(out, text, NULL) != 0)
@@ -242,6 +247,7 @@ int govern_world_setup(void **state)
 	w->loop = loop_new();
 	w->http = http_new(w->loop);
 	w->timeout = loop_timer_new(w->loop, too_late, w);
+	w->pause = loop_timer_new(w->loop, stop, w->loop);
 	node_start(&w->node, w->loop);
 	w->node.chain_id = WORLD_CHAIN;
 	w->node.genesis_time = (uint64_t)clock_wall().ms / 1000 - 2 * w->node.head;
@@ -361,6 +367,7 @@ int govern_world_teardown(void **state)
 	node_stop(&w->node);
 	httpd_free(w->service);
 	loop_timer_free(w->timeout);
+	loop_timer_free(w->pause);
 	loop_free(w->loop);
 	int rc = nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	arena_free(&w->arena);
@@ -373,4 +380,11 @@ void world_run(struct govern_world *w)
 	loop_timer_set(w->timeout, 10 * 1000);
 	loop_run(w->loop);
 	loop_timer_cancel(w->timeout);
+}
+
+void world_run_for(struct govern_world *w, int64_t ms)
+{
+	loop_timer_set(w->pause, ms);
+	world_run(w);
+	loop_timer_cancel(w->pause);
 }

@@ -23,7 +23,7 @@ struct govern_world {
 	const char *config_path, *watched;
 	struct loop *loop;
 	struct http *http;
-	struct loop_timer *timeout;
+	struct loop_timer *timeout, *pause;
 	struct node node;
 	struct world_answer answers[64];
 	size_t answer_count;
@@ -42,7 +42,7 @@ struct govern_world {
 	bool (*serve)(const struct httpd_request *request, struct httpd_reply *reply, void *arg);
 	void *serve_arg;
 	unsigned service_requests, transaction_requests; /* of those: about one transaction */
-	char service_path[160]; /* of the last request */
+	char service_path[160];                          /* of the last request */
 	struct config *config;
 	struct store *store;
 	struct signer *signer;
@@ -82,5 +82,7 @@ void world_two_steps(struct govern_world *w, const struct address *registry,
 
 /* Runs the loop until loop_stop; fails the test when that takes longer than ten seconds. */
 void world_run(struct govern_world *w);
+/* Runs it for so long, or until loop_stop. */
+void world_run_for(struct govern_world *w, int64_t ms);
 
 #endif
