@@ -3,10 +3,7 @@
 #include "common/governance/events.h"
 #include "common/store/alarm.h"
 #include "common/store/store_chain.h"
-#include "common/store/store_event.h"
-#include "common/store/store_safe_tx.h"
-#include "daemon/govern/lane.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,123 +14,34 @@
 static const struct hash32 value = {{0xaa, 0xbb}};
 static const struct hash32 posted_hash = {{0x51}};
 
-static struct measurement_id record(struct govern_world *w)
-{
-	struct evidence evidence = {.level = LEVEL_RECOMPUTED,
-	                            .source = "folder",
-	                            .artifact = "/srv/enclave.eif",
-	                            .details = "{}"};
-	bool created;
-
-	return store_measurement_record(w->store, "payments", KIND_OS_IMAGE, &value, &evidence,
-	                                &created);
-}
-
 /* A proposal whose schedule is drafted: nothing has run yet. */
 static struct proposal_id propose(struct govern_world *w, enum model model)
 {
-	struct call call = {
-	        .to = w->kms, .action = ACTION_ADD, .kind = KIND_OS_IMAGE, .value = value};
-	uint8_t data[REGISTRY_CALL_SIZE];
-	struct proposal_id id;
+	struct call call = world_call(w, ACTION_ADD, &value);
+	struct new_proposal draft = world_draft(w, &call);
 
-	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
-	call.data = bytes_of(data, sizeof(data));
-	struct new_proposal proposal = {.target = "payments",
-	                                .origin = "registrard",
-	                                .chain_id = WORLD_CHAIN,
-	                                .model = model,
-	                                .safe = w->safe,
-	                                .timelock = w->timelock,
-	                                .salt = {{7}},
-	                                .delay = WORLD_DELAY,
-	                                .expires_at = {INT64_MAX},
-	                                .calls = &call,
-	                                .call_count = 1};
-	store_begin(w->store);
-	store_target_put(w->store, "payments", WORLD_CHAIN, &w->kms, &w->app);
-	struct measurement_id m = record(w);
-	assert_int_equal(store_proposal_create(w->store, &proposal, &id, &w->error), 0);
-	store_call_serve(w->store, WORLD_CHAIN, &w->kms, call.data, m);
+	draft.model = model;
+	draft.salt = (struct hash32){{7}};
+	struct proposal_id id = world_propose(w, &draft, world_record(w, KIND_OS_IMAGE, &value));
 	if (lifecycle_has_safe(model))
-		store_safe_tx_add(w->store, id, PURPOSE_SCHEDULE, &w->safe, &w->timelock,
-		                  bytes_text("old"), 0);
-	store_commit(w->store);
+		world_add_schedule(w, id, bytes_text("old"));
 	return id;
-}
-
-static struct safe_tx_list rows(struct govern_world *w, struct proposal_id id)
-{
-	struct safe_tx_list list;
-
-	store_safe_tx_list(w->store, &w->arena, id, &list);
-	return list;
 }
 
 static void put_in_queue(struct govern_world *w, struct proposal_id id)
 {
-	struct safe_tx_id row = rows(w, id).items[0].id;
-
-	store_begin(w->store);
-	assert_int_equal(store_safe_tx_assign(w->store, row, 42, &posted_hash, &w->error), 0);
-	store_safe_tx_set_status(w->store, row, SAFE_TX_QUEUED, NULL, 0);
-	assert_int_equal(store_proposal_move(w->store, id, STATE_DRAFTED, STATE_MULTISIG, "posted",
-	                                     NULL, &w->error),
-	                 0);
-	store_commit(w->store);
+	world_enqueue(w, world_safe_txs(w, id).items[0].id, 42, &posted_hash);
+	world_move(w, id, STATE_MULTISIG);
 }
 
-static struct proposal get(struct govern_world *w, struct proposal_id id)
+static struct world_alarms run_until_alarm(struct govern_world *w, enum alarm alarm)
 {
-	struct proposal proposal;
-
-	assert_int_equal(store_proposal_get(w->store, &w->arena, id, &proposal), 0);
-	return proposal;
+	return world_until_alarm(w, arena_printf(&w->arena, "[%s] ", alarm_name(alarm)));
 }
 
 static size_t alarms(struct govern_world *w, enum alarm alarm)
 {
-	const char *start = arena_printf(&w->arena, "[%s] ", alarm_name(alarm));
-	struct event_list events;
-	size_t count = 0;
-
-	store_event_list(w->store, &w->arena, 0, 100000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		count += strcmp(events.items[i].type, "alarm") == 0 &&
-		         strncmp(events.items[i].text, start, strlen(start)) == 0;
-	return count;
-}
-
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct govern_world *w, int64_t ms)
-{
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
-
-	loop_timer_set(timer, ms);
-	world_run(w);
-	loop_timer_free(timer);
-}
-
-static void run_until_alarm(struct govern_world *w, enum alarm alarm)
-{
-	for (int i = 0; i < 500 && alarms(w, alarm) == 0; i++)
-		run_for(w, 10);
-	run_for(w, 50);
-	assert_int_equal(alarms(w, alarm), 1);
-}
-
-/* Until the first look is over. */
-static void run_until_looked(struct govern_world *w)
-{
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
-
-	for (int i = 0; i < 500 && !lane->tracked; i++)
-		run_for(w, 10);
-	assert_true(lane->tracked);
+	return world_alarms(w, arena_printf(&w->arena, "[%s] ", alarm_name(alarm))).count;
 }
 
 static void prepare(struct govern_world *w)
@@ -170,14 +78,14 @@ static void test_a_raised_delay_replaces_a_draft(void **state)
 	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, 2 * WORLD_DELAY);
 	begin(w);
 	run_until_alarm(w, ALARM_MIN_DELAY_RAISED);
-	struct safe_tx_list list = rows(w, id);
+	struct safe_tx_list list = world_safe_txs(w, id);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(list.items[0].status, SAFE_TX_WITHDRAWN);
 	assert_int_equal(list.items[1].status, SAFE_TX_DRAFTED);
 	assert_int_equal(list.items[1].attempt, 2);
 	assert_int_equal(delay_of(w, list.items[1].data), 2 * WORLD_DELAY);
-	assert_int_equal(get(w, id).delay, 2 * WORLD_DELAY);
-	assert_int_equal(get(w, id).state, STATE_DRAFTED);
+	assert_int_equal(world_proposal(w, id).delay, 2 * WORLD_DELAY);
+	assert_int_equal(world_proposal(w, id).state, STATE_DRAFTED);
 }
 
 static void test_a_raised_delay_beside_what_people_have(void **state)
@@ -190,12 +98,12 @@ static void test_a_raised_delay_beside_what_people_have(void **state)
 	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, WORLD_DELAY + 1);
 	begin(w);
 	run_until_alarm(w, ALARM_MIN_DELAY_RAISED);
-	struct safe_tx_list list = rows(w, id);
+	struct safe_tx_list list = world_safe_txs(w, id);
 	assert_int_equal(list.count, 2);
 	/* Until the new one is in the queue, the old one is what there is. */
 	assert_int_equal(list.items[0].status, SAFE_TX_QUEUED);
 	assert_int_equal(list.items[1].status, SAFE_TX_DRAFTED);
-	assert_int_equal(get(w, id).state, STATE_MULTISIG);
+	assert_int_equal(world_proposal(w, id).state, STATE_MULTISIG);
 }
 
 static void test_a_raised_delay_without_a_safe(void **state)
@@ -207,9 +115,9 @@ static void test_a_raised_delay_without_a_safe(void **state)
 	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, WORLD_DELAY + 1);
 	begin(w);
 	run_until_alarm(w, ALARM_MIN_DELAY_RAISED);
-	assert_int_equal(rows(w, id).count, 0);
-	assert_int_equal(get(w, id).delay, WORLD_DELAY + 1);
-	assert_true(get(w, id).delay_at.ms > 0);
+	assert_int_equal(world_safe_txs(w, id).count, 0);
+	assert_int_equal(world_proposal(w, id).delay, WORLD_DELAY + 1);
+	assert_true(world_proposal(w, id).delay_at.ms > 0);
 }
 
 static void test_a_lowered_delay_changes_nothing(void **state)
@@ -219,11 +127,10 @@ static void test_a_lowered_delay_changes_nothing(void **state)
 	prepare(w);
 	struct proposal_id id = propose(w, MODEL_SAFE_TIMELOCK);
 	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, WORLD_DELAY - 1);
-	begin(w);
-	run_until_looked(w);
+	world_first_look(w);
 	assert_int_equal(alarms(w, ALARM_MIN_DELAY_RAISED), 0);
-	assert_int_equal(rows(w, id).count, 1);
-	assert_int_equal(get(w, id).delay, WORLD_DELAY);
+	assert_int_equal(world_safe_txs(w, id).count, 1);
+	assert_int_equal(world_proposal(w, id).delay, WORLD_DELAY);
 }
 
 /* --- in effect another way -------------------------------------------------------------------- */
@@ -255,18 +162,6 @@ static void put_log(struct govern_world *w, const struct address *address,
 	store_commit(w->store);
 }
 
-static const char *last_alarm(struct govern_world *w)
-{
-	struct event_list events;
-	const char *text = "";
-
-	store_event_list(w->store, &w->arena, 0, 100000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		if (strcmp(events.items[i].type, "alarm") == 0)
-			text = events.items[i].text;
-	return text;
-}
-
 static void test_what_a_module_did_is_stepped_back_from(void **state)
 {
 	struct govern_world *w = *state;
@@ -281,13 +176,13 @@ static void test_what_a_module_did_is_stepped_back_from(void **state)
 	put_log(w, &w->safe, event_topic0(EVENT_MODULE_SUCCESS), &module, 1);
 	say_present(w);
 	begin(w);
-	run_until_alarm(w, ALARM_ALREADY_IN_EFFECT);
-	assert_int_equal(get(w, id).flags & FLAG_WITHDRAWING, FLAG_WITHDRAWING);
-	assert_int_equal(get(w, id).state, STATE_MULTISIG);
+	struct world_alarms told = run_until_alarm(w, ALARM_ALREADY_IN_EFFECT);
+	assert_int_equal(world_proposal(w, id).flags & FLAG_WITHDRAWING, FLAG_WITHDRAWING);
+	assert_int_equal(world_proposal(w, id).state, STATE_MULTISIG);
 	store_proposal_measurements(w->store, &w->arena, id, &served);
 	assert_int_equal(served.items[0].status, MEASUREMENT_AUTHORIZED);
-	assert_non_null(strstr(last_alarm(w), "by module 0xCdCDCdCd"));
-	assert_non_null(strstr(last_alarm(w), "in transaction 0x7700"));
+	assert_contains(told.text, "by module 0xCdCDCdCd");
+	assert_contains(told.text, "in transaction 0x7700");
 }
 
 /* Nobody has it in hand: it simply is in effect. */
@@ -299,9 +194,7 @@ static void test_a_draft_in_effect_is_confirmed(void **state)
 	struct proposal_id id = propose(w, MODEL_SAFE_TIMELOCK);
 	say_present(w);
 	begin(w);
-	for (int i = 0; i < 500 && get(w, id).state != STATE_CONFIRMED; i++)
-		run_for(w, 10);
-	assert_int_equal(get(w, id).state, STATE_CONFIRMED);
+	world_until_state(w, id, STATE_CONFIRMED);
 	assert_int_equal(alarms(w, ALARM_ALREADY_IN_EFFECT), 0);
 }
 

@@ -1,10 +1,7 @@
 /* From a measurement in the store to a draft, over a chain that answers as the test says. */
 #include "common/crypto/hash.h"
 #include "common/governance/timelock.h"
-#include "common/store/store_event.h"
-#include "common/store/store_safe_tx.h"
-#include "daemon/govern/lane.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,56 +16,7 @@ static const struct world_options at_once = {
 
 static struct measurement_id record(struct govern_world *w, enum kind kind)
 {
-	struct evidence evidence = {.level = LEVEL_RECOMPUTED,
-	                            .source = "folder",
-	                            .artifact = "/srv/enclave.eif",
-	                            .details = "{}"};
-	bool created;
-
-	store_begin(w->store);
-	struct measurement_id id =
-	        store_measurement_record(w->store, "payments", kind, &value, &evidence, &created);
-	store_commit(w->store);
-	govern_wake(w->govern);
-	return id;
-}
-
-static struct measurement now(struct govern_world *w, struct measurement_id id)
-{
-	struct measurement measurement;
-
-	assert_int_equal(store_measurement_get(w->store, &w->arena, id, &measurement), 0);
-	return measurement;
-}
-
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct govern_world *w, int64_t ms)
-{
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
-
-	loop_timer_set(timer, ms);
-	world_run(w);
-	loop_timer_free(timer);
-}
-
-static void run_until(struct govern_world *w, struct measurement_id id,
-                      enum measurement_status status)
-{
-	for (int i = 0; i < 500 && now(w, id).status != status; i++)
-		run_for(w, 10);
-	assert_int_equal(now(w, id).status, status);
-}
-
-static struct proposal_list proposals(struct govern_world *w)
-{
-	struct proposal_list list;
-
-	store_proposal_list(w->store, &w->arena, PROPOSALS_ALL, 0, &list);
-	return list;
+	return world_record(w, kind, &value);
 }
 
 static struct bytes lookup(struct govern_world *w, const uint8_t selector[4])
@@ -118,9 +66,9 @@ static void test_both_contracts_in_one_batch(void **state)
 	govern_world_start(w, &at_once);
 	struct measurement_id image = record(w, KIND_OS_IMAGE);
 	struct measurement_id compose = record(w, KIND_COMPOSE);
-	run_until(w, image, MEASUREMENT_PROPOSED);
-	run_until(w, compose, MEASUREMENT_PROPOSED);
-	struct proposal_list list = proposals(w);
+	world_until_status(w, image, MEASUREMENT_PROPOSED);
+	world_until_status(w, compose, MEASUREMENT_PROPOSED);
+	struct proposal_list list = world_proposals(w);
 	assert_int_equal(list.count, 1);
 	const struct proposal *p = &list.items[0];
 	assert_int_equal(p->call_count, 2);
@@ -151,8 +99,8 @@ static void test_the_lowest_attempt_that_is_free(void **state)
 	for (uint64_t attempt = 0; attempt < 11; attempt++)
 		say_timestamp(w, attempt, TIMELOCK_TIMESTAMP_DONE);
 	govern_world_start(w, &at_once);
-	run_until(w, record(w, KIND_OS_IMAGE), MEASUREMENT_PROPOSED);
-	struct proposal_list list = proposals(w);
+	world_until_status(w, record(w, KIND_OS_IMAGE), MEASUREMENT_PROPOSED);
+	struct proposal_list list = world_proposals(w);
 	struct hash32 id = operation(w, 11);
 	assert_int_equal(list.items[0].attempt, 11);
 	assert_true(hash32_equal(&list.items[0].operation_id, &id));
@@ -167,17 +115,15 @@ static void test_scheduled_already(void **state)
 	say_timestamp(w, 0, TIMELOCK_TIMESTAMP_DONE);
 	say_timestamp(w, 1, INT32_MAX);
 	govern_world_start(w, &at_once);
-	run_until(w, record(w, KIND_OS_IMAGE), MEASUREMENT_PROPOSED);
-	struct proposal_list list = proposals(w);
+	world_until_status(w, record(w, KIND_OS_IMAGE), MEASUREMENT_PROPOSED);
+	struct proposal_list list = world_proposals(w);
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.items[0].attempt, 1);
 	assert_string_equal(list.items[0].origin, "external");
 	store_safe_tx_list(w->store, &w->arena, list.items[0].id, &txs);
 	assert_int_equal(txs.count, 1);
 	assert_int_equal(txs.items[0].status, SAFE_TX_EXECUTED);
-	for (int i = 0; i < 200 && proposals(w).items[0].state != STATE_TIMELOCK; i++)
-		run_for(w, 10);
-	assert_int_equal(proposals(w).items[0].state, STATE_TIMELOCK);
+	world_until_state(w, list.items[0].id, STATE_TIMELOCK);
 }
 
 static void test_authorized_already(void **state)
@@ -188,10 +134,10 @@ static void test_authorized_already(void **state)
 	govern_world_start(w, &at_once);
 	struct measurement_id image = record(w, KIND_OS_IMAGE);
 	struct measurement_id compose = record(w, KIND_COMPOSE);
-	run_until(w, image, MEASUREMENT_AUTHORIZED);
-	run_until(w, compose, MEASUREMENT_PROPOSED); /* the other half is drafted alone */
-	assert_int_equal(proposals(w).count, 1);
-	assert_int_equal(proposals(w).items[0].call_count, 1);
+	world_until_status(w, image, MEASUREMENT_AUTHORIZED);
+	world_until_status(w, compose, MEASUREMENT_PROPOSED); /* the other half is drafted alone */
+	assert_int_equal(world_proposals(w).count, 1);
+	assert_int_equal(world_proposals(w).items[0].call_count, 1);
 }
 
 static void test_no_getter_answers(void **state)
@@ -201,26 +147,20 @@ static void test_no_getter_answers(void **state)
 	world_reverts(w, &w->kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)));
 	govern_world_start(w, &at_once);
 	struct measurement_id id = record(w, KIND_OS_IMAGE);
-	run_until(w, id, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, id).reason, "no check"));
-	assert_int_equal(proposals(w).count, 0);
+	world_until_status(w, id, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, id).reason, "no check");
+	assert_int_equal(world_proposals(w).count, 0);
 }
 
 static void test_getters_that_disagree_are_an_alarm(void **state)
 {
 	struct govern_world *w = *state;
-	struct event_list events;
-	bool alarmed = false;
 
 	say(w, &w->kms, lookup(w, is_authorized_selector), 1);
 	govern_world_start(w, &at_once);
 	struct measurement_id id = record(w, KIND_OS_IMAGE);
-	run_until(w, id, MEASUREMENT_HELD);
-	store_event_list(w->store, &w->arena, 0, 1000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		alarmed |= strcmp(events.items[i].type, "alarm") == 0 &&
-		           strstr(events.items[i].text, "disagree") != NULL;
-	assert_true(alarmed);
+	world_until_status(w, id, MEASUREMENT_HELD);
+	assert_int_not_equal(world_alarms(w, "disagree").count, 0);
 }
 
 /* What reverts is held; the rest goes out without it. */
@@ -234,23 +174,10 @@ static void test_a_simulation_that_reverts(void **state)
 	govern_world_start(w, &at_once);
 	struct measurement_id image = record(w, KIND_OS_IMAGE);
 	struct measurement_id compose = record(w, KIND_COMPOSE);
-	run_until(w, image, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, image).reason, "simulation"));
-	run_until(w, compose, MEASUREMENT_PROPOSED);
-	assert_int_equal(proposals(w).items[0].call_count, 1);
-}
-
-/* A contract that answers getMinDelay and nothing else of a timelock is not asked without end. */
-static size_t alarms(struct govern_world *w, const char *name)
-{
-	struct event_list events;
-	size_t count = 0;
-
-	store_event_list(w->store, &w->arena, 0, 1000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		count += strcmp(events.items[i].type, "alarm") == 0 &&
-		         strstr(events.items[i].text, name) != NULL;
-	return count;
+	world_until_status(w, image, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, image).reason, "simulation");
+	world_until_status(w, compose, MEASUREMENT_PROPOSED);
+	assert_int_equal(world_proposals(w).items[0].call_count, 1);
 }
 
 /* While one of the two registries is somebody else's nothing is drafted, and it goes on by itself.
@@ -263,32 +190,33 @@ static void test_a_foreign_owner_stops_drafting(void **state)
 	world_view_address(w, &w->app, VIEW_OWNER, &stranger);
 	govern_world_start(w, &at_once);
 	struct measurement_id image = record(w, KIND_OS_IMAGE);
-	for (int i = 0; i < 500 && alarms(w, "[owner-elsewhere]") == 0; i++)
-		run_for(w, 10);
+	for (int i = 0; i < 500 && world_alarms(w, "[owner-elsewhere]").count == 0; i++)
+		world_run_for(w, 10);
 	for (int i = 0; i < 3; i++) {
 		govern_wake(w->govern);
-		run_for(w, 50);
+		world_run_for(w, 50);
 	}
-	assert_int_equal(alarms(w, "[owner-elsewhere] nothing is drafted: app 0x"), 1);
-	assert_int_equal(proposals(w).count, 0);
-	assert_int_equal(now(w, image).status, MEASUREMENT_NEW);
-	assert_non_null(strstr(now(w, image).reason, "is owned by 0x5700"));
-	assert_non_null(strstr(now(w, image).reason, "not by the timelock 0xa85233C6"));
+	assert_int_equal(world_alarms(w, "[owner-elsewhere] nothing is drafted: app 0x").count, 1);
+	assert_int_equal(world_proposals(w).count, 0);
+	assert_int_equal(world_measurement(w, image).status, MEASUREMENT_NEW);
+	assert_contains(world_measurement(w, image).reason, "is owned by 0x5700");
+	assert_contains(world_measurement(w, image).reason, "not by the timelock 0xa85233C6");
 
 	world_view_address(w, &w->app, VIEW_OWNER, &w->timelock);
 	govern_wake(w->govern);
-	run_until(w, image, MEASUREMENT_PROPOSED);
-	assert_int_equal(proposals(w).count, 1);
+	world_until_status(w, image, MEASUREMENT_PROPOSED);
+	assert_int_equal(world_proposals(w).count, 1);
 
 	/* Again: told again. */
 	world_view_address(w, &w->kms, VIEW_OWNER, &stranger);
 	struct measurement_id compose = record(w, KIND_COMPOSE);
-	for (int i = 0; i < 500 && alarms(w, "[owner-elsewhere]") == 1; i++)
-		run_for(w, 10);
-	assert_int_equal(alarms(w, "nothing is drafted: kms 0x"), 1);
-	assert_int_equal(now(w, compose).status, MEASUREMENT_NEW);
+	for (int i = 0; i < 500 && world_alarms(w, "[owner-elsewhere]").count == 1; i++)
+		world_run_for(w, 10);
+	assert_int_equal(world_alarms(w, "nothing is drafted: kms 0x").count, 1);
+	assert_int_equal(world_measurement(w, compose).status, MEASUREMENT_NEW);
 }
 
+/* A contract that answers getMinDelay and nothing else of a timelock is not asked without end. */
 static void test_a_timelock_without_timestamps(void **state)
 {
 	struct govern_world *w = *state;
@@ -300,10 +228,10 @@ static void test_a_timelock_without_timestamps(void **state)
 	buf_free(&data);
 	govern_world_start(w, &at_once);
 	struct measurement_id measurement = record(w, KIND_OS_IMAGE);
-	run_for(w, 300);
+	world_run_for(w, 300);
 	assert_in_range(w->node.calls, 1, 20); /* without an end it would be hundreds */
-	assert_int_equal(now(w, measurement).status, MEASUREMENT_NEW);
-	assert_int_equal(proposals(w).count, 0);
+	assert_int_equal(world_measurement(w, measurement).status, MEASUREMENT_NEW);
+	assert_int_equal(world_proposals(w).count, 0);
 }
 
 static void take_back(struct govern_world *w, struct measurement_id id, bool urgent)
@@ -322,17 +250,17 @@ static void test_a_revoked_value_is_removed(void **state)
 	say(w, &w->kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)), 1);
 	govern_world_start(w, &at_once);
 	struct measurement_id id = record(w, KIND_OS_IMAGE);
-	run_until(w, id, MEASUREMENT_AUTHORIZED);
+	world_until_status(w, id, MEASUREMENT_AUTHORIZED);
 	take_back(w, id, true);
-	run_until(w, id, MEASUREMENT_PROPOSED);
-	struct proposal_list list = proposals(w);
+	world_until_status(w, id, MEASUREMENT_PROPOSED);
+	struct proposal_list list = world_proposals(w);
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.items[0].call_count, 1);
 	assert_int_equal(list.items[0].calls[0].action, ACTION_REMOVE);
 	assert_true(list.items[0].urgent);
 	store_safe_tx_list(w->store, &w->arena, list.items[0].id, &txs);
 	assert_int_equal(txs.count, 1);
-	assert_false(now(w, id).wanted);
+	assert_false(world_measurement(w, id).wanted);
 }
 
 static void test_what_is_not_there_is_revoked_without_a_proposal(void **state)
@@ -341,21 +269,17 @@ static void test_what_is_not_there_is_revoked_without_a_proposal(void **state)
 
 	govern_world_start(w, &at_once);
 	struct measurement_id id = record(w, KIND_OS_IMAGE);
-	run_until(w, id, MEASUREMENT_PROPOSED);
-	struct proposal_id p = proposals(w).items[0].id;
+	world_until_status(w, id, MEASUREMENT_PROPOSED);
+	struct proposal_id p = world_proposals(w).items[0].id;
 	take_back(w, id, false);
-	run_for(w, 200);
+	world_run_for(w, 200);
 	/* Its addition may still land. */
-	assert_int_equal(now(w, id).status, MEASUREMENT_PROPOSED);
-	store_begin(w->store);
-	assert_int_equal(store_proposal_move(w->store, p, STATE_DRAFTED, STATE_CANCELLED,
-	                                     "withdrawn", NULL, &w->error),
-	                 0);
-	store_commit(w->store);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_PROPOSED);
+	world_move(w, p, STATE_CANCELLED);
 	govern_wake(w->govern);
-	run_until(w, id, MEASUREMENT_REVOKED);
-	assert_int_equal(proposals(w).count, 1);
-	assert_false(now(w, id).wanted);
+	world_until_status(w, id, MEASUREMENT_REVOKED);
+	assert_int_equal(world_proposals(w).count, 1);
+	assert_false(world_measurement(w, id).wanted);
 }
 
 static void test_a_removal_that_reverts_is_held(void **state)
@@ -368,11 +292,11 @@ static void test_a_removal_that_reverts_is_held(void **state)
 	say(w, &w->kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)), 1);
 	govern_world_start(w, &at_once);
 	struct measurement_id id = record(w, KIND_OS_IMAGE);
-	run_until(w, id, MEASUREMENT_AUTHORIZED);
+	world_until_status(w, id, MEASUREMENT_AUTHORIZED);
 	take_back(w, id, false);
-	run_until(w, id, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, id).reason, "removeOsImageHash"));
-	assert_int_equal(proposals(w).count, 0);
+	world_until_status(w, id, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, id).reason, "removeOsImageHash");
+	assert_int_equal(world_proposals(w).count, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)

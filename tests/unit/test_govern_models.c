@@ -2,9 +2,7 @@
 #include "common/crypto/hash.h"
 #include "common/governance/events.h"
 #include "common/governance/multisend.h"
-#include "common/store/store_event.h"
-#include "daemon/govern/lane.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,77 +13,15 @@
 
 static struct measurement_id record(struct govern_world *w, enum kind kind, uint8_t number)
 {
-	struct evidence evidence = {.level = LEVEL_RECOMPUTED,
-	                            .source = "folder",
-	                            .artifact = "/srv/enclave.eif",
-	                            .details = "{}"};
-	struct hash32 value = {{number, 0xbb}};
-	bool created;
-
-	store_begin(w->store);
-	struct measurement_id id =
-	        store_measurement_record(w->store, "payments", kind, &value, &evidence, &created);
-	store_commit(w->store);
-	govern_wake(w->govern);
-	return id;
-}
-
-static struct measurement now(struct govern_world *w, struct measurement_id id)
-{
-	struct measurement measurement;
-
-	assert_int_equal(store_measurement_get(w->store, &w->arena, id, &measurement), 0);
-	return measurement;
-}
-
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct govern_world *w, int64_t ms)
-{
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
-
-	loop_timer_set(timer, ms);
-	world_run(w);
-	loop_timer_free(timer);
-}
-
-static void run_until(struct govern_world *w, struct measurement_id id,
-                      enum measurement_status status)
-{
-	for (int i = 0; i < 500 && now(w, id).status != status; i++)
-		run_for(w, 10);
-	assert_int_equal(now(w, id).status, status);
-}
-
-static struct proposal_list proposals(struct govern_world *w)
-{
-	struct proposal_list list;
-
-	store_proposal_list(w->store, &w->arena, PROPOSALS_ALL, 0, &list);
-	return list;
+	return world_record(w, kind, &(struct hash32){{number, 0xbb}});
 }
 
 static struct proposal only_proposal(struct govern_world *w)
 {
-	struct proposal_list list = proposals(w);
+	struct proposal_list list = world_proposals(w);
 
 	assert_int_equal(list.count, 1);
 	return list.items[0];
-}
-
-static bool alarmed(struct govern_world *w, const char *text)
-{
-	struct event_list events;
-	bool found = false;
-
-	store_event_list(w->store, &w->arena, 0, 1000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		found |= strcmp(events.items[i].type, "alarm") == 0 &&
-		         strstr(events.items[i].text, text) != NULL;
-	return found;
 }
 
 static bool has_file(struct govern_world *w, const char *name)
@@ -114,7 +50,7 @@ static void test_a_safe_makes_one_call_itself(void **state)
 	struct safe_tx_list txs;
 
 	start_safe(w);
-	run_until(w, record(w, KIND_OS_IMAGE, 1), MEASUREMENT_PROPOSED);
+	world_until_status(w, record(w, KIND_OS_IMAGE, 1), MEASUREMENT_PROPOSED);
 	struct proposal p = only_proposal(w);
 	assert_int_equal(p.model, MODEL_SAFE);
 	assert_true(hash32_is_zero(&p.operation_id));
@@ -136,11 +72,12 @@ static void test_a_safe_delegates_to_known_code_alone(void **state)
 	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	struct measurement_id compose = record(w, KIND_COMPOSE, 1);
-	run_until(w, image, MEASUREMENT_HELD);
-	run_until(w, compose, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, image).reason, "is not that of MultiSendCallOnly 1.4.1"));
-	assert_true(alarmed(w, "[multisend] "));
-	assert_int_equal(proposals(w).count, 0);
+	world_until_status(w, image, MEASUREMENT_HELD);
+	world_until_status(w, compose, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, image).reason,
+	                "is not that of MultiSendCallOnly 1.4.1");
+	assert_int_not_equal(world_alarms(w, "[multisend] ").count, 0);
+	assert_int_equal(world_proposals(w).count, 0);
 }
 
 static void test_multisend_is_not_there(void **state)
@@ -155,8 +92,8 @@ static void test_multisend_is_not_there(void **state)
 	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	record(w, KIND_COMPOSE, 1);
-	run_until(w, image, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, image).reason, "stands at none of its addresses"));
+	world_until_status(w, image, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, image).reason, "stands at none of its addresses");
 }
 
 static void test_an_unknown_safe_drafts_nothing(void **state)
@@ -166,9 +103,9 @@ static void test_an_unknown_safe_drafts_nothing(void **state)
 	world_view_number(w, &w->safe, VIEW_SAFE_VERSION, 7);
 	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
-	run_until(w, image, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, image).reason, "VERSION()"));
-	assert_int_equal(proposals(w).count, 0);
+	world_until_status(w, image, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, image).reason, "VERSION()");
+	assert_int_equal(world_proposals(w).count, 0);
 }
 
 static void test_what_a_safe_s_call_reverts_with(void **state)
@@ -181,9 +118,9 @@ static void test_what_a_safe_s_call_reverts_with(void **state)
 	world_reverts(w, &w->kms, bytes_of(data, sizeof(data)));
 	start_safe(w);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
-	run_until(w, image, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, image).reason, "from the Safe reverts"));
-	assert_true(alarmed(w, "[simulation-reverts] "));
+	world_until_status(w, image, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, image).reason, "from the Safe reverts");
+	assert_int_not_equal(world_alarms(w, "[simulation-reverts] ").count, 0);
 }
 
 /* --- timelock ----------------------------------------------------------------------------------
@@ -218,10 +155,10 @@ static void test_an_account_schedules(void **state)
 	w->node.logs = logs;
 	w->node.log_count = ARRAY_LEN(logs);
 	govern_world_start(w, &timelock);
-	run_until(w, record(w, KIND_OS_IMAGE, 1), MEASUREMENT_PROPOSED);
-	for (int i = 0; i < 500 && address_is_zero(&proposals(w).items[0].sender); i++) {
+	world_until_status(w, record(w, KIND_OS_IMAGE, 1), MEASUREMENT_PROPOSED);
+	for (int i = 0; i < 500 && address_is_zero(&world_proposals(w).items[0].sender); i++) {
 		govern_wake(w->govern); /* as the next block would */
-		run_for(w, 10);
+		world_run_for(w, 10);
 	}
 	struct proposal p = only_proposal(w);
 	assert_true(address_equal(&p.sender, &w->owners[1]));
@@ -253,7 +190,7 @@ static void test_an_owner_sends_each_call(void **state)
 	govern_world_start(w, &direct);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	record(w, KIND_COMPOSE, 1);
-	run_until(w, image, MEASUREMENT_PROPOSED);
+	world_until_status(w, image, MEASUREMENT_PROPOSED);
 	struct proposal p = only_proposal(w);
 	assert_int_equal(p.call_count, 2);
 	assert_true(address_equal(&p.sender, &w->owners[0]));
@@ -265,9 +202,7 @@ static void test_an_owner_sends_each_call(void **state)
 	buf_free(&text);
 	/* What was never posted may be withdrawn. */
 	assert_int_equal(govern_withdraw(w->govern, p.id, &error), 0);
-	for (int i = 0; i < 500 && only_proposal(w).state == STATE_DRAFTED; i++)
-		run_for(w, 10);
-	assert_int_equal(only_proposal(w).state, STATE_CANCELLED);
+	world_until_state(w, p.id, STATE_CANCELLED);
 }
 
 static void test_two_owners_two_proposals(void **state)
@@ -279,10 +214,11 @@ static void test_two_owners_two_proposals(void **state)
 	govern_world_start(w, &direct);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
 	struct measurement_id compose = record(w, KIND_COMPOSE, 1);
-	run_until(w, image, MEASUREMENT_PROPOSED);
-	run_until(w, compose, MEASUREMENT_PROPOSED);
-	assert_int_equal(proposals(w).count, 2);
-	assert_false(address_equal(&proposals(w).items[0].sender, &proposals(w).items[1].sender));
+	world_until_status(w, image, MEASUREMENT_PROPOSED);
+	world_until_status(w, compose, MEASUREMENT_PROPOSED);
+	assert_int_equal(world_proposals(w).count, 2);
+	assert_false(address_equal(&world_proposals(w).items[0].sender,
+	                           &world_proposals(w).items[1].sender));
 }
 
 static void test_a_contract_without_owner(void **state)
@@ -292,9 +228,9 @@ static void test_a_contract_without_owner(void **state)
 	world_reverts(w, &w->kms, view_call(VIEW_OWNER));
 	govern_world_start(w, &direct);
 	struct measurement_id image = record(w, KIND_OS_IMAGE, 1);
-	run_until(w, image, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, image).reason, "does not answer owner()"));
-	assert_true(alarmed(w, "[owner-unreadable] "));
+	world_until_status(w, image, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, image).reason, "does not answer owner()");
+	assert_int_not_equal(world_alarms(w, "[owner-unreadable] ").count, 0);
 }
 
 /* --- gas ---------------------------------------------------------------------------------------
@@ -318,8 +254,8 @@ static void expect_parts(struct govern_world *w, size_t least, size_t most)
 
 	record_many(w, ids);
 	for (size_t i = 0; i < VALUES; i++)
-		run_until(w, ids[i], MEASUREMENT_PROPOSED);
-	struct proposal_list list = proposals(w);
+		world_until_status(w, ids[i], MEASUREMENT_PROPOSED);
+	struct proposal_list list = world_proposals(w);
 	assert_in_range(list.count, least, most);
 	for (size_t i = 0; i < list.count; i++)
 		calls += list.items[i].call_count;
@@ -373,10 +309,10 @@ static void test_a_call_too_large_for_any_block(void **state)
 	w->call_gas = 1500000;
 	govern_world_start(w, &patient);
 	struct measurement_id id = record(w, KIND_OS_IMAGE, 1);
-	run_until(w, id, MEASUREMENT_HELD);
-	assert_non_null(strstr(now(w, id).reason, "too much gas"));
-	assert_true(alarmed(w, "[too-much-gas] "));
-	assert_int_equal(proposals(w).count, 0);
+	world_until_status(w, id, MEASUREMENT_HELD);
+	assert_contains(world_measurement(w, id).reason, "too much gas");
+	assert_int_not_equal(world_alarms(w, "[too-much-gas] ").count, 0);
+	assert_int_equal(world_proposals(w).count, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)

@@ -3,10 +3,8 @@
 #include "common/crypto/hash.h"
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
-#include "common/store/store_safe_tx.h"
-#include "daemon/govern/lane.h"
 #include "daemon/govern/registry_watch.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,45 +112,17 @@ static void test_check_without_a_chain(void **state)
 
 static struct measurement_id record(struct govern_world *w)
 {
-	struct evidence evidence = {.level = LEVEL_RECOMPUTED,
-	                            .source = "folder",
-	                            .artifact = "/srv/enclave.eif",
-	                            .details = "{}"};
-	bool created;
-
-	store_begin(w->store);
-	struct measurement_id id = store_measurement_record(w->store, "payments", KIND_OS_IMAGE,
-	                                                    &value, &evidence, &created);
-	store_commit(w->store);
-	return id;
+	return world_record(w, KIND_OS_IMAGE, &value);
 }
 
+/* The addition of the value, with its schedule drafted. */
 static struct proposal_id propose(struct govern_world *w)
 {
-	struct call call = {
-	        .to = w->kms, .action = ACTION_ADD, .kind = KIND_OS_IMAGE, .value = value};
-	uint8_t data[REGISTRY_CALL_SIZE];
-	struct proposal_id id;
+	struct call call = world_call(w, ACTION_ADD, &value);
+	struct new_proposal draft = world_draft(w, &call);
+	struct proposal_id id = world_propose(w, &draft, record(w));
 
-	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
-	call.data = bytes_of(data, sizeof(data));
-	struct new_proposal proposal = {.target = "payments",
-	                                .origin = "registrard",
-	                                .chain_id = WORLD_CHAIN,
-	                                .model = MODEL_SAFE_TIMELOCK,
-	                                .safe = w->safe,
-	                                .timelock = w->timelock,
-	                                .delay = WORLD_DELAY,
-	                                .expires_at = {INT64_MAX},
-	                                .calls = &call,
-	                                .call_count = 1};
-	struct measurement_id measurement = record(w);
-	store_begin(w->store);
-	assert_int_equal(store_proposal_create(w->store, &proposal, &id, &w->error), 0);
-	store_call_serve(w->store, WORLD_CHAIN, &call.to, call.data, measurement);
-	store_safe_tx_add(w->store, id, PURPOSE_SCHEDULE, &w->safe, &w->timelock,
-	                  bytes_text("\x8f\x2a\x0b\xb0"), 0);
-	store_commit(w->store);
+	world_add_schedule(w, id, bytes_text("\x8f\x2a\x0b\xb0"));
 	return id;
 }
 
@@ -177,31 +147,6 @@ static void test_export(void **state)
 	buf_free(&text);
 }
 
-static enum proposal_state state_of(struct govern_world *w, struct proposal_id id)
-{
-	struct proposal proposal;
-
-	assert_int_equal(store_proposal_get(w->store, &w->arena, id, &proposal), 0);
-	return proposal.state;
-}
-
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_until(struct govern_world *w, struct proposal_id id, enum proposal_state state)
-{
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
-
-	for (int i = 0; i < 500 && state_of(w, id) != state; i++) {
-		loop_timer_set(timer, 10);
-		world_run(w);
-	}
-	loop_timer_free(timer);
-	assert_int_equal(state_of(w, id), state);
-}
-
 static void test_withdraw(void **state)
 {
 	struct govern_world *w = *state;
@@ -210,7 +155,7 @@ static void test_withdraw(void **state)
 	struct proposal_id id = propose(w), none = {99};
 	assert_int_equal(govern_withdraw(w->govern, none, &w->error), ERR_NOT_FOUND);
 	assert_int_equal(govern_withdraw(w->govern, id, &w->error), 0);
-	run_until(w, id, STATE_CANCELLED);
+	world_until_state(w, id, STATE_CANCELLED);
 	assert_int_equal(govern_withdraw(w->govern, id, &w->error), ERR_CONFLICT);
 	assert_non_null(strstr(w->error.text, "cancelled"));
 }
@@ -226,17 +171,14 @@ static void test_status(void **state)
 	assert_true(jval_is_null(jval_get(jval_at(status, 0), "head")));
 	jval_free(status);
 	check(w, (enum kind[]){KIND_OS_IMAGE}, 1); /* time for the first tick */
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
 	int64_t head = 0;
 	for (int i = 0; i < 500 && head == 0; i++) {
-		loop_timer_set(timer, 10);
-		world_run(w);
+		world_run_for(w, 10);
 		status = govern_status(w->govern);
 		if (jval_get_int(jval_at(status, 0), "head", &head) != 0)
 			head = 0;
 		jval_free(status);
 	}
-	loop_timer_free(timer);
 	assert_int_equal(head, 1000);
 	assert_null(govern_chain(w->govern, 1));
 	assert_non_null(govern_chain(w->govern, WORLD_CHAIN));
@@ -257,50 +199,42 @@ static void registry_says(struct govern_world *w, uint64_t block, enum action ac
 	store_commit(w->store);
 }
 
-static struct measurement now(struct govern_world *w, struct measurement_id id)
-{
-	struct measurement measurement;
-
-	assert_int_equal(store_measurement_get(w->store, &w->arena, id, &measurement), 0);
-	return measurement;
-}
-
 static void test_events_at_finality(void **state)
 {
 	struct govern_world *w = *state;
 
 	govern_world_start(w, &plain);
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	struct measurement_id id = record(w);
 	lane->final.number = 500;
 
 	registry_says(w, 501, ACTION_ADD);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_NEW); /* not final yet */
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_NEW); /* not final yet */
 	lane->final.number = 501;
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_AUTHORIZED);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_AUTHORIZED);
 
 	registry_says(w, 502, ACTION_REMOVE);
 	lane->final.number = 502;
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_REVOKED);
-	assert_false(now(w, id).wanted);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_REVOKED);
+	assert_false(world_measurement(w, id).wanted);
 
 	/* An addition is a fact, not a wish: what people removed stays unwanted. */
 	registry_says(w, 503, ACTION_ADD);
 	lane->final.number = 503;
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_REVOKED);
-	assert_false(now(w, id).wanted);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_REVOKED);
+	assert_false(world_measurement(w, id).wanted);
 
 	/* Each event is acted on once. */
 	store_begin(w->store);
 	store_measurement_approve(w->store, id, "a person");
 	store_commit(w->store);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_NEW);
-	assert_true(now(w, id).wanted);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_NEW);
+	assert_true(world_measurement(w, id).wanted);
 }
 
 /* History comes from the newest to the oldest. */
@@ -309,17 +243,17 @@ static void test_an_old_removal_that_arrives_late(void **state)
 	struct govern_world *w = *state;
 
 	govern_world_start(w, &plain);
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	struct measurement_id id = record(w);
 	lane->final.number = 900;
 	registry_says(w, 300, ACTION_ADD);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_AUTHORIZED);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_AUTHORIZED);
 	registry_says(w, 200, ACTION_REMOVE);
 	registry_says(w, 100, ACTION_ADD);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_AUTHORIZED);
-	assert_true(now(w, id).wanted);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_AUTHORIZED);
+	assert_true(world_measurement(w, id).wanted);
 }
 
 static void test_an_old_addition_that_arrives_late(void **state)
@@ -327,14 +261,15 @@ static void test_an_old_addition_that_arrives_late(void **state)
 	struct govern_world *w = *state;
 
 	govern_world_start(w, &plain);
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	lane->final.number = 900;
 	registry_says(w, 300, ACTION_REMOVE);
 	registry_watch_run(lane);
 	struct measurement_id id = record(w);
 	registry_says(w, 200, ACTION_ADD);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_NEW); /* not authorized by what is gone */
+	assert_int_equal(world_measurement(w, id).status,
+	                 MEASUREMENT_NEW); /* not authorized by what is gone */
 }
 
 /* A person approved the value although it was removed once; the removal is read only now. */
@@ -343,7 +278,7 @@ static void test_an_approval_is_later_than_history(void **state)
 	struct govern_world *w = *state;
 
 	govern_world_start(w, &plain);
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	struct measurement_id id = record(w);
 	lane->final.number = 900;
 	store_begin(w->store);
@@ -351,22 +286,13 @@ static void test_an_approval_is_later_than_history(void **state)
 	store_commit(w->store);
 	registry_says(w, 200, ACTION_REMOVE);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_NEW);
-	assert_true(now(w, id).wanted);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_NEW);
+	assert_true(world_measurement(w, id).wanted);
 	propose(w);
 	registry_says(w, 100, ACTION_REMOVE);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, id).status, MEASUREMENT_PROPOSED);
-	assert_true(now(w, id).wanted);
-}
-
-static void move(struct govern_world *w, struct proposal_id id, enum proposal_state to)
-{
-	store_begin(w->store);
-	assert_int_equal(store_proposal_move(w->store, id, state_of(w, id), to, "for the test",
-	                                     NULL, &w->error),
-	                 0);
-	store_commit(w->store);
+	assert_int_equal(world_measurement(w, id).status, MEASUREMENT_PROPOSED);
+	assert_true(world_measurement(w, id).wanted);
 }
 
 /* Added by our proposal and removed again before it was confirmed: what the chain says last. */
@@ -375,33 +301,31 @@ static void test_removed_between_execution_and_confirmation(void **state)
 	struct govern_world *w = *state;
 
 	govern_world_start(w, &plain);
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	struct proposal_id id = propose(w);
 	struct measurement_list served;
-	struct proposal proposal;
 	struct seen_log executed = {.block_number = 500,
 	                            .block_hash = {{0x05}},
 	                            .address = w->timelock,
 	                            .topic0 = *event_topic0(EVENT_CALL_EXECUTED)};
 
-	assert_int_equal(store_proposal_get(w->store, &w->arena, id, &proposal), 0);
-	executed.key = proposal.operation_id;
+	executed.key = world_proposal(w, id).operation_id;
 	store_begin(w->store);
 	assert_true(store_log_put(w->store, WORLD_CHAIN, &executed));
 	store_commit(w->store);
-	move(w, id, STATE_EXECUTED);
+	world_move(w, id, STATE_EXECUTED);
 	store_proposal_measurements(w->store, &w->arena, id, &served);
 	assert_int_equal(served.count, 1);
 	lane->final.number = 900;
 	registry_says(w, 490, ACTION_REMOVE); /* before the execution */
 	registry_watch_run(lane);
-	assert_int_equal(now(w, served.items[0].id).status, MEASUREMENT_PROPOSED);
+	assert_int_equal(world_measurement(w, served.items[0].id).status, MEASUREMENT_PROPOSED);
 	registry_says(w, 510, ACTION_REMOVE);
 	registry_watch_run(lane);
-	assert_int_equal(now(w, served.items[0].id).status, MEASUREMENT_REVOKED);
-	move(w, id, STATE_CONFIRMED);
-	assert_int_equal(now(w, served.items[0].id).status, MEASUREMENT_REVOKED);
-	assert_false(now(w, served.items[0].id).wanted);
+	assert_int_equal(world_measurement(w, served.items[0].id).status, MEASUREMENT_REVOKED);
+	world_move(w, id, STATE_CONFIRMED);
+	assert_int_equal(world_measurement(w, served.items[0].id).status, MEASUREMENT_REVOKED);
+	assert_false(world_measurement(w, served.items[0].id).wanted);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)
