@@ -154,6 +154,11 @@ struct world_alarms world_alarms(struct govern_world *w, const char *part)
 	return alarms;
 }
 
+bool world_alarmed(struct govern_world *w, const char *part)
+{
+	return world_alarms(w, part).count > 0;
+}
+
 /* --- waiting ---------------------------------------------------------------------------------- */
 
 struct lane *world_lane(struct govern_world *w)

@@ -39,6 +39,7 @@ struct world_alarms {
 	const char *text, *subject;
 };
 struct world_alarms world_alarms(struct govern_world *w, const char *part);
+bool world_alarmed(struct govern_world *w, const char *part);
 
 /* --- waiting: these fail the test when it does not come true --- */
 

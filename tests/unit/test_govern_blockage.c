@@ -2,9 +2,8 @@
  * lasts. */
 #include "common/store/alarm.h"
 #include "common/store/store_blocked.h"
-#include "common/store/store_event.h"
 #include "daemon/govern/blockage.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,68 +16,21 @@ enum { CHAIN_NONCE = 42 }; /* what the world's Safe answers */
 static struct safe_tx_id queue_one(struct govern_world *w, uint8_t number, uint64_t nonce)
 {
 	const struct hash32 hash = {{0x5a, number}};
-	struct call call = {.to = w->kms,
-	                    .action = ACTION_ADD,
-	                    .kind = KIND_OS_IMAGE,
-	                    .value = {{0xaa, number}}};
-	uint8_t data[REGISTRY_CALL_SIZE];
-	struct proposal_id id;
+	const struct hash32 value = {{0xaa, number}};
+	struct call call = world_call(w, ACTION_ADD, &value);
+	struct new_proposal draft = world_draft(w, &call);
 
-	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &call.value);
-	call.data = bytes_of(data, sizeof(data));
-	struct new_proposal proposal = {.target = "payments",
-	                                .origin = "registrard",
-	                                .chain_id = WORLD_CHAIN,
-	                                .model = MODEL_SAFE_TIMELOCK,
-	                                .safe = w->safe,
-	                                .timelock = w->timelock,
-	                                .operation_id = {{0x0b, number}},
-	                                .delay = WORLD_DELAY,
-	                                .expires_at = {INT64_MAX},
-	                                .calls = &call,
-	                                .call_count = 1};
-	store_begin(w->store);
-	store_target_put(w->store, "payments", WORLD_CHAIN, &w->kms, &w->app);
-	assert_int_equal(store_proposal_create(w->store, &proposal, &id, &w->error), 0);
-	struct safe_tx_id row = store_safe_tx_add(w->store, id, PURPOSE_SCHEDULE, &w->safe,
-	                                          &w->timelock, bytes_text("schedule"), 0);
-	assert_int_equal(store_safe_tx_assign(w->store, row, nonce, &hash, &w->error), 0);
-	store_safe_tx_set_status(w->store, row, SAFE_TX_QUEUED, NULL, 0);
-	assert_int_equal(store_proposal_move(w->store, id, STATE_DRAFTED, STATE_MULTISIG, "posted",
-	                                     NULL, &w->error),
-	                 0);
-	store_commit(w->store);
+	draft.operation_id = (struct hash32){{0x0b, number}};
+	struct proposal_id id = world_propose(w, &draft, (struct measurement_id){0});
+	struct safe_tx_id row = world_add_schedule(w, id, bytes_text("schedule"));
+	world_enqueue(w, row, nonce, &hash);
+	world_move(w, id, STATE_MULTISIG);
 	return row;
 }
 
 static void prepare(struct govern_world *w, const char *target)
 {
 	govern_world_prepare(w, &(struct world_options){.target = target, .chain = ""});
-}
-
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct govern_world *w, int64_t ms)
-{
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
-
-	loop_timer_set(timer, ms);
-	world_run(w);
-	loop_timer_free(timer);
-}
-
-static struct lane *begin(struct govern_world *w)
-{
-	w->govern = govern_new(&w->parts);
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
-
-	for (int i = 0; i < 500 && !lane->tracked; i++)
-		run_for(w, 10);
-	assert_true(lane->tracked);
-	return lane;
 }
 
 /* The queue is read, and holds these nonces of others. */
@@ -95,7 +47,7 @@ static void read_queue(struct govern_world *w, struct lane *lane, const uint64_t
 		view.items[i].has_proposer = true;
 		view.items[i].proposer = w->owners[0];
 	}
-	run_for(w, 20); /* it is read later than the transactions took their places */
+	world_run_for(w, 20); /* it is read later than the transactions took their places */
 	blockage_seen(lane->blockage, &view);
 }
 
@@ -114,41 +66,22 @@ static bool is_blocked(struct govern_world *w, struct safe_tx_id row)
 	return store_blocked_get(w->store, &w->arena, row, &blocked) == 0;
 }
 
-static size_t alarms(struct govern_world *w, enum alarm alarm, const char **last)
+static struct world_alarms alarms(struct govern_world *w, enum alarm alarm)
 {
-	const char *start = arena_printf(&w->arena, "[%s] ", alarm_name(alarm));
-	struct event_list events;
-	size_t count = 0;
-
-	*last = "";
-	store_event_list(w->store, &w->arena, 0, 100000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		if (strcmp(events.items[i].type, "alarm") == 0 &&
-		    strncmp(events.items[i].text, start, strlen(start)) == 0) {
-			*last = events.items[i].text;
-			count++;
-		}
-	return count;
-}
-
-static void contains(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("no \"%s\" in \"%s\"", part, text);
+	return world_alarms(w, arena_printf(&w->arena, "[%s] ", alarm_name(alarm)));
 }
 
 static void test_everything_in_front_is_named(void **state)
 {
 	struct govern_world *w = *state;
-	const char *last;
 
 	prepare(w, "");
 	struct safe_tx_id first = queue_one(w, 1, CHAIN_NONCE);
 	struct safe_tx_id third = queue_one(w, 2, CHAIN_NONCE + 2);
-	struct lane *lane = begin(w);
+	struct lane *lane = world_first_look(w);
 	assert_false(is_blocked(w, first));
-	contains(get(w, third).what,
-	         "nonce 42: the schedule transaction of p1; nonce 43: not known");
+	assert_contains(get(w, third).what,
+	                "nonce 42: the schedule transaction of p1; nonce 43: not known");
 	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE + 1}, 1);
 	struct blocked blocked = get(w, third);
 	assert_int_equal(blocked.nonce, CHAIN_NONCE);
@@ -158,8 +91,8 @@ static void test_everything_in_front_is_named(void **state)
 	                    "which is not ours, proposed by "
 	                    "0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 	/* A day is not over. */
-	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED, &last), 0);
-	assert_int_equal(alarms(w, ALARM_NONCE_HOLE, &last), 0);
+	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED).count, 0);
+	assert_int_equal(alarms(w, ALARM_NONCE_HOLE).count, 0);
 }
 
 static void test_many_are_counted(void **state)
@@ -168,67 +101,67 @@ static void test_many_are_counted(void **state)
 
 	prepare(w, "");
 	struct safe_tx_id row = queue_one(w, 1, CHAIN_NONCE + 9);
-	begin(w);
-	contains(get(w, row).what, "nonce 46: not known: its queue was not read; and 4 more");
+	world_first_look(w);
+	assert_contains(get(w, row).what,
+	                "nonce 46: not known: its queue was not read; and 4 more");
 }
 
 /* Anybody may propose anything with whatever nonce. */
 static void test_a_nonce_far_away(void **state)
 {
 	struct govern_world *w = *state;
-	const char *last;
 
 	prepare(w, "");
 	struct safe_tx_id row = queue_one(w, 1, (uint64_t)INT64_MAX);
-	struct lane *lane = begin(w);
+	struct lane *lane = world_first_look(w);
 	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE, UINT64_MAX}, 2);
-	contains(get(w, row).what, "nonce 42: 0xf000");
-	contains(get(w, row).what, "; and 9223372036854775760 more");
-	assert_int_equal(alarms(w, ALARM_NONCE_HOLE, &last), 1);
-	contains(last, "nothing holds nonce 43");
+	assert_contains(get(w, row).what, "nonce 42: 0xf000");
+	assert_contains(get(w, row).what, "; and 9223372036854775760 more");
+	assert_int_equal(alarms(w, ALARM_NONCE_HOLE).count, 1);
+	assert_contains(alarms(w, ALARM_NONCE_HOLE).text, "nothing holds nonce 43");
 }
 
 static void test_a_hole_is_an_alarm_at_once_and_once(void **state)
 {
 	struct govern_world *w = *state;
-	const char *last;
 
 	prepare(w, "");
 	struct safe_tx_id row = queue_one(w, 1, CHAIN_NONCE + 2);
-	struct lane *lane = begin(w);
-	assert_int_equal(alarms(w, ALARM_NONCE_HOLE, &last), 0);
+	struct lane *lane = world_first_look(w);
+	assert_int_equal(alarms(w, ALARM_NONCE_HOLE).count, 0);
 	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE}, 1);
 	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE}, 1);
-	assert_int_equal(alarms(w, ALARM_NONCE_HOLE, &last), 1);
-	contains(last,
-	         "nothing holds nonce 43 of the Safe 0xa4dcFd4eDA4a6Dac21037C99ee34f23F1e58a10B: "
-	         "its schedule transaction with nonce 44 cannot run");
-	contains(get(w, row).what, "nonce 43: nothing, a hole");
+	assert_int_equal(alarms(w, ALARM_NONCE_HOLE).count, 1);
+	assert_contains(
+	        alarms(w, ALARM_NONCE_HOLE).text,
+	        "nothing holds nonce 43 of the Safe 0xa4dcFd4eDA4a6Dac21037C99ee34f23F1e58a10B: "
+	        "its schedule transaction with nonce 44 cannot run");
+	assert_contains(get(w, row).what, "nonce 43: nothing, a hole");
 	/* Filled, and opened again. */
 	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE, CHAIN_NONCE + 1}, 2);
-	contains(get(w, row).what, "nonce 43: 0xf001");
+	assert_contains(get(w, row).what, "nonce 43: 0xf001");
 	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE}, 1);
-	assert_int_equal(alarms(w, ALARM_NONCE_HOLE, &last), 2);
+	assert_int_equal(alarms(w, ALARM_NONCE_HOLE).count, 2);
 }
 
 static void test_what_lasts_is_an_alarm_by_the_clock(void **state)
 {
 	struct govern_world *w = *state;
-	const char *last;
 
 	prepare(w, "    blocked_after: 1s\n");
 	struct safe_tx_id row = queue_one(w, 1, CHAIN_NONCE + 1);
-	struct lane *lane = begin(w);
+	struct lane *lane = world_first_look(w);
 	read_queue(w, lane, (const uint64_t[]){CHAIN_NONCE}, 1);
-	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED, &last), 0);
-	for (int i = 0; i < 500 && alarms(w, ALARM_QUEUE_BLOCKED, &last) == 0; i++)
-		run_for(w, 10);
-	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED, &last), 1);
-	contains(last, "its schedule transaction with nonce 43 of the Safe "
-	               "0xa4dcFd4eDA4a6Dac21037C99ee34f23F1e58a10B waits since ");
-	contains(last, " for nonce 42: 0xf000");
+	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED).count, 0);
+	for (int i = 0; i < 500 && alarms(w, ALARM_QUEUE_BLOCKED).count == 0; i++)
+		world_run_for(w, 10);
+	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED).count, 1);
+	assert_contains(alarms(w, ALARM_QUEUE_BLOCKED).text,
+	                "its schedule transaction with nonce 43 of the Safe "
+	                "0xa4dcFd4eDA4a6Dac21037C99ee34f23F1e58a10B waits since ");
+	assert_contains(alarms(w, ALARM_QUEUE_BLOCKED).text, " for nonce 42: 0xf000");
 	blockage_run(lane->blockage);
-	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED, &last), 1);
+	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED).count, 1);
 	/* Out of the queue, out of mind. */
 	store_begin(w->store);
 	store_safe_tx_set_status(w->store, row, SAFE_TX_REPLACED, NULL, 0);
@@ -241,24 +174,22 @@ static void test_a_restart_does_not_start_the_clock_again(void **state)
 {
 	struct govern_world *w = *state;
 	struct blocked old = {.nonce = CHAIN_NONCE, .since = {1000}, .what = "as it was"};
-	const char *last;
 
 	prepare(w, "");
 	struct safe_tx_id row = queue_one(w, 1, CHAIN_NONCE + 1);
 	store_begin(w->store);
 	store_blocked_put(w->store, row, &old);
 	store_commit(w->store);
-	begin(w);
+	world_first_look(w);
 	assert_int_equal(get(w, row).since.ms, 1000);
-	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED, &last), 1);
-	contains(last, "waits since 1970-01-01T00:00:01");
+	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED).count, 1);
+	assert_contains(alarms(w, ALARM_QUEUE_BLOCKED).text, "waits since 1970-01-01T00:00:01");
 }
 
 static void test_another_nonce_in_front_starts_it(void **state)
 {
 	struct govern_world *w = *state;
 	struct blocked old = {.nonce = CHAIN_NONCE - 1, .since = {1000}, .what = "as it was"};
-	const char *last;
 
 	prepare(w, "");
 	struct safe_tx_id row = queue_one(w, 1, CHAIN_NONCE + 1);
@@ -267,11 +198,11 @@ static void test_another_nonce_in_front_starts_it(void **state)
 	store_blocked_put(w->store, row, &old);
 	store_blocked_put(w->store, free_now, &old);
 	store_commit(w->store);
-	begin(w);
+	world_first_look(w);
 	assert_true(get(w, row).since.ms > 1000);
 	assert_int_equal(get(w, row).nonce, CHAIN_NONCE);
 	assert_false(is_blocked(w, free_now));
-	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED, &last), 0);
+	assert_int_equal(alarms(w, ALARM_QUEUE_BLOCKED).count, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)

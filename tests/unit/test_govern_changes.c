@@ -3,10 +3,9 @@
 #include "common/crypto/hash.h"
 #include "common/governance/events.h"
 #include "common/governance/timelock.h"
-#include "common/store/store_event.h"
 #include "daemon/govern/change_watch.h"
 #include "daemon/govern/cause.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +23,6 @@ enum { BLOCK = 1100 };
 struct bench {
 	struct govern_world *w;
 	struct lane *lane;
-	struct loop_timer *timer;
 	unsigned next_index, asked;
 	struct address to;  /* of the transaction, as the node tells it */
 	struct bytes input; /* may be empty */
@@ -54,24 +52,12 @@ static struct jval *method(const char *name, const struct jval *params, void *ar
 	return answer;
 }
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void pass(struct bench *b, int64_t ms)
-{
-	loop_timer_set(b->timer, ms);
-	world_run(b->w);
-}
-
 static int setup(void **state)
 {
 	struct bench *b = xcalloc(1, sizeof(*b));
 
 	if (govern_world_setup((void **)&b->w) != 0)
 		return 1;
-	b->timer = loop_timer_new(b->w->loop, stop, b->w->loop);
 	*state = b;
 	return 0;
 }
@@ -81,7 +67,6 @@ static int teardown(void **state)
 	struct bench *b = *state;
 	void *world = b->w;
 
-	loop_timer_free(b->timer);
 	free(b);
 	return govern_world_teardown(&world);
 }
@@ -91,9 +76,9 @@ static void start(struct bench *b, const char *target)
 	const struct world_options options = {.target = target, .chain = ""};
 
 	govern_world_start(b->w, &options);
-	b->lane = govern_lane(b->w->govern, WORLD_CHAIN);
+	b->lane = world_lane(b->w);
 	for (int i = 0; i < 500 && !b->lane->have_head; i++)
-		pass(b, 10);
+		world_run_for(b->w, 10);
 	assert_true(b->lane->have_head);
 	b->w->node.method = method;
 	b->w->node.arg = b;
@@ -181,29 +166,19 @@ static void propose(struct bench *b, const struct proposing *how)
 	struct govern_world *w = b->w;
 	struct evidence evidence = {
 	        .level = LEVEL_RECOMPUTED, .source = how->source, .artifact = "x", .details = "{}"};
-	uint8_t data[REGISTRY_CALL_SIZE];
-	struct call call = {
-	        .to = w->kms, .action = ACTION_ADD, .kind = KIND_OS_IMAGE, .value = value};
-	struct proposal_id id;
+	struct call call = world_call(w, ACTION_ADD, &value);
+	struct new_proposal draft = world_draft(w, &call);
 	bool created;
 
-	call_data(data);
-	call.data = bytes_of(data, sizeof(data));
-	struct new_proposal proposal = {.target = "payments",
-	                                .origin = how->origin,
-	                                .chain_id = WORLD_CHAIN,
-	                                .model = how->model,
-	                                .safe = w->safe,
-	                                .timelock = w->timelock,
-	                                .operation_id = operation,
-	                                .expires_at = {INT64_MAX},
-	                                .calls = &call,
-	                                .call_count = 1};
+	draft.origin = how->origin;
+	draft.model = how->model;
+	draft.operation_id = operation;
 	store_begin(w->store);
 	struct measurement_id m = store_measurement_record(w->store, "payments", KIND_OS_IMAGE,
 	                                                   &value, &evidence, &created);
-	assert_int_equal(store_proposal_create(w->store, &proposal, &id, &w->error), 0);
-	store_call_serve(w->store, WORLD_CHAIN, &call.to, call.data, m);
+	store_commit(w->store);
+	struct proposal_id id = world_propose(w, &draft, m);
+	store_begin(w->store);
 	enum purpose purpose = how->model == MODEL_SAFE_TIMELOCK ? PURPOSE_SCHEDULE : PURPOSE_APPLY;
 	struct safe_tx_id row =
 	        store_safe_tx_add(w->store, id, purpose, &w->safe, &w->kms, call.data, 0);
@@ -214,22 +189,6 @@ static void propose(struct bench *b, const struct proposing *how)
 
 /* --- what was told -----------------------------------------------------------------------------
  */
-
-/* The number of alarms, the last one's text in *text. */
-static size_t alarms(struct bench *b, const char **text)
-{
-	struct event_list list;
-	size_t count = 0;
-
-	*text = "";
-	store_event_list(b->w->store, &b->w->arena, 0, 1000, &list);
-	for (size_t i = 0; i < list.count; i++)
-		if (strcmp(list.items[i].type, "alarm") == 0) {
-			*text = list.items[i].text;
-			count++;
-		}
-	return count;
-}
 
 static bool is_settled(struct bench *b)
 {
@@ -243,20 +202,12 @@ static bool is_settled(struct bench *b)
 
 static const char *look(struct bench *b, size_t expected)
 {
-	const char *text;
-
 	change_watch_run(b->lane->changes);
 	for (int i = 0; i < 900 && !is_settled(b); i++)
-		pass(b, 10);
+		world_run_for(b->w, 10);
 	assert_true(is_settled(b));
-	assert_int_equal(alarms(b, &text), expected);
-	return text;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is not in: %s", part, text);
+	assert_int_equal(world_alarms(b->w, "").count, expected);
+	return world_alarms(b->w, "").text;
 }
 
 /* --- tests -------------------------------------------------------------------------------------
@@ -288,13 +239,13 @@ static void test_the_same_call_by_others(void **state)
 	policy_says(b, "os-image", &value);
 	operation_says(b, &other);
 	const char *text = look(b, 1);
-	assert_has(text, "[registry-changed] os-image 0xaabb");
-	assert_has(text, "it is m1 (proposed, wanted present)");
-	assert_has(text, "(actor in PolicyChanged)");
-	assert_has(text, "by 0x5000000000000000000000000000000000000000");
-	assert_has(text, "sent by 0x5E00000000000000000000000000000000000000");
-	assert_has(text, hash32_text(id, &other));
-	assert_has(text, "block 1100");
+	assert_contains(text, "[registry-changed] os-image 0xaabb");
+	assert_contains(text, "it is m1 (proposed, wanted present)");
+	assert_contains(text, "(actor in PolicyChanged)");
+	assert_contains(text, "by 0x5000000000000000000000000000000000000000");
+	assert_contains(text, "sent by 0x5E00000000000000000000000000000000000000");
+	assert_contains(text, hash32_text(id, &other));
+	assert_contains(text, "block 1100");
 }
 
 static void test_a_safe_of_ours(void **state)
@@ -317,7 +268,7 @@ static void test_another_transaction_of_the_safe(void **state)
 	propose(b, &(struct proposing){MODEL_SAFE, "registrard", "folder", true});
 	value_says(b, &value);
 	safe_says(b, &other);
-	assert_has(look(b, 1), "(sender of the transaction)");
+	assert_contains(look(b, 1), "(sender of the transaction)");
 }
 
 /* A draft that people imported from its file: nobody here knows its nonce. */
@@ -392,11 +343,11 @@ static void test_policies(void **state)
 	policy_says(b, "os-image", &other);
 	look(b, 2);
 	policy_says(b, "kms-info", &other);
-	assert_has(look(b, 3), "[policy-changed] policy kms-info of kms");
+	assert_contains(look(b, 3), "[policy-changed] policy kms-info of kms");
 	policy_says(b, "who-knows", &other);
 	const char *text = look(b, 4);
-	assert_has(text, "[policy-changed] policy 0x");
-	assert_has(text, "0xcc");
+	assert_contains(text, "[policy-changed] policy 0x");
+	assert_contains(text, "0xcc");
 }
 
 static void test_owners(void **state)
@@ -408,14 +359,14 @@ static void test_owners(void **state)
 
 	start(b, "");
 	says(b, &b->w->kms, event_topic0(EVENT_OWNERSHIP_STARTED), offer, 2);
-	assert_has(look(b, 1),
-	           "[owner-changed] the owner 0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f");
+	assert_contains(look(b, 1),
+	                "[owner-changed] the owner 0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f");
 	says(b, &b->w->kms, event_topic0(EVENT_OWNERSHIP_STARTED), withdrawn, 2);
-	assert_has(look(b, 2), "took back its offer");
+	assert_contains(look(b, 2), "took back its offer");
 	says(b, &b->w->app, event_topic0(EVENT_OWNERSHIP_TRANSFERRED), offer, 2);
-	assert_has(look(b, 3), "which is not the timelock of the target");
+	assert_contains(look(b, 3), "which is not the timelock of the target");
 	says(b, &b->w->app, event_topic0(EVENT_OWNERSHIP_TRANSFERRED), back, 2);
-	assert_has(look(b, 4), "which is the timelock of the target");
+	assert_contains(look(b, 4), "which is the timelock of the target");
 }
 
 static void test_implementations(void **state)
@@ -425,9 +376,10 @@ static void test_implementations(void **state)
 
 	start(b, "");
 	says(b, &b->w->kms, event_topic0(EVENT_UPGRADED), &first, 1);
-	assert_has(look(b, 1), "changed from another one to 0x50");
+	assert_contains(look(b, 1), "changed from another one to 0x50");
 	says(b, &b->w->kms, event_topic0(EVENT_UPGRADED), &second, 1);
-	assert_has(look(b, 2), "changed from 0x5000000000000000000000000000000000000000 to 0x5E");
+	assert_contains(look(b, 2),
+	                "changed from 0x5000000000000000000000000000000000000000 to 0x5E");
 }
 
 static void test_roles(void **state)
@@ -440,15 +392,15 @@ static void test_roles(void **state)
 
 	start(b, "");
 	says(b, &b->w->timelock, event_topic0(EVENT_ROLE_GRANTED), granted, 3);
-	assert_has(look(b, 1),
-	           "EXECUTOR_ROLE of timelock 0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f "
-	           "(payments) was granted to everybody");
+	assert_contains(look(b, 1),
+	                "EXECUTOR_ROLE of timelock 0xa85233C63b9Ee964Add6F2cffe00Fd84eb32338f "
+	                "(payments) was granted to everybody");
 	says(b, &b->w->timelock, event_topic0(EVENT_ROLE_REVOKED), revoked, 3);
-	assert_has(look(b, 2), "role 0x0900");
+	assert_contains(look(b, 2), "role 0x0900");
 	says(b, &b->w->timelock, event_topic0(EVENT_ROLE_ADMIN), admin, 3);
-	assert_has(look(b, 3), "before by DEFAULT_ADMIN_ROLE");
+	assert_contains(look(b, 3), "before by DEFAULT_ADMIN_ROLE");
 	says(b, &b->w->timelock, event_topic0(EVENT_MIN_DELAY), delay, 2);
-	assert_has(look(b, 4), "18446744073709551615 or more s");
+	assert_contains(look(b, 4), "18446744073709551615 or more s");
 	/* A Safe's own events are not this file's. */
 	struct hash32 owner = word_of(&somebody);
 	says(b, &b->w->safe, event_topic0(EVENT_SAFE_OWNER_ADDED), &owner, 1);
@@ -458,7 +410,6 @@ static void test_roles(void **state)
 static void test_what_is_not_final_waits(void **state)
 {
 	struct bench *b = *state;
-	const char *text;
 
 	start(b, "");
 	b->lane->final.number = BLOCK - 1;
@@ -468,8 +419,8 @@ static void test_what_is_not_final_waits(void **state)
 	look(b, 1);
 	/* And is told once. */
 	change_watch_run(b->lane->changes);
-	pass(b, 50);
-	assert_int_equal(alarms(b, &text), 1);
+	world_run_for(b->w, 50);
+	assert_int_equal(world_alarms(b->w, "").count, 1);
 }
 
 /* An alarm does not wait for ever for who it was. */
@@ -480,7 +431,7 @@ static void test_a_sender_that_nobody_knows(void **state)
 	start(b, "");
 	b->unknown = true;
 	value_says(b, &value);
-	assert_has(look(b, 1), "by whom the endpoints did not say");
+	assert_contains(look(b, 1), "by whom the endpoints did not say");
 }
 
 static void test_a_flood(void **state)
@@ -494,7 +445,7 @@ static void test_a_flood(void **state)
 		value_says(b, &many);
 	}
 	/* 256 are read at once: 20 and a sum, twice. */
-	assert_has(look(b, 42), "24 more changes like these in transaction 0x77");
+	assert_contains(look(b, 42), "24 more changes like these in transaction 0x77");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -10,10 +10,9 @@
 #include "common/store/store_chain.h"
 #include "daemon/chain/follower.h"
 #include "daemon/govern/proposer.h"
-#include "common/store/store_event.h"
 #include "daemon/govern/tracker.h"
 #include "tests/unit/fixture.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,73 +52,40 @@ static struct pending begin(struct govern_world *w, const char *hash)
 {
 	const struct world_options options = {.target = "", .chain = "", .with_service = true};
 	struct pending pending = {.w = w};
-	struct call call = {.to = w->kms, .action = ACTION_ADD, .kind = KIND_OS_IMAGE};
-	uint8_t data[REGISTRY_CALL_SIZE];
 	struct hash32 wanted;
 
 	govern_world_prepare(w, &options);
-	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &call.value);
-	call.data = bytes_of(data, sizeof(data));
 	assert_int_equal(hash32_parse(&wanted, hash, NULL), 0);
-	struct new_proposal proposal = {.target = "payments",
-	                                .origin = "registrard",
-	                                .chain_id = WORLD_CHAIN,
-	                                .model = MODEL_SAFE_TIMELOCK,
-	                                .safe = w->safe,
-	                                .timelock = w->timelock,
-	                                .delay = WORLD_DELAY,
-	                                .expires_at = {INT64_MAX},
-	                                .calls = &call,
-	                                .call_count = 1};
-	store_begin(w->store);
-	store_target_put(w->store, "payments", WORLD_CHAIN, &w->kms, &w->app);
-	assert_int_equal(store_proposal_create(w->store, &proposal, &pending.proposal, &w->error),
-	                 0);
-	pending.row = store_safe_tx_add(w->store, pending.proposal, PURPOSE_SCHEDULE, &w->safe,
-	                                &w->timelock, bytes_text("data"), 0);
-	assert_int_equal(store_safe_tx_assign(w->store, pending.row, 42, &wanted, &w->error), 0);
-	store_safe_tx_set_status(w->store, pending.row, SAFE_TX_QUEUED, NULL, 0);
-	store_commit(w->store);
+	struct call call = world_call(w, ACTION_ADD, &(struct hash32){{0}});
+	struct new_proposal draft = world_draft(w, &call);
+	pending.proposal = world_propose(w, &draft, (struct measurement_id){0});
+	pending.row = world_add_schedule(w, pending.proposal, bytes_text("data"));
+	world_enqueue(w, pending.row, 42, &wanted);
 	w->govern = govern_new(&w->parts);
 	return pending;
 }
 
 static struct safe_tx_row row(const struct pending *pending)
 {
-	struct safe_tx_list list;
+	struct safe_tx_list list = world_safe_txs(pending->w, pending->proposal);
 
-	store_safe_tx_list(pending->w->store, &pending->w->arena, pending->proposal, &list);
 	assert_int_equal(list.count, 1);
 	return list.items[0];
-}
-
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct govern_world *w, int64_t ms)
-{
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
-
-	loop_timer_set(timer, ms);
-	world_run(w);
-	loop_timer_free(timer);
 }
 
 /* The chain's owners are known after the first tick; then the service is asked, once. */
 static void ask(struct pending *pending)
 {
 	struct govern_world *w = pending->w;
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	const struct safe_view *safe;
 
 	for (int i = 0; i < 500 && tracker_safe(lane->tracker, &w->safe, &safe) != 0; i++)
-		run_for(w, 10);
+		world_run_for(w, 10);
 	proposer_run(lane->proposer);
 	for (int i = 0; i < 500 && w->transaction_requests == 0; i++)
-		run_for(w, 10);
-	run_for(w, 50);
+		world_run_for(w, 10);
+	world_run_for(w, 50);
 	assert_int_equal(w->transaction_requests, 1);
 }
 
@@ -135,7 +101,7 @@ static void test_confirmations_are_counted(void **state)
 	/* Not due again, whatever wakes it. */
 	for (int i = 0; i < 20; i++)
 		govern_wake(w->govern);
-	run_for(w, 50);
+	world_run_for(w, 50);
 	assert_int_equal(w->transaction_requests, 1);
 }
 
@@ -159,31 +125,13 @@ static void test_only_owners_of_today_count(void **state)
 static void test_another_transaction_is_not_believed(void **state)
 {
 	struct govern_world *w = *state;
-	struct event_list events;
-	bool alarmed = false;
 
 	w->transaction = recorded(w, "read: threshold reached 2 of 2");
 	struct pending pending =
 	        begin(w, "0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a");
 	ask(&pending);
 	assert_int_equal(row(&pending).confirmations, 0);
-	store_event_list(w->store, &w->arena, 0, 1000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		alarmed |= strcmp(events.items[i].type, "alarm") == 0 &&
-		           strstr(events.items[i].text, "another transaction") != NULL;
-	assert_true(alarmed);
-}
-
-static bool alarmed(struct govern_world *w, const char *part)
-{
-	struct event_list events;
-
-	store_event_list(w->store, &w->arena, 0, 1000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		if (strcmp(events.items[i].type, "alarm") == 0 &&
-		    strstr(events.items[i].text, part) != NULL)
-			return true;
-	return false;
+	assert_true(world_alarmed(w, "another transaction"));
 }
 
 /* The recorded transaction with a single confirmation of this owner. */
@@ -249,28 +197,28 @@ static void test_an_approved_hash_counts_when_the_safe_has_it(void **state)
 	says_approved(w, &w->owners[0], true);
 	struct pending pending = begin(w, tx_hash);
 	ask(&pending);
-	run_for(w, 50);
+	world_run_for(w, 50);
 	assert_int_equal(row(&pending).confirmations, 1);
-	assert_false(alarmed(w, "[confirmation-denied]"));
+	assert_false(world_alarmed(w, "[confirmation-denied]"));
 }
 
 /* A block later somebody reads the queue, which shows the same. */
 static void see_again(struct govern_world *w)
 {
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	struct queue_view view = {.safe.safe = w->safe, .count = 1};
 	struct proposal_tx tx;
 
 	w->node.head++;
 	follower_tick_now(lane->follower);
 	for (int i = 0; i < 500 && lane->head.number < w->node.head; i++)
-		run_for(w, 10);
+		world_run_for(w, 10);
 	assert_int_equal(tx_service_parse_tx(&w->arena, &tx, WORLD_CHAIN, &w->safe,
 	                                     bytes_text(w->transaction), NULL),
 	                 0);
 	view.items = &tx;
 	proposer_queue_seen(lane->proposer, &view);
-	run_for(w, 50);
+	world_run_for(w, 50);
 }
 
 static void test_an_approval_that_the_safe_does_not_have_is_an_alarm(void **state)
@@ -281,13 +229,13 @@ static void test_an_approval_that_the_safe_does_not_have_is_an_alarm(void **stat
 	says_approved(w, &w->owners[0], false);
 	struct pending pending = begin(w, tx_hash);
 	ask(&pending);
-	run_for(w, 50);
+	world_run_for(w, 50);
 	assert_int_equal(row(&pending).confirmations, 0);
-	assert_false(alarmed(w, "[confirmation-denied]")); /* it may be ahead of our head */
+	assert_false(world_alarmed(w, "[confirmation-denied]")); /* it may be ahead of our head */
 	see_again(w);
 	assert_int_equal(row(&pending).confirmations, 0);
-	assert_true(alarmed(w, "[confirmation-denied]"));
-	assert_true(alarmed(w, "the chain denies"));
+	assert_true(world_alarmed(w, "[confirmation-denied]"));
+	assert_true(world_alarmed(w, "the chain denies"));
 }
 
 static void says_version(struct govern_world *w, const char *version)
@@ -317,7 +265,7 @@ static struct pending ask_contract(struct govern_world *w, enum safe_version ver
 	        arena_printf(&w->arena, "%s%064x616263%058d", part_of(w, &w->owners[0], 0), 3, 0));
 	struct pending pending = begin(w, tx_hash);
 	ask(&pending);
-	run_for(w, 50);
+	world_run_for(w, 50);
 	return pending;
 }
 
@@ -332,11 +280,11 @@ static void test_an_approval_that_the_chain_shows_a_block_later(void **state)
 	says_approved(w, &w->owners[0], false);
 	struct pending pending = begin(w, tx_hash);
 	ask(&pending);
-	run_for(w, 50);
+	world_run_for(w, 50);
 	says_approved(w, &w->owners[0], true);
 	see_again(w);
 	assert_int_equal(row(&pending).confirmations, 1);
-	assert_false(alarmed(w, "[confirmation-denied]"));
+	assert_false(world_alarmed(w, "[confirmation-denied]"));
 }
 
 static void test_a_contract_owner_is_asked_as_1_4_1_does(void **state)
@@ -344,7 +292,7 @@ static void test_a_contract_owner_is_asked_as_1_4_1_does(void **state)
 	struct pending pending = ask_contract(*state, SAFE_1_4_1, "20c13b0b" ZEROS_28);
 
 	assert_int_equal(row(&pending).confirmations, 1);
-	assert_false(alarmed(*state, "[confirmation-denied]"));
+	assert_false(world_alarmed(*state, "[confirmation-denied]"));
 }
 
 static void test_a_contract_owner_is_asked_as_1_5_0_does(void **state)
@@ -360,7 +308,7 @@ static void test_a_contract_owner_that_says_no_does_not_count(void **state)
 
 	see_again(*state);
 	assert_int_equal(row(&pending).confirmations, 0);
-	assert_true(alarmed(*state, "the chain denies"));
+	assert_true(world_alarmed(*state, "the chain denies"));
 }
 
 static void test_a_signature_of_somebody_else_is_an_alarm(void **state)
@@ -372,7 +320,7 @@ static void test_a_signature_of_somebody_else_is_an_alarm(void **state)
 	struct pending pending = begin(w, tx_hash);
 	ask(&pending);
 	assert_int_equal(row(&pending).confirmations, 0);
-	assert_true(alarmed(w, "is not their signature"));
+	assert_true(world_alarmed(w, "is not their signature"));
 }
 
 /* Nothing but the chain: the service is silent. */
@@ -413,7 +361,7 @@ static void test_a_service_that_fails_is_left_alone(void **state)
 	ask(&pending);
 	for (int i = 0; i < 20; i++)
 		govern_wake(w->govern);
-	run_for(w, 50);
+	world_run_for(w, 50);
 	assert_int_equal(w->transaction_requests, 1);
 	assert_int_equal(row(&pending).status, SAFE_TX_QUEUED);
 	assert_int_equal(row(&pending).confirmations, 0);

@@ -4,7 +4,7 @@
 #include "common/governance/timelock.h"
 #include "daemon/govern/doctor.h"
 #include "daemon/io/role.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/doctor_report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,84 +47,6 @@ static const struct world_options with_keys = {.target = "    execute: direct\n"
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-struct answer {
-	struct loop *loop;
-	struct jval *report;
-};
-
-static void told(struct jval *report, void *arg)
-{
-	struct answer *answer = arg;
-
-	assert_null(answer->report);
-	answer->report = report;
-	loop_stop(answer->loop);
-}
-
-/* The report is examined for what every row must have. */
-static struct jval *examine(struct govern_world *w)
-{
-	static const char *const results[] = {"ok", "warning", "failure", "unknown"};
-	struct answer answer = {.loop = w->loop};
-
-	assert_non_null(govern_doctor(w->govern, told, &answer));
-	assert_null(answer.report); /* never from inside */
-	world_run(w);
-	assert_true(jval_count(answer.report) > 5);
-	for (size_t i = 0; i < jval_count(answer.report); i++) {
-		const struct jval *row = jval_at(answer.report, i);
-		const char *result = jval_get_string(row, "result");
-		bool known = false;
-		for (size_t k = 0; k < ARRAY_LEN(results); k++)
-			known |= strcmp(result, results[k]) == 0;
-		assert_true(known);
-		assert_non_null(jval_get_string(row, "target"));
-		assert_true(strlen(jval_get_string(row, "check")) > 0);
-		assert_true(strlen(jval_get_string(row, "found")) > 0);
-		bool ok = strcmp(result, "ok") == 0;
-		assert_int_equal(strlen(jval_get_string(row, "fix")) == 0, ok);
-	}
-	return answer.report;
-}
-
-static const struct jval *row_of(const struct jval *report, const char *check)
-{
-	for (size_t i = 0; i < jval_count(report); i++)
-		if (strcmp(jval_get_string(jval_at(report, i), "check"), check) == 0)
-			return jval_at(report, i);
-	fail_msg("no row about %s", check);
-	return NULL;
-}
-
-static void expect(const struct jval *report, const char *check, const char *result,
-                   const char *found)
-{
-	const struct jval *row = row_of(report, check);
-
-	if (strcmp(jval_get_string(row, "result"), result) != 0 ||
-	    strstr(jval_get_string(row, "found"), found) == NULL)
-		fail_msg("%s is %s: %s", check, jval_get_string(row, "result"),
-		         jval_get_string(row, "found"));
-}
-
-static void expect_fix(const struct jval *report, const char *check, const char *part)
-{
-	const char *fix = jval_get_string(row_of(report, check), "fix");
-
-	if (strstr(fix, part) == NULL)
-		fail_msg("%s says nothing of %s: %s", check, part, fix);
-}
-
-/* The one thing that is wrong. */
-static void examine_for(struct govern_world *w, const char *check, const char *result,
-                        const char *found)
-{
-	struct jval *report = examine(w);
-
-	expect(report, check, result, found);
-	jval_free(report);
-}
-
 /* Rows that are neither ok nor about the machine the test runs on. */
 static size_t complaints(const struct jval *report)
 {
@@ -155,31 +77,31 @@ static void test_everything_right(void **state)
 	struct address key;
 	assert_int_equal(address_parse(&key, executor_address, NULL), 0);
 	world_role(w, &timelock_role_executor, &key, true);
-	report = examine(w);
+	report = doctor_examine(w);
 	assert_int_equal(complaints(report), 0);
-	expect(report, "RPC endpoint and chain id", "ok", "answers for chain 8453");
-	expect(report, "head", "ok", "block 1000 of ");
-	expect(report, "finality", "ok", "\"finalized\" is block 936");
-	expect(report, "Multicall3", "ok", "present");
-	expect(report, "fee limit", "ok", "gwei");
-	expect(report, "kms has code", "ok", "0x67d2");
-	expect(report, "kms check", "ok", "allowedOsImages(bytes32)");
-	expect(report, "kms owner", "ok", "the timelock 0xa852");
-	expect(report, "kms generation", "ok", "one step");
-	expect(report, "app check", "ok", "allowedComposeHashes(bytes32)");
-	expect(report, "Safe's version", "ok", "1.4.1");
-	expect(report, "Safe's owners", "ok", "threshold 2 of 3: 0x7099");
-	expect(report, "Safe's guard", "ok", "none");
-	expect(report, "Safe's service", "ok", "the chain's owners and threshold");
-	expect(report, "timelock's delay", "ok", "1h");
-	expect(report, "timelock's proposer", "ok", "PROPOSER_ROLE");
-	expect(report, "timelock's executor", "ok", "the executor key has EXECUTOR_ROLE");
-	expect(report, "proposer key", "ok", "is a delegate of the owner 0x7099");
-	expect(report, "executor key", "ok", "neither schedule nor cancel");
-	expect(report, "executor key's gas money", "ok", "1000000000 wei");
-	expect(report, "signer", "ok", "runs as process");
-	expect(report, "configuration", "ok", "registrard.yaml");
-	expect(report, "watched folder", "ok", "can be read");
+	expect_row(report, "RPC endpoint and chain id", "ok", "answers for chain 8453");
+	expect_row(report, "head", "ok", "block 1000 of ");
+	expect_row(report, "finality", "ok", "\"finalized\" is block 936");
+	expect_row(report, "Multicall3", "ok", "present");
+	expect_row(report, "fee limit", "ok", "gwei");
+	expect_row(report, "kms has code", "ok", "0x67d2");
+	expect_row(report, "kms check", "ok", "allowedOsImages(bytes32)");
+	expect_row(report, "kms owner", "ok", "the timelock 0xa852");
+	expect_row(report, "kms generation", "ok", "one step");
+	expect_row(report, "app check", "ok", "allowedComposeHashes(bytes32)");
+	expect_row(report, "Safe's version", "ok", "1.4.1");
+	expect_row(report, "Safe's owners", "ok", "threshold 2 of 3: 0x7099");
+	expect_row(report, "Safe's guard", "ok", "none");
+	expect_row(report, "Safe's service", "ok", "the chain's owners and threshold");
+	expect_row(report, "timelock's delay", "ok", "1h");
+	expect_row(report, "timelock's proposer", "ok", "PROPOSER_ROLE");
+	expect_row(report, "timelock's executor", "ok", "the executor key has EXECUTOR_ROLE");
+	expect_row(report, "proposer key", "ok", "is a delegate of the owner 0x7099");
+	expect_row(report, "executor key", "ok", "neither schedule nor cancel");
+	expect_row(report, "executor key's gas money", "ok", "1000000000 wei");
+	expect_row(report, "signer", "ok", "runs as process");
+	expect_row(report, "configuration", "ok", "registrard.yaml");
+	expect_row(report, "watched folder", "ok", "can be read");
 	jval_free(report);
 }
 
@@ -189,11 +111,11 @@ static void test_without_service_and_keys(void **state)
 
 	govern_world_start(w, &plain);
 	w->node.has_multicall = true;
-	struct jval *report = examine(w);
+	struct jval *report = doctor_examine(w);
 	assert_int_equal(complaints(report), 0);
-	expect(report, "Safe's service", "ok", "none");
-	expect(report, "proposer key", "ok", "none");
-	expect(report, "signer", "ok", "not needed");
+	expect_row(report, "Safe's service", "ok", "none");
+	expect_row(report, "proposer key", "ok", "none");
+	expect_row(report, "signer", "ok", "not needed");
 	assert_int_equal(w->service_requests, 0);
 	jval_free(report);
 }
@@ -206,11 +128,11 @@ static void test_the_configuration_s_mode(void **state)
 
 	govern_world_start(w, &plain);
 	assert_int_equal(chmod(w->config_path, 0660), 0);
-	examine_for(w, "configuration", "warning", "mode 0660");
+	doctor_finds(w, "configuration", "warning", "mode 0660");
 	assert_int_equal(chmod(w->config_path, 0666), 0);
-	examine_for(w, "configuration", "failure", "mode 0666");
+	doctor_finds(w, "configuration", "failure", "mode 0666");
 	assert_int_equal(unlink(w->config_path), 0);
-	examine_for(w, "configuration", "warning", "No such file");
+	doctor_finds(w, "configuration", "warning", "No such file");
 }
 
 static void test_secrets_that_are_open_to_everybody(void **state)
@@ -220,11 +142,11 @@ static void test_secrets_that_are_open_to_everybody(void **state)
 
 	govern_world_start(w, &(struct world_options){
 	                              .target = "", .chain = "", .proposer_key = delegate_key});
-	examine_for(w, "secret file", "ok", "mode 0600");
+	doctor_finds(w, "secret file", "ok", "mode 0600");
 	assert_int_equal(chmod(key, 0644), 0);
-	examine_for(w, "secret file", "failure", "mode 0644");
+	doctor_finds(w, "secret file", "failure", "mode 0644");
 	assert_int_equal(unlink(key), 0);
-	examine_for(w, "secret file", "warning", "No such file");
+	doctor_finds(w, "secret file", "warning", "No such file");
 }
 
 static void test_watched_folders(void **state)
@@ -233,9 +155,9 @@ static void test_watched_folders(void **state)
 
 	govern_world_start(w, &plain);
 	assert_int_equal(rmdir(w->watched), 0);
-	examine_for(w, "watched folder", "warning", "No such file");
+	doctor_finds(w, "watched folder", "warning", "No such file");
 	assert_int_equal(symlink(w->config_path, w->watched), 0);
-	examine_for(w, "watched folder", "failure", "Not a directory");
+	doctor_finds(w, "watched folder", "failure", "Not a directory");
 }
 
 /* --- the chain -------------------------------------------------------------------------------- */
@@ -246,14 +168,14 @@ static void test_an_endpoint_of_another_chain(void **state)
 
 	govern_world_start(w, &plain);
 	w->node.chain_id = 1;
-	struct jval *report = examine(w);
-	expect(report, "RPC endpoint and chain id", "failure", "another chain");
-	expect(report, "head", "unknown", "");
-	expect(report, "contracts", "unknown", "no head");
+	struct jval *report = doctor_examine(w);
+	expect_row(report, "RPC endpoint and chain id", "failure", "another chain");
+	expect_row(report, "head", "unknown", "");
+	expect_row(report, "contracts", "unknown", "no head");
 	jval_free(report);
 	/* It is asked anew each time. */
 	w->node.chain_id = WORLD_CHAIN;
-	examine_for(w, "RPC endpoint and chain id", "ok", "");
+	doctor_finds(w, "RPC endpoint and chain id", "ok", "");
 }
 
 static void test_an_endpoint_that_is_down(void **state)
@@ -263,10 +185,10 @@ static void test_an_endpoint_that_is_down(void **state)
 	govern_world_start(w, &plain);
 	w->node.fail_times = 1000;
 	w->node.fail_status = 503;
-	struct jval *report = examine(w);
-	expect(report, "RPC endpoint and chain id", "failure", "503");
-	expect(report, "head", "unknown", "");
-	expect(report, "contracts", "unknown", "");
+	struct jval *report = doctor_examine(w);
+	expect_row(report, "RPC endpoint and chain id", "failure", "503");
+	expect_row(report, "head", "unknown", "");
+	expect_row(report, "contracts", "unknown", "");
 	jval_free(report);
 }
 
@@ -279,8 +201,8 @@ static void examine_with_spare(struct govern_world *w, const char *chain, const 
 	govern_world_start(w, &(struct world_options){.target = "",
 	                                              .chain = chain,
 	                                              .spare_rpc = "http://127.0.0.1:1"});
-	struct jval *report = examine(w);
-	expect(report, "RPC endpoint and chain id", "ok", "");
+	struct jval *report = doctor_examine(w);
+	expect_row(report, "RPC endpoint and chain id", "ok", "");
 	for (size_t i = 0; i < jval_count(report); i++) {
 		const struct jval *row = jval_at(report, i);
 		if (strncmp(jval_get_string(row, "check"), "RPC", 3) != 0 ||
@@ -312,10 +234,10 @@ static void test_an_old_head_and_a_clock_ahead(void **state)
 	govern_world_start(w, &plain);
 	w->node.genesis_time -= 3600;
 	w->node.fork = 1; /* else the head seems to stand still */
-	examine_for(w, "head", "warning", "s old");
+	doctor_finds(w, "head", "warning", "s old");
 	w->node.genesis_time += 2 * 3600;
 	w->node.fork = 2;
-	examine_for(w, "head", "warning", "ahead of this machine's clock");
+	doctor_finds(w, "head", "warning", "ahead of this machine's clock");
 }
 
 static void test_a_chain_without_the_tag(void **state)
@@ -324,10 +246,10 @@ static void test_a_chain_without_the_tag(void **state)
 
 	govern_world_start(w, &plain);
 	w->node.finalized_null = true;
-	examine_for(w, "finality", "warning", "no block tagged \"finalized\"");
+	doctor_finds(w, "finality", "warning", "no block tagged \"finalized\"");
 	w->node.finalized_null = false;
 	w->node.finalized_refused = true;
-	examine_for(w, "finality", "warning", "no block tagged \"finalized\"");
+	doctor_finds(w, "finality", "warning", "no block tagged \"finalized\"");
 }
 
 static void test_other_finality(void **state)
@@ -336,7 +258,7 @@ static void test_other_finality(void **state)
 
 	govern_world_start(
 	        w, &(struct world_options){.target = "", .chain = "    confirmations: latest\n"});
-	examine_for(w, "finality", "warning", "newest");
+	doctor_finds(w, "finality", "warning", "newest");
 }
 
 static void test_a_depth_is_finality(void **state)
@@ -345,7 +267,7 @@ static void test_a_depth_is_finality(void **state)
 
 	govern_world_start(
 	        w, &(struct world_options){.target = "", .chain = "    confirmations: 12\n"});
-	examine_for(w, "finality", "ok", "12");
+	doctor_finds(w, "finality", "ok", "12");
 }
 
 static void test_no_multicall(void **state)
@@ -354,9 +276,9 @@ static void test_no_multicall(void **state)
 
 	w->node.has_multicall = false;
 	govern_world_start(w, &plain);
-	struct jval *report = examine(w);
-	expect(report, "Multicall3", "warning", "not on this chain");
-	expect(report, "kms owner", "ok", "the timelock"); /* read singly */
+	struct jval *report = doctor_examine(w);
+	expect_row(report, "Multicall3", "warning", "not on this chain");
+	expect_row(report, "kms owner", "ok", "the timelock"); /* read singly */
 	jval_free(report);
 }
 
@@ -367,7 +289,7 @@ static void test_a_fee_over_the_limit(void **state)
 	w->safe_info = safe_info;
 	w->node.base_fee = 60000000000;
 	govern_world_start(w, &with_keys);
-	examine_for(w, "fee limit", "warning", "60 gwei, max_fee_gwei is 50");
+	doctor_finds(w, "fee limit", "warning", "60 gwei, max_fee_gwei is 50");
 }
 
 /* --- the contracts ---------------------------------------------------------------------------- */
@@ -378,22 +300,22 @@ static void test_no_code(void **state)
 
 	govern_world_start(w, &plain);
 	w->without_code = w->kms;
-	struct jval *report = examine(w);
-	expect(report, "kms has code", "failure", "no contract");
+	struct jval *report = doctor_examine(w);
+	expect_row(report, "kms has code", "failure", "no contract");
 	expect_fix(report, "kms has code", "`kms`");
-	expect(report, "kms check", "failure", "neither");
-	expect(report, "kms owner", "failure", "owner()");
+	expect_row(report, "kms check", "failure", "neither");
+	expect_row(report, "kms owner", "failure", "owner()");
 	jval_free(report);
 	w->without_code = w->safe;
-	report = examine(w);
-	expect(report, "Safe has code", "failure", "no contract");
-	expect(report, "Safe's owners", "failure", "does not answer");
+	report = doctor_examine(w);
+	expect_row(report, "Safe has code", "failure", "no contract");
+	expect_row(report, "Safe's owners", "failure", "does not answer");
 	jval_free(report);
 	w->without_code = w->timelock;
-	report = examine(w);
-	expect(report, "timelock's delay", "failure", "getMinDelay");
-	expect(report, "timelock's proposer", "unknown", "hasRole");
-	expect(report, "timelock's executor", "unknown", "hasRole");
+	report = doctor_examine(w);
+	expect_row(report, "timelock's delay", "failure", "getMinDelay");
+	expect_row(report, "timelock's proposer", "unknown", "hasRole");
+	expect_row(report, "timelock's executor", "unknown", "hasRole");
 	jval_free(report);
 }
 
@@ -414,14 +336,14 @@ static void test_getters(void **state)
 
 	govern_world_start(w, &plain);
 	world_says(w, &w->kms, direct, bytes_of(no, 32));
-	examine_for(w, "kms check", "ok", "isAuthorized(bytes32) and allowedOsImages(bytes32)");
+	doctor_finds(w, "kms check", "ok", "isAuthorized(bytes32) and allowedOsImages(bytes32)");
 	world_says(w, &w->kms, direct, bytes_of(yes, 32));
-	examine_for(w, "kms check", "failure", "disagree");
+	doctor_finds(w, "kms check", "failure", "disagree");
 	world_says(w, &w->kms, direct, bytes_of(no, 32));
 	world_reverts(w, &w->kms, mapping);
-	examine_for(w, "kms check", "ok", "isAuthorized(bytes32)");
+	doctor_finds(w, "kms check", "ok", "isAuthorized(bytes32)");
 	world_reverts(w, &w->kms, direct);
-	examine_for(w, "kms check", "failure", "neither");
+	doctor_finds(w, "kms check", "failure", "neither");
 }
 
 static void test_a_getter_that_the_configuration_wants_otherwise(void **state)
@@ -430,8 +352,8 @@ static void test_a_getter_that_the_configuration_wants_otherwise(void **state)
 
 	govern_world_start(
 	        w, &(struct world_options){.target = "    check: isAuthorized\n", .chain = ""});
-	struct jval *report = examine(w);
-	expect(report, "kms check", "failure", "only allowedOsImages(bytes32) answers");
+	struct jval *report = doctor_examine(w);
+	expect_row(report, "kms check", "failure", "only allowedOsImages(bytes32) answers");
 	expect_fix(report, "kms check", "check: auto");
 	jval_free(report);
 }
@@ -446,13 +368,13 @@ static void test_the_safe(void **state)
 
 	govern_world_start(w, &plain);
 	w->guard.b[31] = 1;
-	examine_for(w, "Safe's guard", "warning", "unknown rules");
+	doctor_finds(w, "Safe's guard", "warning", "unknown rules");
 	world_view_number(w, &w->safe, VIEW_SAFE_THRESHOLD, 1);
-	examine_for(w, "Safe's owners", "warning", "threshold 1 of 3");
+	doctor_finds(w, "Safe's owners", "warning", "threshold 1 of 3");
 	world_says(w, &w->safe, view_call(VIEW_SAFE_VERSION), bytes_of(version, sizeof(version)));
-	examine_for(w, "Safe's version", "failure", "1.2.0");
+	doctor_finds(w, "Safe's version", "failure", "1.2.0");
 	world_reverts(w, &w->safe, view_call(VIEW_SAFE_VERSION));
-	examine_for(w, "Safe's version", "failure", "VERSION()");
+	doctor_finds(w, "Safe's version", "failure", "VERSION()");
 }
 
 static void test_roles(void **state)
@@ -462,13 +384,13 @@ static void test_roles(void **state)
 
 	govern_world_start(w, &plain);
 	world_role(w, &timelock_role_proposer, &w->safe, false);
-	examine_for(w, "timelock's proposer", "failure", "PROPOSER_ROLE");
+	doctor_finds(w, "timelock's proposer", "failure", "PROPOSER_ROLE");
 	world_role(w, &timelock_role_executor, &w->safe, false);
-	examine_for(w, "timelock's executor", "failure", "neither");
+	doctor_finds(w, "timelock's executor", "failure", "neither");
 	world_role(w, &timelock_role_executor, &nobody, true);
-	examine_for(w, "timelock's executor", "ok", "open");
+	doctor_finds(w, "timelock's executor", "ok", "open");
 	world_view_number(w, &w->timelock, VIEW_MIN_DELAY, 0);
-	examine_for(w, "timelock's delay", "warning", "0 s");
+	doctor_finds(w, "timelock's delay", "warning", "0 s");
 }
 
 static void test_the_executor_key(void **state)
@@ -481,15 +403,15 @@ static void test_the_executor_key(void **state)
 	assert_int_equal(address_parse(&key, executor_address, NULL), 0);
 	govern_world_start(w, &with_keys);
 	/* `direct`: what the Safe may do does not help. */
-	examine_for(w, "timelock's executor", "failure", "the Safe has EXECUTOR_ROLE");
+	doctor_finds(w, "timelock's executor", "failure", "the Safe has EXECUTOR_ROLE");
 	world_role(w, &timelock_role_executor, &nobody, true);
-	examine_for(w, "timelock's executor", "ok", "open");
+	doctor_finds(w, "timelock's executor", "ok", "open");
 	world_role(w, &timelock_role_canceller, &key, true);
-	examine_for(w, "executor key", "failure", "CANCELLER_ROLE");
+	doctor_finds(w, "executor key", "failure", "CANCELLER_ROLE");
 	world_role(w, &timelock_role_proposer, &key, true);
-	examine_for(w, "executor key", "failure", "PROPOSER_ROLE");
+	doctor_finds(w, "executor key", "failure", "PROPOSER_ROLE");
 	w->balance = 0;
-	examine_for(w, "executor key's gas money", "failure", "holds nothing");
+	doctor_finds(w, "executor key's gas money", "failure", "holds nothing");
 }
 
 /* --- the proposer key and the service ----------------------------------------------------------
@@ -502,22 +424,22 @@ static void test_delegates(void **state)
 	w->safe_info = safe_info;
 	govern_world_start(w, &with_keys);
 	w->delegates = DELEGATES("null", OWNER, "\"2999-01-01T00:00:00Z\"");
-	examine_for(w, "proposer key", "ok", "is a delegate"); /* of every Safe of that owner */
+	doctor_finds(w, "proposer key", "ok", "is a delegate"); /* of every Safe of that owner */
 	assert_non_null(
 	        strstr(w->service_path, "?delegate=0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc"));
 	w->delegates = DELEGATES(THIS_SAFE, OWNER, "\"2001-01-01T00:00:00Z\"");
-	examine_for(w, "proposer key", "failure", "until 2001");
+	doctor_finds(w, "proposer key", "failure", "until 2001");
 	w->delegates = DELEGATES("\"" STRANGER "\"", OWNER, "null");
-	examine_for(w, "proposer key", "failure", "no delegate"); /* of another Safe */
+	doctor_finds(w, "proposer key", "failure", "no delegate"); /* of another Safe */
 	w->delegates = DELEGATES(THIS_SAFE, STRANGER, "null");
-	examine_for(w, "proposer key", "failure", "no delegate"); /* of who is no owner */
+	doctor_finds(w, "proposer key", "failure", "no delegate"); /* of who is no owner */
 	w->delegates = "{\"results\":[]}";
-	struct jval *report = examine(w);
-	expect(report, "proposer key", "failure", "no delegate");
+	struct jval *report = doctor_examine(w);
+	expect_row(report, "proposer key", "failure", "no delegate");
 	expect_fix(report, "proposer key", "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc");
 	jval_free(report);
 	w->delegates = "nonsense";
-	examine_for(w, "proposer key", "unknown", "cannot be read");
+	doctor_finds(w, "proposer key", "unknown", "cannot be read");
 }
 
 static void examine_owner_key(struct govern_world *w, const char *target, unsigned threshold,
@@ -529,7 +451,7 @@ static void examine_owner_key(struct govern_world *w, const char *target, unsign
 	                                              .with_service = true,
 	                                              .proposer_key = owner_key});
 	world_view_number(w, &w->safe, VIEW_SAFE_THRESHOLD, threshold);
-	examine_for(w, "proposer key", result, "is an owner");
+	doctor_finds(w, "proposer key", result, "is an owner");
 }
 
 static void test_an_owner_s_key(void **state)
@@ -553,7 +475,7 @@ static void test_a_key_without_a_service(void **state)
 
 	govern_world_start(w, &(struct world_options){
 	                              .target = "", .chain = "", .proposer_key = delegate_key});
-	examine_for(w, "proposer key", "warning", "no service");
+	doctor_finds(w, "proposer key", "warning", "no service");
 }
 
 static void test_a_service_that_is_wrong(void **state)
@@ -561,35 +483,30 @@ static void test_a_service_that_is_wrong(void **state)
 	struct govern_world *w = *state;
 
 	govern_world_start(w, &with_keys);
-	struct jval *report = examine(w); /* 404: it does not know the Safe */
-	expect(report, "Safe's service", "failure", "");
+	struct jval *report = doctor_examine(w); /* 404: it does not know the Safe */
+	expect_row(report, "Safe's service", "failure", "");
 	expect_fix(report, "Safe's service", "does not know the Safe");
-	expect(report, "proposer key", "unknown", "");
+	expect_row(report, "proposer key", "unknown", "");
 	jval_free(report);
 	w->safe_info = safe_info;
 	world_view_number(w, &w->safe, VIEW_SAFE_THRESHOLD, 3);
-	examine_for(w, "Safe's service", "failure", "threshold 2 of 3 owners, the chain 3 of 3");
+	doctor_finds(w, "Safe's service", "failure", "threshold 2 of 3 owners, the chain 3 of 3");
 	w->service_status = 503;
-	examine_for(w, "Safe's service", "failure", "503");
+	doctor_finds(w, "Safe's service", "failure", "503");
 	w->service_status = 401;
-	report = examine(w);
-	expect(report, "Safe's service", "failure", "401");
+	report = doctor_examine(w);
+	expect_row(report, "Safe's service", "failure", "401");
 	expect_fix(report, "Safe's service", "api_key_file");
 	jval_free(report);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
 static struct jval *examine_briefly(struct govern_world *w)
 {
-	struct answer answer = {.loop = w->loop};
+	struct doctor_answer answer = {.loop = w->loop};
 
-	doctor_start(w->govern, 200, told, &answer);
+	doctor_start(w->govern, 200, doctor_told, &answer);
 	world_run(w);
 	return answer.report;
 }
@@ -601,8 +518,8 @@ static void test_a_node_that_never_answers(void **state)
 	w->node.hang = true;
 	govern_world_start(w, &plain);
 	struct jval *report = examine_briefly(w);
-	expect(report, "RPC endpoint and chain id", "unknown", "no answer within 200 ms");
-	expect(report, "examination", "unknown", "its chain did not answer");
+	expect_row(report, "RPC endpoint and chain id", "unknown", "no answer within 200 ms");
+	expect_row(report, "examination", "unknown", "its chain did not answer");
 	jval_free(report);
 }
 
@@ -613,40 +530,37 @@ static void test_a_service_that_never_answers(void **state)
 	w->service_hangs = true;
 	govern_world_start(w, &with_keys);
 	struct jval *report = examine_briefly(w);
-	expect(report, "Safe's service", "unknown", "no answer within 200 ms");
-	expect(report, "kms owner", "ok", "the timelock"); /* what was found until then */
+	expect_row(report, "Safe's service", "unknown", "no answer within 200 ms");
+	expect_row(report, "kms owner", "ok", "the timelock"); /* what was found until then */
 	jval_free(report);
 }
 
 static void test_cancelled_at_any_point(void **state)
 {
 	struct govern_world *w = *state;
-	struct answer answer = {.loop = w->loop};
-	struct loop_timer *timer = loop_timer_new(w->loop, stop, w->loop);
+	struct doctor_answer answer = {.loop = w->loop};
 
 	w->safe_info = safe_info;
 	govern_world_start(w, &with_keys);
 	for (int ms = 0; ms < 30; ms += 2) {
-		struct govern_op *op = govern_doctor(w->govern, told, &answer);
-		loop_timer_set(timer, ms);
-		world_run(w);
+		struct govern_op *op = govern_doctor(w->govern, doctor_told, &answer);
+		world_run_for(w, ms);
 		if (answer.report == NULL)
 			govern_cancel(op);
 		jval_free(answer.report);
 		answer.report = NULL;
 	}
-	loop_timer_free(timer);
 	govern_cancel(NULL);
 }
 
 static void test_two_at_once(void **state)
 {
 	struct govern_world *w = *state;
-	struct answer first = {.loop = w->loop}, second = {.loop = w->loop};
+	struct doctor_answer first = {.loop = w->loop}, second = {.loop = w->loop};
 
 	govern_world_start(w, &plain);
-	govern_doctor(w->govern, told, &first);
-	govern_doctor(w->govern, told, &second);
+	govern_doctor(w->govern, doctor_told, &first);
+	govern_doctor(w->govern, doctor_told, &second);
 	while (first.report == NULL || second.report == NULL)
 		world_run(w);
 	assert_int_equal(jval_count(first.report), jval_count(second.report));

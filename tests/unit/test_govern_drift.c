@@ -4,7 +4,7 @@
 #include "common/store/store_chain.h"
 #include "daemon/govern/drift.h"
 #include "daemon/govern/lane.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,27 +84,17 @@ static struct told ask(struct govern_world *w, const struct config_target *targe
 	return told;
 }
 
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
 static void start(struct govern_world *w, const struct world_options *options, bool whole)
 {
-	struct loop_timer *timer;
-
 	govern_world_start(w, options);
-	timer = loop_timer_new(w->loop, stop, w->loop);
-	struct lane *lane = govern_lane(w->govern, WORLD_CHAIN);
+	struct lane *lane = world_lane(w);
 	uint64_t from = 1, next = 1;
 	for (int i = 0; i < 500 && !(lane->have_head && next == 0); i++) {
-		loop_timer_set(timer, 10);
-		world_run(w);
+		world_run_for(w, 10);
 		if (!whole || store_backfill_get(w->store, WORLD_CHAIN, &from, &next) != 0)
 			next = whole ? 1 : 0;
 	}
 	assert_true(lane->have_head);
-	loop_timer_free(timer);
 }
 
 static struct hash32 value_of(uint8_t n)

@@ -3,12 +3,9 @@
 #include "common/crypto/hash.h"
 #include "common/eth/jsonrpc.h"
 #include "common/governance/safe_tx.h"
-#include "common/store/store_event.h"
-#include "common/store/store_safe_tx.h"
-#include "daemon/govern/lane.h"
 #include "daemon/govern/proposer.h"
 #include "daemon/io/role.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +25,8 @@ static const char delegates[] =
         "\"delegate\":\"0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc\","
         "\"delegator\":\"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\",\"label\":\"registrard\","
         "\"expiryDate\":null}]}";
+
+static const struct hash32 value = {{0}};
 
 struct desk {
 	struct govern_world *w;
@@ -142,31 +141,14 @@ static int teardown(void **state)
 static void draft(struct desk *desk)
 {
 	struct govern_world *w = desk->w;
-	struct call call = {.to = w->kms, .action = ACTION_ADD, .kind = KIND_OS_IMAGE};
-	uint8_t data[REGISTRY_CALL_SIZE];
-	struct proposal stored;
+	struct call call = world_call(w, ACTION_ADD, &value);
+	struct new_proposal proposal = world_draft(w, &call);
 
-	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &call.value);
-	call.data = bytes_of(data, sizeof(data));
-	struct new_proposal proposal = {.target = "payments",
-	                                .origin = "registrard",
-	                                .chain_id = WORLD_CHAIN,
-	                                .model = MODEL_SAFE_TIMELOCK,
-	                                .safe = w->safe,
-	                                .timelock = w->timelock,
-	                                .delay = WORLD_DELAY,
-	                                .expires_at = {INT64_MAX},
-	                                .calls = &call,
-	                                .call_count = 1};
-	store_begin(w->store);
-	store_target_put(w->store, "payments", WORLD_CHAIN, &w->kms, &w->app);
-	assert_int_equal(store_proposal_create(w->store, &proposal, &desk->proposal, &w->error), 0);
-	assert_int_equal(store_proposal_get(w->store, &w->arena, desk->proposal, &stored), 0);
+	desk->proposal = world_propose(w, &proposal, (struct measurement_id){0});
+	struct proposal stored = world_proposal(w, desk->proposal);
 	struct timelock_batch batch = proposal_batch(&w->arena, &stored);
 	timelock_encode_schedule(&desk->schedule, &batch, WORLD_DELAY);
-	store_safe_tx_add(w->store, desk->proposal, PURPOSE_SCHEDULE, &w->safe, &w->timelock,
-	                  buf_bytes(&desk->schedule), 0);
-	store_commit(w->store);
+	world_add_schedule(w, desk->proposal, buf_bytes(&desk->schedule));
 }
 
 static void open_desk(struct desk *desk, const char *key, const char *target)
@@ -181,67 +163,35 @@ static void open_desk(struct desk *desk, const char *key, const char *target)
 
 static struct safe_tx_row row(const struct desk *desk)
 {
-	struct safe_tx_list list;
+	struct safe_tx_list list = world_safe_txs(desk->w, desk->proposal);
 
-	store_safe_tx_list(desk->w->store, &desk->w->arena, desk->proposal, &list);
 	assert_int_equal(list.count, 1);
 	return list.items[0];
-}
-
-static void stop(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void run_for(struct desk *desk, int64_t ms)
-{
-	struct loop_timer *timer = loop_timer_new(desk->w->loop, stop, desk->w->loop);
-
-	loop_timer_set(timer, ms);
-	world_run(desk->w);
-	loop_timer_free(timer);
 }
 
 static void run_until_posted(struct desk *desk, unsigned posts)
 {
 	for (int i = 0; i < 500 && desk->posts < posts; i++)
-		run_for(desk, 10);
-	run_for(desk, 30);
+		world_run_for(desk->w, 10);
+	world_run_for(desk->w, 30);
 	assert_int_equal(desk->posts, posts);
 }
 
 static void run_until(struct desk *desk, enum safe_tx_status status)
 {
 	for (int i = 0; i < 500 && row(desk).status != status; i++)
-		run_for(desk, 10);
+		world_run_for(desk->w, 10);
 	assert_int_equal(row(desk).status, status);
-}
-
-static struct lane *lane_of(struct desk *desk)
-{
-	return govern_lane(desk->w->govern, WORLD_CHAIN);
 }
 
 /* Nothing is remembered but what the store holds. */
 static void restart(struct desk *desk)
 {
-	struct lane *lane = lane_of(desk);
+	struct lane *lane = world_lane(desk->w);
 
 	proposer_free(lane->proposer);
 	lane->proposer = proposer_new(lane);
 	proposer_run(lane->proposer);
-}
-
-static bool alarmed(struct desk *desk, const char *text)
-{
-	struct event_list events;
-
-	store_event_list(desk->w->store, &desk->w->arena, 0, 100000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		if (strcmp(events.items[i].type, "alarm") == 0 &&
-		    strstr(events.items[i].text, text) != NULL)
-			return true;
-	return false;
 }
 
 /* One entry of the Safe's queue: a call with this data. */
@@ -286,7 +236,7 @@ static void test_posted_once(void **state)
 	                    hash32_text(hash, &stored.safe_tx_hash));
 	assert_non_null(strstr(jval_get_string(desk->body, "origin"), "os-image"));
 	restart(desk);
-	run_for(desk, 50);
+	world_run_for(desk->w, 50);
 	assert_int_equal(desk->posts, 1);
 }
 
@@ -312,7 +262,7 @@ static void test_a_hole_below_what_is_pending_is_an_alarm(void **state)
 	open_desk(desk, delegate_key, "");
 	run_until(desk, SAFE_TX_QUEUED);
 	assert_int_equal(row(desk).nonce, 42);
-	assert_true(alarmed(desk, "nothing holds nonce 43"));
+	assert_true(world_alarmed(desk->w, "nothing holds nonce 43"));
 }
 
 /* --- what is there already ----------------------------------------------------------------------
@@ -341,11 +291,11 @@ static void test_without_a_key_people_post_it(void **state)
 	open_desk(desk, NULL, "");
 	/* The one look after the start, and the one of the posting. */
 	for (int i = 0; i < 500 && desk->looks < 2; i++)
-		run_for(desk, 10);
+		world_run_for(desk->w, 10);
 	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
 	for (int i = 0; i < 20; i++)
 		govern_wake(desk->w->govern);
-	run_for(desk, 50);
+	world_run_for(desk->w, 50);
 	assert_int_equal(desk->looks, 2); /* not due again */
 	desk->queue = queued(desk, 42, &desk->w->timelock, buf_bytes(&desk->schedule));
 	restart(desk);
@@ -365,7 +315,7 @@ static void test_a_refusal_gives_the_nonce_back(void **state)
 	run_until_posted(desk, 1);
 	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
 	assert_false(row(desk).has_nonce);
-	assert_true(alarmed(desk, "not proposed"));
+	assert_true(world_alarmed(desk->w, "not proposed"));
 	desk->refuses = 0;
 	restart(desk);
 	run_until(desk, SAFE_TX_QUEUED);
@@ -442,9 +392,9 @@ static void test_a_key_that_is_no_delegate_does_not_post(void **state)
 
 	desk->w->delegates = "{\"results\":[]}";
 	open_desk(desk, delegate_key, "");
-	for (int i = 0; i < 500 && !alarmed(desk, "not proposed"); i++)
-		run_for(desk, 10);
-	assert_true(alarmed(desk, "delegate"));
+	for (int i = 0; i < 500 && !world_alarmed(desk->w, "not proposed"); i++)
+		world_run_for(desk->w, 10);
+	assert_true(world_alarmed(desk->w, "delegate"));
 	assert_int_equal(desk->posts, 0);
 	desk->w->delegates = delegates;
 	restart(desk);
@@ -456,9 +406,9 @@ static void test_an_owner_s_key_does_not_post(void **state)
 	struct desk *desk = *state;
 
 	open_desk(desk, owner_key, "");
-	for (int i = 0; i < 500 && !alarmed(desk, "not proposed"); i++)
-		run_for(desk, 10);
-	assert_true(alarmed(desk, "is an owner of the Safe"));
+	for (int i = 0; i < 500 && !world_alarmed(desk->w, "not proposed"); i++)
+		world_run_for(desk->w, 10);
+	assert_true(world_alarmed(desk->w, "is an owner of the Safe"));
 	assert_int_equal(desk->posts, 0);
 	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
 }
@@ -478,9 +428,9 @@ static void test_an_owner_s_key_never_decides_alone(void **state)
 
 	world_view_number(desk->w, &desk->w->safe, VIEW_SAFE_THRESHOLD, 1);
 	open_desk(desk, owner_key, "    proposer_may_confirm: yes\n");
-	for (int i = 0; i < 500 && !alarmed(desk, "not proposed"); i++)
-		run_for(desk, 10);
-	assert_true(alarmed(desk, "threshold 1"));
+	for (int i = 0; i < 500 && !world_alarmed(desk->w, "not proposed"); i++)
+		world_run_for(desk->w, 10);
+	assert_true(world_alarmed(desk->w, "threshold 1"));
 	assert_int_equal(desk->posts, 0);
 }
 
@@ -536,8 +486,8 @@ static void test_withdrawn_while_a_post_may_still_arrive(void **state)
 
 	kill_while_posting(desk, 1000);
 	for (int i = 0; i < 500 && desk->looks == 0; i++)
-		run_for(desk, 10);
-	run_for(desk, 100);
+		world_run_for(desk->w, 10);
+	world_run_for(desk->w, 100);
 	assert_int_equal(row(desk).status, SAFE_TX_POSTING);
 	assert_true(row(desk).has_nonce);
 	assert_int_equal(desk->posts, 0);
@@ -560,25 +510,19 @@ static void test_withdrawn_while_the_queue_is_asked(void **state)
 	desk->asked = withdraw;
 	open_desk(desk, delegate_key, "");
 	for (int i = 0; i < 500 && desk->asked != NULL; i++)
-		run_for(desk, 10);
-	run_for(desk, 100);
+		world_run_for(desk->w, 10);
+	world_run_for(desk->w, 100);
 	assert_int_equal(desk->posts, 0);
 	assert_false(row(desk).has_nonce);
 }
 
 static void serve_measurement(struct desk *desk)
 {
-	struct evidence evidence = {.level = LEVEL_RECOMPUTED, .source = "folder", .artifact = "a"};
-	const struct hash32 value = {0};
-	uint8_t data[REGISTRY_CALL_SIZE];
-	bool created;
+	struct call call = world_call(desk->w, ACTION_ADD, &value);
+	struct measurement_id id = world_record(desk->w, KIND_OS_IMAGE, &value);
 
-	registry_encode_call(data, KIND_OS_IMAGE, ACTION_ADD, &value);
 	store_begin(desk->w->store);
-	struct measurement_id id = store_measurement_record(
-	        desk->w->store, "payments", KIND_OS_IMAGE, &value, &evidence, &created);
-	store_call_serve(desk->w->store, WORLD_CHAIN, &desk->w->kms, bytes_of(data, sizeof(data)),
-	                 id);
+	store_call_serve(desk->w->store, WORLD_CHAIN, &call.to, call.data, id);
 	store_commit(desk->w->store);
 }
 
@@ -602,8 +546,8 @@ static void test_held_while_the_queue_is_asked(void **state)
 	open_desk(desk, delegate_key, "");
 	serve_measurement(desk);
 	for (int i = 0; i < 500 && desk->asked != NULL; i++)
-		run_for(desk, 10);
-	run_for(desk, 100);
+		world_run_for(desk->w, 10);
+	world_run_for(desk->w, 100);
 	assert_int_equal(desk->posts, 0);
 	assert_int_equal(row(desk).status, SAFE_TX_DRAFTED);
 }
@@ -628,8 +572,8 @@ static void test_ended_while_the_queue_is_asked(void **state)
 	desk->asked = end;
 	restart(desk);
 	for (int i = 0; i < 500 && desk->asked != NULL; i++)
-		run_for(desk, 10);
-	run_for(desk, 100);
+		world_run_for(desk->w, 10);
+	world_run_for(desk->w, 100);
 	assert_int_equal(desk->posts, 1);
 	assert_int_equal(row(desk).status, SAFE_TX_WITHDRAWN);
 }
@@ -639,16 +583,15 @@ static void test_another_batch_with_the_call_is_in_the_queue(void **state)
 {
 	struct desk *desk = *state;
 	struct govern_world *w = desk->w;
-	uint8_t first[REGISTRY_CALL_SIZE], second[REGISTRY_CALL_SIZE];
-	struct hash32 ours = {0}, theirs = {{7}};
+	const struct hash32 theirs = {{7}};
+	struct call first = world_call(w, ACTION_ADD, &value);
+	struct call second = world_call(w, ACTION_ADD, &theirs);
 	struct proposal_list live;
 	struct buf data = {0};
 
-	registry_encode_call(first, KIND_OS_IMAGE, ACTION_ADD, &ours);
-	registry_encode_call(second, KIND_OS_IMAGE, ACTION_ADD, &theirs);
 	struct contract_call calls[] = {
-	        {.to = w->kms, .data = bytes_of(first, sizeof(first))},
-	        {.to = w->kms, .data = bytes_of(second, sizeof(second))},
+	        {.to = first.to, .data = first.data},
+	        {.to = second.to, .data = second.data},
 	};
 	struct timelock_batch batch = {.calls = calls, .count = 2};
 	timelock_encode_schedule(&data, &batch, WORLD_DELAY);
@@ -656,7 +599,7 @@ static void test_another_batch_with_the_call_is_in_the_queue(void **state)
 	buf_free(&data);
 	open_desk(desk, delegate_key, "");
 	run_until(desk, SAFE_TX_WITHDRAWN); /* the draft gives way */
-	run_for(desk, 100);
+	world_run_for(desk->w, 100);
 	assert_int_equal(desk->posts, 0);
 	store_proposal_list(w->store, &w->arena, PROPOSALS_LIVE, WORLD_CHAIN, &live);
 	assert_int_equal(live.count, 1);
@@ -665,9 +608,10 @@ static void test_another_batch_with_the_call_is_in_the_queue(void **state)
 	desk->proposal = live.items[0].id;
 	assert_int_equal(row(desk).status, SAFE_TX_QUEUED);
 	assert_int_equal(row(desk).nonce, 43);
-	assert_true(alarmed(desk, "never verified here")); /* the second value is nobody's here */
+	assert_true(world_alarmed(desk->w,
+	                          "never verified here")); /* the second value is nobody's here */
 	restart(desk);
-	run_for(desk, 100);
+	world_run_for(desk->w, 100);
 	store_proposal_list(w->store, &w->arena, PROPOSALS_ALL, WORLD_CHAIN, &live);
 	assert_int_equal(live.count, 2);
 	assert_int_equal(desk->posts, 0);

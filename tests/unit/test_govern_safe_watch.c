@@ -1,10 +1,8 @@
 /* Changes of a Safe become alarms: once, with who is behind them, and not for history. */
 #include "common/governance/events.h"
-#include "common/store/alarm.h"
 #include "common/store/store_chain.h"
-#include "common/store/store_event.h"
 #include "daemon/govern/safe_watch.h"
-#include "tests/unit/govern_world.h"
+#include "tests/unit/govern_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +24,7 @@ static int setup(void **state)
 
 	govern_world_setup((void **)&desk->w);
 	govern_world_start(desk->w, &(struct world_options){.target = "", .chain = ""});
-	desk->lane = govern_lane(desk->w->govern, WORLD_CHAIN);
+	desk->lane = world_lane(desk->w);
 	desk->lane->head.number = 1000;
 	store_begin(desk->w->store);
 	store_watched_add(desk->w->store, WORLD_CHAIN, &desk->w->safe, SINCE);
@@ -87,31 +85,14 @@ static void executed(struct desk *desk, uint64_t block)
 	store_commit(desk->w->store);
 }
 
-static size_t alarms(struct desk *desk, const char **last)
-{
-	struct event_list events;
-	size_t count = 0;
-
-	*last = "";
-	store_event_list(desk->w->store, &desk->w->arena, 0, 100000, &events);
-	for (size_t i = 0; i < events.count; i++)
-		if (strcmp(events.items[i].type, "alarm") == 0) {
-			count++;
-			*last = events.items[i].text;
-			assert_string_equal(events.items[i].subject, "payments");
-		}
-	return count;
-}
-
 static void expect(struct desk *desk, size_t count, const char *text)
 {
-	const char *last;
-
 	safe_watch_run(desk->lane);
 	safe_watch_run(desk->lane); /* told once */
-	assert_int_equal(alarms(desk, &last), count);
-	if (strstr(last, text) == NULL)
-		fail_msg("no \"%s\" in \"%s\"", text, last);
+	struct world_alarms told = world_alarms(desk->w, "");
+	assert_int_equal(told.count, count);
+	assert_string_equal(told.subject, "payments");
+	assert_contains(told.text, text);
 }
 
 static void test_a_guard(void **state)
@@ -177,12 +158,11 @@ static void test_history_and_others_are_not_told(void **state)
 {
 	struct desk *desk = *state;
 	struct address module = {{0x40}}, other = {{0x0f}};
-	const char *last;
 
 	happen(desk, SINCE - 1, &desk->w->safe, EVENT_MODULE_ENABLED, word_of(&module));
 	happen(desk, 950, &other, EVENT_MODULE_ENABLED, word_of(&module)); /* a Delay module */
 	safe_watch_run(desk->lane);
-	assert_int_equal(alarms(desk, &last), 0);
+	assert_int_equal(world_alarms(desk->w, "").count, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
