@@ -2,6 +2,7 @@
 
 #include "common/eth/revert.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,8 @@ void chain_cancel(struct chain_op *op)
  */
 
 enum { BLOCK_CANONICAL_SIZE = 48 };
+/* Later than any date that can be written, and far from where milliseconds overflow. */
+#define LATEST_TIMESTAMP 253402300800ULL
 
 struct jval *block_params_tag(const char *tag)
 {
@@ -111,6 +114,12 @@ enum verdict block_reduce(struct buf *canonical, const struct rpc_answer *answer
 	    jsonrpc_hash32(&hash, jval_get(block, "hash"), error) != 0 ||
 	    jsonrpc_u64(&timestamp, jval_get(block, "timestamp"), error) != 0) {
 		error_prefix(error, "not a block");
+		return VERDICT_ELSEWHERE;
+	}
+	if (number > INT64_MAX || timestamp > LATEST_TIMESTAMP) {
+		error_set(error, ERR_INVALID,
+		          "not a block of any chain: number %" PRIu64 ", time %" PRIu64, number,
+		          timestamp);
 		return VERDICT_ELSEWHERE;
 	}
 	be64_put(form, number);

@@ -104,7 +104,6 @@ static struct jval *job_params(size_t endpoint, void *arg)
 	bool by_number = op->op.chain->by_number[endpoint] || job->number_tried[endpoint];
 	jval_push(params, call_object(job->from, &job->to, job->data));
 	jval_push(params, block_params_pin(&op->at, by_number));
-	op->numbered[endpoint] |= by_number && !hash32_is_zero(&op->at.hash);
 	return params;
 }
 
@@ -152,6 +151,10 @@ static enum verdict job_reduce(struct buf *canonical, const struct rpc_answer *a
 		return VERDICT_AGAIN;
 	}
 	enum verdict verdict = reduce_call(canonical, answer, error);
+	/* Of who did not answer nothing counts, so there is nothing to check. */
+	if (verdict == VERDICT_ANSWER && !hash32_is_zero(&job->op->at.hash))
+		job->op->numbered[endpoint] |=
+		        chain->by_number[endpoint] || job->number_tried[endpoint];
 	if (verdict == VERDICT_ANSWER && job->number_tried[endpoint] &&
 	    !chain->by_number[endpoint]) {
 		chain->by_number[endpoint] = true;
@@ -260,6 +263,8 @@ static void rechecked(const struct rpc_answer *answer, void *arg)
 		recheck_next(op);
 		return;
 	}
+	/* The next try begins with the others: one that says so each time holds nobody up. */
+	rpc_put_off(op->op.chain->rpc, answer->endpoint, "does not keep to the block it read");
 	error_set(&error, ERR_UNAVAILABLE, "block %" PRIu64 " was replaced while it was read",
 	          op->at.number);
 	fail(op, &error);

@@ -139,6 +139,75 @@ static void test_one_that_never_answers(void **state)
 	assert_int_equal(world->nodes[0].requests, before);
 }
 
+/* It reads by number only, and afterwards that number is another block, each time. */
+static void test_one_that_never_keeps_to_a_block(void **state)
+{
+	struct chain_world *world = *state;
+
+	open_chain(world, 3, 2);
+	assert_int_equal(ask_head(world), 0);
+	world->nodes[0].no_block_hash = true;
+	world->nodes[0].fork_from = 1000;
+	world->nodes[0].fork = 7;
+	assert_int_equal(ask_reads(world), ERR_UNAVAILABLE);
+	assert_int_equal(ask_reads(world), 0);
+	expect_reads(world);
+}
+
+/* It reads by number only, and hangs: what it did not answer needs no second look. */
+static void test_one_that_hangs_is_not_asked_for_its_block(void **state)
+{
+	struct chain_world *world = *state;
+
+	world->nodes[0].no_block_hash = true;
+	open_chain(world, 3, 2);
+	assert_int_equal(ask_head(world), 0);
+	assert_int_equal(ask_reads(world), 0);
+	world->nodes[0].hang = true;
+	assert_int_equal(ask_reads(world), 0);
+	expect_reads(world);
+}
+
+static struct jval *answer_absurd_block(const char *name, const struct jval *params, void *arg)
+{
+	const char *const *fields = arg; /* number, timestamp */
+	struct hash32 hash = {{0xb0}};
+	struct jval *block;
+
+	(void)params;
+	if (strcmp(name, "eth_getBlockByNumber") != 0)
+		return NULL;
+	block = jval_object();
+	jval_add_string(block, "number", fields[0]);
+	jval_add_hash32(block, "hash", &hash);
+	jval_add_string(block, "timestamp", fields[1]);
+	return block;
+}
+
+/* Numbers that would overflow wherever they are reckoned with. */
+static void test_blocks_that_no_chain_has(void **state)
+{
+	static const char *const absurd[][2] = {{"0xffffffffffffffff", "0x6553f100"},
+	                                        {"0x8000000000000000", "0x6553f100"},
+	                                        {"0x3e8", "0xffffffffffffffff"},
+	                                        {"0x3e8", "0x20c49ba5e353f8"}};
+	struct chain_world *world = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(absurd); i++) {
+		world->nodes[0].method = answer_absurd_block;
+		world->nodes[0].arg = (void *)absurd[i];
+		open_chain(world, 1, 1);
+		assert_int_equal(ask_head(world), ERR_UNAVAILABLE);
+		assert_non_null(strstr(world->error.text, "not a block"));
+		chain_free(world->chain);
+		open_chain(world, 2, 1); /* another one knows */
+		assert_int_equal(ask_head(world), 0);
+		assert_int_equal(world->head.number, 1000);
+		if (i + 1 < ARRAY_LEN(absurd))
+			chain_free(world->chain);
+	}
+}
+
 static void test_multicall_of_unknown_code(void **state)
 {
 	struct chain_world *world = *state;
@@ -316,6 +385,9 @@ int main(void)
 	        WITH_WORLD(test_one_that_claims_another_finality),
 	        WITH_WORLD(test_trouble_is_no_missing_tag),
 	        WITH_WORLD(test_one_that_never_answers),
+	        WITH_WORLD(test_one_that_never_keeps_to_a_block),
+	        WITH_WORLD(test_one_that_hangs_is_not_asked_for_its_block),
+	        WITH_WORLD(test_blocks_that_no_chain_has),
 	        WITH_WORLD(test_multicall_of_unknown_code),
 	        cmocka_unit_test(test_the_well_known_multicall),
 	        WITH_WORLD(test_simulation_by_a_quorum),
