@@ -255,6 +255,16 @@ static const struct hash32 *tx_of(struct tracker *tracker, const struct observed
 	return NULL;
 }
 
+/* A draft may have given way to what others made while the chain was asked. */
+static bool is_where_it_was(struct tracker *tracker, const struct proposal *proposal)
+{
+	struct proposal now;
+
+	return store_proposal_get(tracker->lane->parts->store, &tracker->look->arena, proposal->id,
+	                          &now) == 0 &&
+	       now.state == proposal->state;
+}
+
 static bool move(struct tracker *tracker, const struct observed *observed)
 {
 	struct store *store = tracker->lane->parts->store;
@@ -268,7 +278,7 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 	/* At most one pass through the states; the table has no cycle without a new observation. */
 	for (int steps = 0; steps < STATE_EXPIRED; steps++) {
 		struct transition next = lifecycle_next(proposal->model, state, &observed->seen);
-		if (!next.moves)
+		if (!next.moves || (!moved && !is_where_it_was(tracker, proposal)))
 			break;
 		const char *reason = reason_of(tracker, &next, next.to < state);
 		if (store_proposal_move(store, proposal->id, state, next.to, reason,
@@ -301,14 +311,17 @@ static void note_overdue(struct tracker *tracker, const struct observed *observe
                          enum proposal_state state)
 {
 	static const char why[] = "older than expire and can still be executed";
+	struct store *store = tracker->lane->parts->store;
 	const struct proposal *proposal = observed->proposal;
 	char subject[SUBJECT_SIZE];
+	struct proposal now;
 
 	if (!observed->seen.past_expiry || !observed->seen.ever_posted ||
-	    lifecycle_is_terminal(state) || (proposal->flags & FLAG_OVERDUE) != 0)
+	    lifecycle_is_terminal(state) || (proposal->flags & FLAG_OVERDUE) != 0 ||
+	    store_proposal_get(store, &tracker->look->arena, proposal->id, &now) != 0)
 		return;
-	store_proposal_set_flags(tracker->lane->parts->store, proposal->id,
-	                         proposal->flags | FLAG_OVERDUE, why);
+	/* Somebody may have withdrawn it while the chain was asked. */
+	store_proposal_set_flags(store, proposal->id, now.flags | FLAG_OVERDUE, why);
 	lane_alarm_once(tracker->lane, ALARM_OVERDUE, proposal_subject(subject, proposal->id),
 	                "overdue: %s", why);
 }

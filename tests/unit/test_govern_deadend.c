@@ -200,6 +200,102 @@ static void test_a_draft_in_effect_is_confirmed(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)
 
+/* --- what people do while the chain is asked ---------------------------------------------------
+ */
+
+/* Does it in the middle of the look that comes next. */
+struct meanwhile {
+	struct govern_world *w;
+	struct jval *(*method)(const char *name, const struct jval *params, void *arg);
+	bool (*contract)(const struct address *to, struct bytes data, struct buf *returned,
+	                 void *arg);
+	void (*act)(struct govern_world *w, struct proposal_id id);
+	struct proposal_id id;
+	bool done;
+};
+
+static struct jval *act_meanwhile(const char *name, const struct jval *params, void *arg)
+{
+	struct meanwhile *meanwhile = arg;
+
+	if (strcmp(name, "eth_call") == 0 && !meanwhile->done) {
+		meanwhile->done = true;
+		store_begin(meanwhile->w->store);
+		meanwhile->act(meanwhile->w, meanwhile->id);
+		store_commit(meanwhile->w->store);
+	}
+	return meanwhile->method(name, params, meanwhile->w);
+}
+
+static void withdraw(struct govern_world *w, struct proposal_id id)
+{
+	store_proposal_withdraw(w->store, id, false, "by a person");
+}
+
+static bool answer_contract(const struct address *to, struct bytes data, struct buf *returned,
+                            void *arg)
+{
+	struct meanwhile *meanwhile = arg;
+
+	return meanwhile->contract(to, data, returned, meanwhile->w);
+}
+
+/* What becomes overdue in the same look stays withdrawn. */
+static void test_a_withdrawal_while_the_chain_is_asked(void **state)
+{
+	struct govern_world *w = *state;
+	struct call call = world_call(w, ACTION_ADD, &value);
+
+	prepare(w);
+	struct new_proposal draft = world_draft(w, &call);
+	draft.expires_at = (struct wall){1};
+	struct proposal_id id = world_propose(w, &draft, world_record(w, KIND_OS_IMAGE, &value));
+	world_add_schedule(w, id, bytes_text("old"));
+	put_in_queue(w, id);
+	struct meanwhile meanwhile = {.w = w,
+	                              .method = w->node.method,
+	                              .contract = w->node.contract,
+	                              .act = withdraw,
+	                              .id = id};
+	w->node.method = act_meanwhile;
+	w->node.contract = answer_contract;
+	w->node.arg = &meanwhile;
+	world_first_look(w);
+	assert_true(meanwhile.done);
+	assert_int_equal(world_proposal(w, id).flags, FLAG_OVERDUE | FLAG_WITHDRAWING);
+}
+
+static void give_way(struct govern_world *w, struct proposal_id id)
+{
+	assert_int_equal(store_proposal_give_way(w->store, id, "others made the same", &w->error),
+	                 0);
+}
+
+/* A draft that would have expired in that look. */
+static void test_a_draft_gives_way_while_the_chain_is_asked(void **state)
+{
+	struct govern_world *w = *state;
+	struct call call = world_call(w, ACTION_ADD, &value);
+
+	prepare(w);
+	struct new_proposal draft = world_draft(w, &call);
+	draft.expires_at = (struct wall){1};
+	struct proposal_id id = world_propose(w, &draft, world_record(w, KIND_OS_IMAGE, &value));
+	world_add_schedule(w, id, bytes_text("old"));
+	struct meanwhile meanwhile = {.w = w,
+	                              .method = w->node.method,
+	                              .contract = w->node.contract,
+	                              .act = give_way,
+	                              .id = id};
+	w->node.method = act_meanwhile;
+	w->node.contract = answer_contract;
+	w->node.arg = &meanwhile;
+	world_first_look(w);
+	assert_true(meanwhile.done);
+	assert_int_equal(world_proposal(w, id).state, STATE_CANCELLED);
+	assert_int_equal(world_alarms(w, "expired").count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +305,8 @@ int main(void)
 	        TEST(test_a_lowered_delay_changes_nothing),
 	        TEST(test_what_a_module_did_is_stepped_back_from),
 	        TEST(test_a_draft_in_effect_is_confirmed),
+	        TEST(test_a_withdrawal_while_the_chain_is_asked),
+	        TEST(test_a_draft_gives_way_while_the_chain_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
