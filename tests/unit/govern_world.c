@@ -7,7 +7,6 @@
 #include "daemon/govern/reads.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -241,9 +240,7 @@ int govern_world_setup(void **state)
 {
 	struct govern_world *w = xcalloc(1, sizeof(*w));
 
-	snprintf(w->folder, sizeof(w->folder), "/tmp/registrard-govern.XXXXXX");
-	if (mkdtemp(w->folder) == NULL)
-		die("mkdtemp failed");
+	scratch_make(w->folder, "govern");
 	w->loop = loop_new();
 	w->http = http_new(w->loop);
 	w->timeout = loop_timer_new(w->loop, too_late, w);
@@ -347,14 +344,6 @@ void govern_world_start(struct govern_world *w, const struct world_options *opti
 	w->govern = govern_new(&w->parts);
 }
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-	(void)info;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 int govern_world_teardown(void **state)
 {
 	struct govern_world *w = *state;
@@ -369,7 +358,7 @@ int govern_world_teardown(void **state)
 	loop_timer_free(w->timeout);
 	loop_timer_free(w->pause);
 	loop_free(w->loop);
-	int rc = nftw(w->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	int rc = scratch_remove(w->folder);
 	arena_free(&w->arena);
 	free(w);
 	return rc;

@@ -7,6 +7,7 @@
 #include "common/governance/views.h"
 #include "daemon/govern/govern.h"
 #include "tests/unit/node.h"
+#include "tests/unit/scratch.h"
 
 enum { WORLD_CHAIN = 8453, WORLD_DELAY = 3600 };
 
@@ -19,7 +20,7 @@ struct world_answer {
 struct govern_world {
 	struct arena arena;
 	struct error error;
-	char folder[64];
+	char folder[SCRATCH_PATH];
 	const char *config_path, *watched;
 	struct loop *loop;
 	struct http *http;

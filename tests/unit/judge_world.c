@@ -5,10 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 static const char config_text[] =
@@ -40,9 +38,9 @@ int world_setup(void **state)
 	struct world *world = xcalloc(1, sizeof(*world));
 	struct error error = {0};
 
-	snprintf(world->path, sizeof(world->path), "/tmp/judge.XXXXXX");
-	close(mkstemp(world->path));
-	if (store_open(&world->store, world->path, &error) != 0 ||
+	scratch_make(world->folder, "judge");
+	if (store_open(&world->store, arena_printf(&world->arena, "%s/db", world->folder),
+	               &error) != 0 ||
 	    config_parse(&world->config, "test", bytes_text(config_text), &error) != 0)
 		fail_msg("%s", error.text);
 	store_set_now(world->store, (struct wall){1700000000000});
@@ -55,15 +53,10 @@ int world_setup(void **state)
 int world_teardown(void **state)
 {
 	struct world *world = *state;
-	static const char *const ends[] = {"", "-wal", "-shm"};
-	char path[80];
 
 	store_close(world->store);
 	config_free(world->config);
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		snprintf(path, sizeof(path), "%s%s", world->path, ends[i]);
-		unlink(path);
-	}
+	scratch_remove(world->folder);
 	arena_free(&world->arena);
 	free(world);
 	return 0;

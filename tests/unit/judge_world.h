@@ -5,11 +5,12 @@
 #include "common/config/config.h"
 #include "common/store/store_build.h"
 #include "common/store/store_measurement.h"
+#include "tests/unit/scratch.h"
 
 #define FOLDER "/srv/releases/42"
 
 struct world {
-	char path[64];
+	char folder[SCRATCH_PATH];
 	struct store *store;
 	struct config *config;
 	const struct config_target *target; /* with an app; wants recomputed */

@@ -3,6 +3,7 @@
 #include "daemon/watch/find.h"
 #include "daemon/watch/settle.h"
 #include "daemon/watch/unreadable.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 struct world {
-	char root[64];
+	char root[SCRATCH_PATH];
 	int fd;
 };
 
@@ -27,19 +27,10 @@ static int setup(void **state)
 {
 	struct world *world = xcalloc(1, sizeof(*world));
 
-	snprintf(world->root, sizeof(world->root), "/tmp/beneath.XXXXXX");
-	assert_non_null(mkdtemp(world->root));
+	scratch_make(world->root, "beneath");
 	world->fd = open(world->root, O_PATH | O_DIRECTORY);
 	*state = world;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -47,7 +38,7 @@ static int teardown(void **state)
 	struct world *world = *state;
 
 	close(world->fd);
-	nftw(world->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(world->root);
 	free(world);
 	return 0;
 }

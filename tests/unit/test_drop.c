@@ -7,6 +7,7 @@
 #include "common/store/store_measurement.h"
 #include "daemon/api/spool.h"
 #include "tests/unit/browser.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@
 enum { BIG = 900 * 1024 };
 
 struct world {
-	char root[64];
+	char root[SCRATCH_PATH];
 	struct loop *loop;
 	struct store *store;
 	struct config *config;
@@ -134,14 +134,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct world *world = *state;
@@ -151,7 +143,7 @@ static int teardown(void **state)
 	store_close(world->store);
 	loop_free(world->loop);
 	config_free(world->config);
-	nftw(world->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(world->root);
 	arena_free(&world->arena);
 	free(world->big);
 	free(world);

@@ -4,20 +4,19 @@
 #include "common/store/store_endpoint.h"
 #include "common/store/store_event.h"
 #include "common/store/store_measurement.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 struct world {
-	char path[64];
+	char folder[SCRATCH_PATH];
 	struct store *store;
 	struct config *config;
 	struct arena arena;
@@ -50,9 +49,9 @@ static int setup(void **state)
 	struct world *world = xcalloc(1, sizeof(*world));
 	struct error error = {0};
 
-	snprintf(world->path, sizeof(world->path), "/tmp/endpoint.XXXXXX");
-	close(mkstemp(world->path));
-	if (store_open(&world->store, world->path, &error) != 0 ||
+	scratch_make(world->folder, "endpoint");
+	if (store_open(&world->store, arena_printf(&world->arena, "%s/db", world->folder),
+	               &error) != 0 ||
 	    config_parse(&world->config, "test", bytes_text(config_text), &error) != 0)
 		fail_msg("%s", error.text);
 	store_set_now(world->store, (struct wall){1700000000000});
@@ -69,15 +68,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct world *world = *state;
-	static const char *const ends[] = {"", "-wal", "-shm"};
-	char path[80];
 
 	store_close(world->store);
 	config_free(world->config);
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		snprintf(path, sizeof(path), "%s%s", world->path, ends[i]);
-		unlink(path);
-	}
+	scratch_remove(world->folder);
 	arena_free(&world->arena);
 	free(world);
 	return 0;
@@ -390,11 +384,15 @@ static void a_restart_forgets_nothing(void **state)
 	judge(world, HOLD, shows(1));
 	judge(world, HOLD, shows(2));
 	store_close(world->store);
-	assert_int_equal(store_open(&world->store, world->path, &error), 0);
+	assert_int_equal(store_open(&world->store,
+	                            arena_printf(&world->arena, "%s/db", world->folder), &error),
+	                 0);
 	judge(world, HOLD, shows(1));
 	assert_int_equal(alarms(world, "back and forth"), 1);
 	store_close(world->store);
-	assert_int_equal(store_open(&world->store, world->path, &error), 0);
+	assert_int_equal(store_open(&world->store,
+	                            arena_printf(&world->arena, "%s/db", world->folder), &error),
+	                 0);
 	judge(world, HOLD, shows(1));
 	assert_int_equal(alarms(world, "back and forth"), 1);
 }
@@ -424,9 +422,9 @@ static void a_kms_is_nobodys_app(void **state)
 
 	assert_true(measured_add(&measured, &value));
 	assert_int_equal(judge(world, KMS, measured), ENDPOINT_GOOD);
-	assert_int_equal(store_measurement_find(world->store, &world->arena, "easy", KIND_KMS_MR,
-	                                        &mr, &m),
-	                 0);
+	assert_int_equal(
+	        store_measurement_find(world->store, &world->arena, "easy", KIND_KMS_MR, &mr, &m),
+	        0);
 	assert_int_equal(m.status, MEASUREMENT_HELD);
 	/* Each says only what it is asked for. */
 	assert_int_equal(judge(world, KMS, shows(1)), ENDPOINT_NOTHING);

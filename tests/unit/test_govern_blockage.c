@@ -7,8 +7,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
 enum { CHAIN_NONCE = 42 }; /* what the world's Safe answers */

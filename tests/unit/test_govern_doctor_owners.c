@@ -5,8 +5,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
 static const struct world_options plain = {.target = "", .chain = ""};

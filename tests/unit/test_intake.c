@@ -7,6 +7,8 @@
 #include "common/store/store_measurement.h"
 #include "daemon/io/role.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/patience.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +18,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,18 +27,15 @@
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 30000 };
-
 #define EIF "tests/fixtures/eif/basic2rd.eif"
 #define EIF_JSON "tests/fixtures/nitro/measurements_new_template.json"
 /* Both say this. */
 #define EIF_VALUE "0x5d6721fc6e2ebc513cada41c539b60357fb53d40b8d85f44015d09054ff5ad35"
 
 struct world {
-	char root[64];
+	char root[SCRATCH_PATH];
 	struct loop *loop;
-	struct loop_timer *deadline, *tick;
-	bool late;
+	struct patience *patience;
 	struct store *store;
 	struct config *config;
 	struct measurer_pool *pool;
@@ -60,34 +58,6 @@ static const char *in(struct world *world, const char *fmt, ...)
 
 /* --- waiting
  * --------------------------------------------------------------------------------------- */
-
-static void too_late(void *arg)
-{
-	struct world *world = arg;
-
-	world->late = true;
-	loop_stop(world->loop);
-}
-
-static void look_again(void *arg)
-{
-	struct world *world = arg;
-
-	loop_timer_set(world->tick, 2);
-	loop_stop(world->loop);
-}
-
-#define UNTIL(world, condition)                                                                    \
-	do {                                                                                       \
-		loop_timer_set((world)->deadline, DEADLINE_MS);                                    \
-		loop_timer_set((world)->tick, 2);                                                  \
-		while (!(condition)) {                                                             \
-			loop_run((world)->loop);                                                   \
-			if ((world)->late)                                                         \
-				fail_msg("waited in vain for: %s", #condition);                    \
-		}                                                                                  \
-		loop_timer_cancel((world)->tick);                                                  \
-	} while (0)
 
 static void pass_begins(void *arg)
 {
@@ -170,23 +140,13 @@ static int setup(void **state)
 {
 	struct world *world = xcalloc(1, sizeof(*world));
 
-	snprintf(world->root, sizeof(world->root), "/tmp/intake.XXXXXX");
-	assert_non_null(mkdtemp(world->root));
+	scratch_make(world->root, "intake");
 	assert_int_equal(mkdir(in(world, "in"), 0755), 0);
 	world->loop = loop_new();
-	world->deadline = loop_timer_new(world->loop, too_late, world);
-	world->tick = loop_timer_new(world->loop, look_again, world);
+	world->patience = patience_new(world->loop);
 	configure(world, watching(world, QUICK));
 	*state = world;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -197,10 +157,9 @@ static int teardown(void **state)
 	measurer_pool_free(world->pool);
 	store_close(world->store);
 	config_free(world->config);
-	loop_timer_free(world->deadline);
-	loop_timer_free(world->tick);
+	patience_free(world->patience);
 	loop_free(world->loop);
-	nftw(world->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(world->root);
 	arena_free(&world->arena);
 	free(world);
 	return 0;

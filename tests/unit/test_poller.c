@@ -7,6 +7,8 @@
 #include "daemon/io/role.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/httpd.h"
+#include "tests/unit/patience.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,21 +17,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 30000, ASKED_MAX = 4096 };
+enum { ASKED_MAX = 4096 };
 
 #define INFO "tests/fixtures/info/info_full.json"
 #define INFO_APP "2911e1f733466216dedb862d6d669e11256ee7a3"
 #define INFO_COMPOSE "0x2911e1f733466216dedb862d6d669e11256ee7a34ce4dbc66c4b807ba7a9c895"
 
 struct world {
-	char db[64];
+	char folder[SCRATCH_PATH];
 	struct loop *loop;
-	struct loop_timer *deadline, *tick;
-	bool late;
+	struct patience *patience;
 	struct store *store;
 	struct config *config;
 	struct measurer_pool *pool;
@@ -43,34 +43,6 @@ struct world {
 	unsigned asked;
 	int64_t asked_at[ASKED_MAX];
 };
-
-static void too_late(void *arg)
-{
-	struct world *world = arg;
-
-	world->late = true;
-	loop_stop(world->loop);
-}
-
-static void look_again(void *arg)
-{
-	struct world *world = arg;
-
-	loop_timer_set(world->tick, 2);
-	loop_stop(world->loop);
-}
-
-#define UNTIL(world, condition)                                                                    \
-	do {                                                                                       \
-		loop_timer_set((world)->deadline, DEADLINE_MS);                                    \
-		loop_timer_set((world)->tick, 2);                                                  \
-		while (!(condition)) {                                                             \
-			loop_run((world)->loop);                                                   \
-			if ((world)->late)                                                         \
-				fail_msg("waited in vain for: %s", #condition);                    \
-		}                                                                                  \
-		loop_timer_cancel((world)->tick);                                                  \
-	} while (0)
 
 static void pass_begins(void *arg)
 {
@@ -106,15 +78,14 @@ static int setup(void **state)
 	struct world *world = xcalloc(1, sizeof(*world));
 	struct error error;
 
-	snprintf(world->db, sizeof(world->db), "/tmp/poller.XXXXXX");
-	close(mkstemp(world->db));
+	scratch_make(world->folder, "poller");
 	world->loop = loop_new();
-	world->deadline = loop_timer_new(world->loop, too_late, world);
-	world->tick = loop_timer_new(world->loop, look_again, world);
+	world->patience = patience_new(world->loop);
 	world->httpd = httpd_new(world->loop, serve, world);
 	world->reply.status = 200;
 	world->body = fixture_bytes(&world->arena, INFO);
-	if (store_open(&world->store, world->db, &error) != 0 ||
+	if (store_open(&world->store, arena_printf(&world->arena, "%s/db", world->folder),
+	               &error) != 0 ||
 	    measurer_pool_start(&world->pool, world->loop, 1, &error) != 0)
 		fail_msg("%s", error.text);
 	loop_on_pass(world->loop, pass_begins, world->store);
@@ -126,21 +97,15 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct world *world = *state;
-	static const char *const ends[] = {"", "-wal", "-shm"};
-	char path[80];
 
 	poller_free(world->poller);
 	measurer_pool_free(world->pool);
 	httpd_free(world->httpd);
 	store_close(world->store);
 	config_free(world->config);
-	loop_timer_free(world->deadline);
-	loop_timer_free(world->tick);
+	patience_free(world->patience);
 	loop_free(world->loop);
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		snprintf(path, sizeof(path), "%s%s", world->db, ends[i]);
-		unlink(path);
-	}
+	scratch_remove(world->folder);
 	arena_free(&world->arena);
 	free(world);
 	return 0;

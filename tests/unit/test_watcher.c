@@ -3,6 +3,8 @@
 #include "daemon/watch/watcher.h"
 
 #include "common/base/log.h"
+#include "tests/unit/patience.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { SETTLE_MS = 30, BUILD_SETTLE_MS = 60, DEADLINE_MS = 10000, FILES_MAX = 1024 };
+enum { SETTLE_MS = 30, BUILD_SETTLE_MS = 60, FILES_MAX = 1024 };
 
 /* What the watcher said about one path last. */
 struct seen {
@@ -31,9 +32,9 @@ struct seen {
 };
 
 struct world {
-	char root[64];
+	char root[SCRATCH_PATH];
 	struct loop *loop;
-	struct loop_timer *deadline, *tick;
+	struct patience *patience;
 	struct watcher *watcher;
 	struct seen files[FILES_MAX];
 	size_t count;
@@ -42,8 +43,8 @@ struct world {
 	char *left[8];
 	size_t left_count;
 	int walks;
-	bool late, hold; /* hold: takes nothing */
-	bool forgetful;  /* knows nothing */
+	bool hold;      /* takes nothing */
+	bool forgetful; /* knows nothing */
 };
 
 static struct seen *seen(struct world *world, const char *path)
@@ -125,59 +126,15 @@ static void left(const char *folder, void *arg)
 static const struct watcher_owner owner = {
         .known = known, .ready = ready, .walked = walked, .left = left};
 
-static void too_late(void *arg)
-{
-	struct world *world = arg;
-
-	world->late = true;
-	loop_stop(world->loop);
-}
-
-static void look_again(void *arg)
-{
-	struct world *world = arg;
-
-	loop_timer_set(world->tick, 1);
-	loop_stop(world->loop);
-}
-
-/* Runs the loop until it is so. */
-#define UNTIL(world, condition)                                                                    \
-	do {                                                                                       \
-		loop_timer_set((world)->deadline, DEADLINE_MS);                                    \
-		loop_timer_set((world)->tick, 1);                                                  \
-		while (!(condition)) {                                                             \
-			loop_run((world)->loop);                                                   \
-			if ((world)->late)                                                         \
-				fail_msg("waited in vain for: %s", #condition);                    \
-		}                                                                                  \
-		loop_timer_cancel((world)->tick);                                                  \
-	} while (0)
-
 static int setup(void **state)
 {
 	struct world *world = xcalloc(1, sizeof(*world));
 
-	snprintf(world->root, sizeof(world->root), "/tmp/watcher.XXXXXX");
-	assert_non_null(mkdtemp(world->root));
+	scratch_make(world->root, "watcher");
 	world->loop = loop_new();
-	world->deadline = loop_timer_new(world->loop, too_late, world);
-	world->tick = loop_timer_new(world->loop, look_again, world);
+	world->patience = patience_new(world->loop);
 	*state = world;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static int teardown(void **state)
@@ -185,10 +142,9 @@ static int teardown(void **state)
 	struct world *world = *state;
 
 	watcher_free(world->watcher);
-	loop_timer_free(world->deadline);
-	loop_timer_free(world->tick);
+	patience_free(world->patience);
 	loop_free(world->loop);
-	remove_tree(world->root);
+	scratch_remove(world->root);
 	for (size_t i = 0; i < world->count; i++)
 		free(world->files[i].path);
 	for (size_t i = 0; i < world->folder_count; i++)
@@ -312,23 +268,18 @@ static void test_slow_write_settles_once(void **state)
 {
 	struct world *world = *state;
 	struct watcher_parts with = parts(world);
-	struct loop_timer *writer;
 	int fd;
 
 	with.settle_ms = 10 * SETTLE_MS; /* a busy machine delays a piece */
 	start_with(world, with);
 	fd = open(in(world, "slow"), O_WRONLY | O_CREAT, 0644);
 	/* Each piece comes well before the file has settled. */
-	writer = loop_timer_new(world->loop, (void (*)(void *))loop_stop, world->loop);
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(write(fd, "x", 1), 1);
-		loop_timer_set(writer, SETTLE_MS / 3);
-		while (loop_timer_pending(writer))
-			loop_run(world->loop);
+		patience_pass(world->patience, SETTLE_MS / 3);
 		assert_int_equal(settled(world, "slow"), 0);
 	}
 	close(fd);
-	loop_timer_free(writer);
 	UNTIL(world, settled(world, "slow") == 1);
 	assert_string_equal(seen(world, "slow")->content, "xxxxxxxxxxxxxxxxxxxx");
 	UNTIL(world, world->folder_count == 1);
@@ -357,21 +308,16 @@ static void test_hidden_copy_keeps_the_folder_open(void **state)
 {
 	struct world *world = *state;
 	struct watcher_parts with = parts(world);
-	struct loop_timer *writer;
 
 	with.build_settle_ms = 10 * BUILD_SETTLE_MS;
 	start_with(world, with);
 	put(world, "m.json", "{}");
 	UNTIL(world, settled(world, "m.json") == 1);
-	writer = loop_timer_new(world->loop, (void (*)(void *))loop_stop, world->loop);
 	for (int i = 0; i < 12; i++) {
 		put(world, ".enclave.eif.Xy12Ab", "more");
-		loop_timer_set(writer, BUILD_SETTLE_MS / 4);
-		while (loop_timer_pending(writer))
-			loop_run(world->loop);
+		patience_pass(world->patience, BUILD_SETTLE_MS / 4);
 		assert_int_equal(world->folder_count, 0);
 	}
-	loop_timer_free(writer);
 	rename(in(world, ".enclave.eif.Xy12Ab"), in(world, "enclave.eif"));
 	UNTIL(world, world->folder_count == 1);
 	assert_int_equal(settled(world, "enclave.eif"), 1);
@@ -478,7 +424,7 @@ static void test_root_deleted_and_made_again(void **state)
 	put(world, "one", "1");
 	start(world);
 	UNTIL(world, world->folder_count == 1);
-	remove_tree(world->root);
+	scratch_remove(world->root);
 	UNTIL(world, is_mode(world, "absent"));
 	assert_int_equal(mkdir(world->root, 0755), 0);
 	put(world, "two", "2");
@@ -499,7 +445,7 @@ static void test_root_moved_away_and_replaced(void **state)
 	assert_int_equal(mkdir(world->root, 0755), 0);
 	put(world, "new", "n");
 	UNTIL(world, settled(world, "new") == 1);
-	remove_tree(old);
+	scratch_remove(old);
 }
 
 static void test_root_missing_at_start(void **state)
@@ -508,10 +454,8 @@ static void test_root_missing_at_start(void **state)
 
 	assert_int_equal(rmdir(world->root), 0);
 	start_with(world, parts(world));
-	loop_timer_set(world->deadline, 5);
-	loop_run(world->loop);
+	patience_pass(world->patience, 5);
 	assert_true(is_mode(world, "absent"));
-	world->late = false;
 	assert_int_equal(mkdir(world->root, 0755), 0);
 	put(world, "one", "1");
 	UNTIL(world, settled(world, "one") == 1);
@@ -655,7 +599,7 @@ static void test_links_inside_are_followed_and_out_never(void **state)
 	put(world, ".other/new", "44");
 	assert_int_equal(symlink(".other", in(world, "fresh")), 0);
 	UNTIL(world, settled(world, "fresh/new") == 1);
-	remove_tree(outside);
+	scratch_remove(outside);
 }
 
 static void test_links_turned_by_others(void **state)
