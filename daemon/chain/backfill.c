@@ -15,7 +15,7 @@ enum {
 	PAUSE_MS = 250, /* between steps: the ticks come first, and providers count requests */
 	FIRST_RETRY_MS = 5000,
 	LONGEST_RETRY_MS = 60 * 1000,
-	SEARCH_TRIES = 5,
+	SEARCH_TRIES = 30, /* half an hour: what is given up is not looked for again */
 };
 
 /* The search for the block in which the oldest of the contracts was created: where the code of one
@@ -249,7 +249,9 @@ static void search_next(struct backfill *backfill)
 	params = jval_array();
 	jval_push(params, jsonrpc_new_address(&backfill->addresses[search->address]));
 	jval_push(params, jsonrpc_new_quantity(search->asked));
-	backfill->op = chain_rpc(backfill->chain, "eth_getCode", params, search_answered, backfill);
+	/* One that says "not there yet" of a block in which it was would hide what came before. */
+	backfill->op =
+	        chain_rpc_agreed(backfill->chain, "eth_getCode", params, search_answered, backfill);
 }
 
 static bool all_known(const struct backfill *backfill)

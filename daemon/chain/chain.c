@@ -216,6 +216,8 @@ struct rpc_op {
 	struct jval *params;
 	bool *number_tried; /* per endpoint; NULL: not pinned */
 	struct block_ref at;
+	bool agreed;          /* by a quorum, which may also agree that it refuses */
+	struct error refusal; /* with agreed: the last one */
 	chain_rpc_fn *done;
 	void *arg;
 };
@@ -252,8 +254,7 @@ static struct jval *rpc_params(size_t endpoint, void *arg)
 	return params;
 }
 
-/* What an endpoint refused, with the contract's words where it has any. */
-static enum verdict refusal(const struct rpc_answer *answer, struct error *error)
+enum verdict op_refusal(const struct rpc_answer *answer, struct error *error)
 {
 	struct arena arena = {0};
 	enum verdict verdict = verdict_without_result(answer, error);
@@ -274,16 +275,20 @@ static enum verdict rpc_reduce(struct buf *canonical, const struct rpc_answer *a
 		jval_write(canonical, answer->json.result, JVAL_COMPACT);
 		return VERDICT_ANSWER;
 	}
-	if (op->number_tried == NULL) {
-		enum verdict verdict = refusal(answer, error);
+	if (op->agreed && answer->outcome == RPC_ERROR) {
+		(void)op_refusal(answer, &op->refusal);
+		return VERDICT_ANSWER; /* in the form of nothing */
+	}
+	if (op->number_tried == NULL && !op->agreed) {
+		enum verdict verdict = op_refusal(answer, error);
 		return answer->outcome == RPC_ERROR ? VERDICT_FINAL : verdict;
 	}
-	if (answer->outcome == RPC_ERROR && answer->json.code == CODE_BAD_PARAMS &&
-	    !op->number_tried[answer->endpoint]) {
+	if (op->number_tried != NULL && answer->outcome == RPC_ERROR &&
+	    answer->json.code == CODE_BAD_PARAMS && !op->number_tried[answer->endpoint]) {
 		op->number_tried[answer->endpoint] = true;
 		return VERDICT_AGAIN;
 	}
-	return refusal(answer, error);
+	return op_refusal(answer, error);
 }
 
 static void rpc_done(const struct error *error, const struct question_result *result, void *arg)
@@ -291,6 +296,8 @@ static void rpc_done(const struct error *error, const struct question_result *re
 	struct rpc_op *op = arg;
 
 	op->question = NULL;
+	if (error == NULL && result->canonical.len == 0)
+		error = &op->refusal;
 	op->done(error, error == NULL ? result->last->result : NULL, op->arg);
 	op_end(&op->op);
 }
@@ -327,6 +334,15 @@ struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval 
                            chain_rpc_fn *done, void *arg)
 {
 	return start_rpc(new_rpc(chain, params, done, arg), method, 1);
+}
+
+struct chain_op *chain_rpc_agreed(struct chain *chain, const char *method, struct jval *params,
+                                  chain_rpc_fn *done, void *arg)
+{
+	struct rpc_op *op = new_rpc(chain, params, done, arg);
+
+	op->agreed = true;
+	return start_rpc(op, method, chain->config->quorum);
 }
 
 struct chain_op *chain_rpc_at(struct chain *chain, const struct block_ref *at, const char *method,

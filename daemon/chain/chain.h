@@ -63,13 +63,17 @@ struct chain_op *chain_simulate(struct chain *chain, const struct address *from,
                                 const struct address *to, struct bytes data, chain_call_fn *done,
                                 void *arg);
 
-/* Any single JSON-RPC request whose result is handed on as parsed JSON. For what has no wrapper:
- * one endpoint answers it. ERR_DENIED: the endpoint understood and refused; the text has its words,
- * or the decoded revert. */
+/* Any single JSON-RPC request whose result is handed on as parsed JSON. One endpoint answers it:
+ * for what decides nothing. ERR_DENIED: the endpoint understood and refused; the text has its
+ * words, or the decoded revert. */
 struct jval;
 typedef void chain_rpc_fn(const struct error *error, const struct jval *result, void *arg);
 struct chain_op *chain_rpc(struct chain *chain, const char *method, struct jval *params /* taken */,
                            chain_rpc_fn *done, void *arg);
+
+/* The same where a quorum must give the same result, or refuse. */
+struct chain_op *chain_rpc_agreed(struct chain *chain, const char *method,
+                                  struct jval *params /* taken */, chain_rpc_fn *done, void *arg);
 
 /* A mined transaction, as a quorum sees it. */
 struct chain_transaction {

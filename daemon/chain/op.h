@@ -49,4 +49,7 @@ enum verdict block_reduce(struct buf *canonical, const struct rpc_answer *answer
                           struct error *error);
 struct block_ref block_from_canonical(struct bytes canonical);
 
+/* What an endpoint refused, with the contract's words where it has any. */
+enum verdict op_refusal(const struct rpc_answer *answer, struct error *error);
+
 #endif

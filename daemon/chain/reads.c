@@ -46,6 +46,7 @@ struct reads_op {
 	bool *numbered; /* per endpoint: was pinned by number, so the hash is checked at the end */
 	struct question *probe;
 	struct rpc_call *recheck;
+	size_t restarts; /* because an endpoint was found to have read another block */
 	struct address sender;
 	chain_read_fn *done;
 	chain_call_fn *done_call; /* instead of done: of a simulation */
@@ -244,6 +245,27 @@ static void job_done(const struct error *error, const struct question_result *re
 }
 
 static void recheck_next(struct reads_op *op);
+static void plan(struct reads_op *op);
+
+/* What this endpoint said may have been about another block, so nothing of it counts. It may be
+ * alone with that: while there are others, they are asked instead. */
+static void read_elsewhere(struct reads_op *op, const struct rpc_answer *answer)
+{
+	struct rpc *rpc = op->op.chain->rpc;
+	struct error error;
+
+	if (answer->outcome != RPC_UNAVAILABLE)
+		rpc_put_off(rpc, answer->endpoint, "does not keep to the block it read");
+	if (op->restarts++ < rpc_count(rpc) - op->op.chain->config->quorum) {
+		memset(op->numbered, 0, rpc_count(rpc) * sizeof(*op->numbered));
+		op->job_count = op->job_next = 0;
+		plan(op);
+		return;
+	}
+	error_set(&error, ERR_UNAVAILABLE, "block %" PRIu64 " was replaced while it was read",
+	          op->at.number);
+	fail(op, &error);
+}
 
 static void rechecked(const struct rpc_answer *answer, void *arg)
 {
@@ -259,15 +281,10 @@ static void rechecked(const struct rpc_answer *answer, void *arg)
 		same = hash32_equal(&block.hash, &op->at.hash);
 	}
 	buf_free(&canonical);
-	if (same) {
+	if (same)
 		recheck_next(op);
-		return;
-	}
-	/* The next try begins with the others: one that says so each time holds nobody up. */
-	rpc_put_off(op->op.chain->rpc, answer->endpoint, "does not keep to the block it read");
-	error_set(&error, ERR_UNAVAILABLE, "block %" PRIu64 " was replaced while it was read",
-	          op->at.number);
-	fail(op, &error);
+	else
+		read_elsewhere(op, answer);
 }
 
 /* Endpoints that were pinned by number: is that number still the block that was meant? */

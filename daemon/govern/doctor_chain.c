@@ -4,6 +4,7 @@
 #include "common/crypto/hash.h"
 #include "common/eth/jsonrpc.h"
 #include "common/eth/multicall.h"
+#include "daemon/chain/sending.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -17,15 +18,15 @@ enum {
 /* --- the fee ----------------------------------------------------------------------------------
  */
 
-static void fee_answered(const struct error *error, const struct jval *result, void *arg)
+static void fee_answered(const struct error *error, const struct chain_header *header, void *arg)
 {
 	struct chain_exam *chain = arg;
 	struct exam *exam = &chain->exam;
 	uint64_t limit = exam->lane->config->max_fee_gwei;
 
 	exam->op = NULL;
-	if (error != NULL ||
-	    jsonrpc_u64(&chain->base_fee, jval_get(result, "baseFeePerGas"), NULL) != 0)
+	if (error != NULL || !header->has_base_fee ||
+	    u256_to_u64(&chain->base_fee, &header->base_fee) != 0)
 		exam_row(exam,
 		         (struct row){
 		                 "fee limit", FINDING_UNKNOWN,
@@ -55,12 +56,8 @@ static void ask_fee(struct chain_exam *chain)
 		exam_end(exam);
 		return;
 	}
-	struct jval *params = jval_array();
-	jval_push(params, jval_new_string("latest"));
-	jval_push(params, jval_new_bool(false));
 	exam->asking = "fee limit";
-	exam->op =
-	        chain_rpc(exam->lane->chain, "eth_getBlockByNumber", params, fee_answered, chain);
+	exam->op = chain_header(exam->lane->chain, &chain->head, fee_answered, chain);
 }
 
 /* --- Multicall3 -------------------------------------------------------------------------------

@@ -72,9 +72,9 @@ static void ask_next(struct search *search)
 	search->asked = &known[search->next++];
 	struct jval *params = jval_array();
 	jval_push(params, jsonrpc_new_address(&search->asked->address));
-	jval_push(params, jval_new_string("latest"));
 	exam->asking = "MultiSendCallOnly";
-	exam->op = chain_rpc(exam->lane->chain, "eth_getCode", params, code_answered, search);
+	exam->op = chain_rpc_at(exam->lane->chain, &target->chain->head, "eth_getCode", params,
+	                        code_answered, search);
 }
 
 void multisend_exam(struct target_exam *target, void (*done)(struct target_exam *target))

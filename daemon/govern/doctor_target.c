@@ -65,9 +65,9 @@ static void ask_balance(struct target_exam *target)
 	struct payer payer = payer_of(target, target->next_payer);
 	struct jval *params = jval_array();
 	jval_push(params, jsonrpc_new_address(payer.address));
-	jval_push(params, jval_new_string("latest"));
 	exam->asking = payer.check;
-	exam->op = chain_rpc(exam->lane->chain, "eth_getBalance", params, balance_answered, target);
+	exam->op = chain_rpc_at(exam->lane->chain, &target->chain->head, "eth_getBalance", params,
+	                        balance_answered, target);
 }
 
 /* --- the Safe's guard -------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "common/eth/jsonrpc.h"
 #include "common/eth/revert.h"
 #include "common/governance/gas.h"
+#include "daemon/chain/sending.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -172,32 +173,29 @@ static bool same_function(const struct call *a, const struct call *b)
 }
 
 /* Told for one call, it holds for every call of the same function. */
-static void estimated(const struct error *error, const struct jval *result, void *arg)
+static void estimated(const struct error *error, const uint64_t *estimates, size_t count, void *arg)
 {
 	struct rehearsal_question *question = arg;
 	struct draft_rehearsal *rehearsal = question->rehearsal;
 	struct draft *draft = rehearsal->draft;
 	const struct call *call = &draft->items[question->candidate].call;
-	uint64_t gas;
 
 	question->op = NULL;
 	/* A node that does not tell is no reason to wait. */
-	if (error == NULL && jsonrpc_u64(&gas, result, NULL) == 0)
-		for (size_t i = 0; i < draft->count; i++)
-			if (same_function(&draft->items[i].call, call))
-				draft->facts[i].gas = gas;
+	for (size_t i = 0; error == NULL && i < draft->count; i++)
+		if (same_function(&draft->items[i].call, call))
+			draft->facts[i].gas = estimates[count / 2];
 	answered_one(rehearsal);
 }
 
-static void block_answered(const struct error *error, const struct jval *result, void *arg)
+static void header_answered(const struct error *error, const struct chain_header *header, void *arg)
 {
 	struct rehearsal_question *question = arg;
 	struct draft_rehearsal *rehearsal = question->rehearsal;
-	uint64_t limit;
 
 	question->op = NULL;
-	if (error == NULL && jsonrpc_u64(&limit, jval_get(result, "gasLimit"), NULL) == 0)
-		rehearsal->block_limit = limit;
+	if (error == NULL && header->gas_limit != 0)
+		rehearsal->block_limit = header->gas_limit;
 	answered_one(rehearsal);
 }
 
@@ -230,7 +228,7 @@ static void ask_estimate(struct draft_rehearsal *rehearsal, size_t index)
 	jval_push(params, jval_new_string("latest"));
 	struct rehearsal_question *question = new_question(rehearsal, index);
 	question->op =
-	        chain_rpc(draft->lane->chain, "eth_estimateGas", params, estimated, question);
+	        chain_numbers(draft->lane->chain, "eth_estimateGas", params, estimated, question);
 }
 
 static void ask_call(struct draft_rehearsal *rehearsal, size_t index)
@@ -265,12 +263,9 @@ static void ask_steps(struct draft_rehearsal *rehearsal)
 static void ask_block(struct draft_rehearsal *rehearsal)
 {
 	struct rehearsal_question *question = new_question(rehearsal, rehearsal->draft->count);
-	struct jval *params = jval_array();
+	struct lane *lane = rehearsal->draft->lane;
 
-	jval_push(params, jval_new_string("latest"));
-	jval_push(params, jval_new_bool(false));
-	question->op = chain_rpc(rehearsal->draft->lane->chain, "eth_getBlockByNumber", params,
-	                         block_answered, question);
+	question->op = chain_header(lane->chain, &lane->head, header_answered, question);
 }
 
 void draft_rehearse(struct draft *draft, draft_rehearsed_fn *done, void *arg)

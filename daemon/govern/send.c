@@ -5,6 +5,7 @@
 #include "common/eth/revert.h"
 #include "common/governance/timelock.h"
 #include "common/store/store_event.h"
+#include "daemon/chain/sending.h"
 #include "daemon/govern/posting.h"
 
 #include <stdlib.h>
@@ -52,38 +53,28 @@ static void finish(struct send *send, int code, const char *text)
 /* --- sending ------------------------------------------------------------------------------------
  */
 
-static void sent(const struct error *error, const struct jval *result, void *arg)
+static void sent(const struct error *error, void *arg)
 {
 	struct send *send = arg;
 
-	(void)result;
 	send->op = NULL;
-	/* It is stored: whether this node took it shows on chain. "already known" and the like are
+	/* It is stored: whether a node took it shows on chain. "already known" and the like are
 	 * no failures, and a real one leads to a further attempt after `resend`. */
 	if (error != NULL)
 		log_unusual(send->lane->config->name, "eth_sendRawTransaction: %s", error->text);
 	finish(send, 0, NULL);
 }
 
-static struct jval *raw_params(struct bytes raw)
-{
-	struct jval *params = jval_array();
-
-	jval_push(params, jsonrpc_new_hex(raw));
-	return params;
-}
-
-static void handed_on(const struct error *error, const struct jval *result, void *arg)
+static void handed_on(const struct error *error, void *arg)
 {
 	(void)error;
-	(void)result;
 	(void)arg;
 }
 
 void send_again(struct lane *lane, struct bytes raw)
 {
 	/* Not cancelled by anyone: it holds no state of ours, and the chain ends it with itself. */
-	(void)chain_rpc(lane->chain, "eth_sendRawTransaction", raw_params(raw), handed_on, NULL);
+	(void)chain_broadcast(lane->chain, raw, handed_on, NULL);
 }
 
 static bool is_schedule(const struct send *send)
@@ -173,8 +164,7 @@ static void signed_one(const struct error *error, struct bytes raw, const struct
 	                                  : "execution sent by the executor key",
 	                hash32_text(hash, tx_hash), (unsigned long long)row.nonce);
 	store_commit(store);
-	send->op =
-	        chain_rpc(send->lane->chain, "eth_sendRawTransaction", raw_params(raw), sent, send);
+	send->op = chain_broadcast(send->lane->chain, raw, sent, send);
 }
 
 /* --- fee
@@ -285,65 +275,62 @@ static void balance_answered(const struct error *error, const struct jval *resul
 		                      signed_one, send);
 }
 
-static void tip_answered(const struct error *error, const struct jval *result, void *arg)
+static void tips_answered(const struct error *error, const uint64_t *tips, size_t count, void *arg)
 {
 	struct send *send = arg;
 	struct error problem;
 	uint64_t tip = GWEI; /* for nodes without eth_maxPriorityFeePerGas */
 
 	send->op = NULL;
-	if (error == NULL && jsonrpc_u64(&tip, result, NULL) != 0)
-		tip = GWEI;
+	if (error == NULL)
+		tip = tips[(count - 1) / 2];
 	if (choose_fee(send, tip, &problem) != 0) {
 		finish(send, problem.code, problem.text);
 		return;
 	}
 	struct jval *params = jval_array();
 	jval_push(params, jsonrpc_new_address(&send->request.from));
-	jval_push(params, jval_new_string("latest"));
-	send->op = chain_rpc(send->lane->chain, "eth_getBalance", params, balance_answered, send);
+	send->op = chain_rpc_at(send->lane->chain, &send->lane->head, "eth_getBalance", params,
+	                        balance_answered, send);
 }
 
-static void block_answered(const struct error *error, const struct jval *result, void *arg)
+static void header_answered(const struct error *error, const struct chain_header *header, void *arg)
 {
 	struct send *send = arg;
 
 	send->op = NULL;
-	if (error != NULL ||
-	    jsonrpc_u256(&send->base_fee, jval_get(result, "baseFeePerGas"), NULL) != 0) {
+	if (error != NULL || !header->has_base_fee) {
 		finish(send, ERR_UNAVAILABLE,
 		       error != NULL ? error->text : "the block has no baseFeePerGas");
 		return;
 	}
-	send->op = chain_rpc(send->lane->chain, "eth_maxPriorityFeePerGas", jval_array(),
-	                     tip_answered, send);
+	send->base_fee = header->base_fee;
+	send->op = chain_numbers(send->lane->chain, "eth_maxPriorityFeePerGas", NULL, tips_answered,
+	                         send);
 }
 
 /* --- gas and nonce
  * ---------------------------------------------------------------------------------- */
 
-static void gas_answered(const struct error *error, const struct jval *result, void *arg)
+/* Of two in the middle the larger: what is not used costs nothing, too little reverts. */
+static void gas_answered(const struct error *error, const uint64_t *estimates, size_t count,
+                         void *arg)
 {
 	struct send *send = arg;
-	uint64_t gas;
 
 	send->op = NULL;
-	if (error != NULL || jsonrpc_u64(&gas, result, NULL) != 0) {
-		finish(send, ERR_UNAVAILABLE,
-		       error != NULL ? error->text : "eth_estimateGas gave no number");
+	if (error != NULL) {
+		finish(send, ERR_UNAVAILABLE, error->text);
 		return;
 	}
-	gas += gas / 5;
+	uint64_t gas = estimates[count / 2];
+	gas = gas < UINT64_MAX / 2 ? gas + gas / 5 : gas;
 	if (gas > send->lane->config->max_gas) {
 		finish(send, ERR_DENIED, "the gas needed is over max_gas of the chain");
 		return;
 	}
 	send->tx.gas = gas;
-	struct jval *params = jval_array();
-	jval_push(params, jval_new_string("latest"));
-	jval_push(params, jval_new_bool(false));
-	send->op =
-	        chain_rpc(send->lane->chain, "eth_getBlockByNumber", params, block_answered, send);
+	send->op = chain_header(send->lane->chain, &send->lane->head, header_answered, send);
 }
 
 static struct jval *call_object(const struct send *send)
@@ -363,7 +350,7 @@ static void estimate(struct send *send)
 	jval_push(params, call_object(send));
 	/* Not `pending`, where what we sent before has already been executed. */
 	jval_push(params, jval_new_string("latest"));
-	send->op = chain_rpc(send->lane->chain, "eth_estimateGas", params, gas_answered, send);
+	send->op = chain_numbers(send->lane->chain, "eth_estimateGas", params, gas_answered, send);
 }
 
 /* --- when the nonce of what was sent before was used
@@ -398,28 +385,29 @@ static void tell_lost(struct send *send, const struct sent_tx *failed)
 
 static void ask_receipt(struct send *send);
 
-static void receipt_answered(const struct error *error, const struct jval *result, void *arg)
+static void receipt_answered(const struct error *error, enum chain_receipt receipt, void *arg)
 {
 	struct send *send = arg;
 	const struct sent_tx *asked = &send->lost.items[send->lost_at];
-	uint64_t status;
 
 	send->op = NULL;
 	if (error != NULL) {
 		finish(send, ERR_UNAVAILABLE, error->text);
 		return;
 	}
-	if (jsonrpc_u64(&status, jval_get(result, "status"), NULL) != 0) {
+	switch (receipt) {
+	case RECEIPT_NONE:
 		send->lost_at++; /* not this one */
 		ask_receipt(send);
 		return;
-	}
-	if (status != 0) {
+	case RECEIPT_SUCCESS:
 		finish(send, ERR_UNAVAILABLE, "it was mined since the last look");
 		return;
+	case RECEIPT_REVERTED:
+		tell_lost(send, asked);
+		estimate(send);
+		return;
 	}
-	tell_lost(send, asked);
-	estimate(send);
 }
 
 static void ask_receipt(struct send *send)
@@ -429,12 +417,8 @@ static void ask_receipt(struct send *send)
 		estimate(send);
 		return;
 	}
-	struct jval *params = jval_array();
-	char hash[HASH32_TEXT_SIZE];
-	jval_push(params,
-	          jval_new_string(hash32_text(hash, &send->lost.items[send->lost_at].tx_hash)));
-	send->op = chain_rpc(send->lane->chain, "eth_getTransactionReceipt", params,
-	                     receipt_answered, send);
+	send->op = chain_receipt(send->lane->chain, &send->lost.items[send->lost_at].tx_hash,
+	                         receipt_answered, send);
 }
 
 /* What became of ours? One of them may have been mined and have reverted. */

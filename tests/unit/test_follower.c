@@ -677,6 +677,40 @@ static void test_news_and_history(void **state)
 	arena_free(&arena);
 }
 
+/* A contract that is said to be younger than it is: what happened before would be missed. */
+static void test_no_single_endpoint_hides_history(void **state)
+{
+	struct world *world = *state;
+	struct node others[2];
+	char *urls[3] = {world->url};
+
+	close_all(world);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		node_start(&others[i], world->loop);
+		others[i].logs = world->logs;
+		others[i].log_count = LOGS;
+		others[i].created_at = 300;
+		urls[i + 1] = xstrdup(httpd_url(others[i].httpd));
+	}
+	world->config.rpc = (struct text_list){urls, 3};
+	world->config.quorum = 2;
+	world->config.start_auto = true;
+	world->node.created_at = 900;
+	open_all(world);
+	start(world);
+	finish_backfill(world);
+	expect_stored(world, 3, 10);
+	assert_true(store_backfill_is_whole(world->store, CHAIN));
+	close_all(world);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		node_stop(&others[i]);
+		free(urls[i + 1]);
+	}
+	world->config.rpc = (struct text_list){&world->url, 1};
+	world->config.quorum = 1;
+	open_all(world);
+}
+
 /* The advice of the line that says "set start_block". */
 static void test_an_earlier_start_is_honoured(void **state)
 {
@@ -744,6 +778,7 @@ int main(void)
 	        WITH_WORLD(test_backfill_goes_on_after_a_restart),
 	        WITH_WORLD(test_a_new_contract_gets_its_history),
 	        WITH_WORLD(test_news_and_history),
+	        WITH_WORLD(test_no_single_endpoint_hides_history),
 	        WITH_WORLD(test_an_earlier_start_is_honoured),
 	        WITH_WORLD(test_failures_are_told_and_overcome),
 	};
