@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createPublicClient, decodeErrorResult, decodeFunctionResult, encodeFunctionData, getAddress, http, keccak256, parseAbi } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { compileContracts } from '../contracts/compile.mjs'
-import { onExit, testsDir, tied } from './util.mjs'
+import { onExit, testsDir, tied, until } from './util.mjs'
 
 const require = createRequire(import.meta.url)
 
@@ -138,7 +138,11 @@ export class Chain {
   async send({ from = people.deployer.address, to, data, value, gas, mayRevert = false }) {
     const tx = { from, to, data, value: value === undefined ? undefined : hex(value), gas: hex(Math.min(gas ?? 5_000_000, this.blockGas ?? Infinity)) }
     const hash = await this.rpc('eth_sendTransaction', tx)
-    const receipt = await this.client.waitForTransactionReceipt({ hash })
+    // Asked for until it is there, and not once a block: the node may tell of the block before it has the
+    // receipt, and on a chain that stands still there is no next block.
+    const receipt = await until(() => this.client.getTransactionReceipt({ hash }), {
+      every: 5, what: async () => `the receipt of ${hash}, which the node has as ${JSON.stringify(await this.rpc('eth_getTransactionByHash', hash))}`,
+    })
     if (receipt.status !== 'success' && !mayRevert) {
       const why = await this.rpc('eth_call', tx, 'latest').then(() => 'no reason found', (e) => e.message)
       throw new Error(`transaction ${hash} reverted: ${why}`)
