@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const names[] = {
         [ALARM_ALREADY_IN_EFFECT] = "already-in-effect",
@@ -69,6 +70,64 @@ const char *alarm_name(enum alarm alarm)
 	if (alarm < 1 || (size_t)alarm >= ARRAY_LEN(names) || names[alarm] == NULL)
 		die("no such alarm: %d", (int)alarm);
 	return names[alarm];
+}
+
+int alarm_parse(enum alarm *out, const char *name)
+{
+	for (size_t i = 1; i < ARRAY_LEN(names); i++)
+		if (strcmp(names[i], name) == 0) {
+			*out = (enum alarm)i;
+			return 0;
+		}
+	*out = 0;
+	return ERR_NOT_FOUND;
+}
+
+/* In the words of docs/RUNBOOK.md. What is not here happened once, and lasts no longer. */
+static const struct remedy {
+	enum alarm alarm;
+	const char *text;
+} remedies[] = {
+        {ALARM_CANNOT_RUN,
+         "repair what it names and execute it as it is; or registrarctl withdraw %s"},
+        {ALARM_CHECKS_DISAGREE, "registrarctl doctor; option `check` of the target"},
+        {ALARM_CLOCK, "timedatectl"},
+        {ALARM_CONFIRMATIONS_LOST, "have other owners sign it as it is: registrarctl proposals %s"},
+        {ALARM_CONFIRMATIONS_UNREADABLE, "registrarctl doctor"},
+        {ALARM_CONFIRMATION_DENIED, "registrarctl doctor"},
+        {ALARM_DELAY_BLOCKED, "send the file that it names"},
+        {ALARM_DELAY_EXPIRED, "send the file that it names, then registrarctl approve %s"},
+        {ALARM_DRAFT_FILE, "free the space, or repair the rights of drafts/"},
+        {ALARM_EXECUTOR_FUNDS, "send coin to %s"},
+        {ALARM_NONCE_HOLE, "have an owner propose an empty transaction with that nonce"},
+        {ALARM_NOT_EXECUTED, "registrarctl doctor"},
+        {ALARM_NOT_PROPOSED, "registrarctl doctor"},
+        {ALARM_NOT_WITHDRAWN, "registrarctl doctor"},
+        {ALARM_NO_NEW_BLOCK, "registrarctl doctor"},
+        {ALARM_OWNER_ELSEWHERE, "registrarctl doctor"},
+        {ALARM_QUEUE_BLOCKED, "have the owners execute or reject what is in front"},
+        {ALARM_SAFE_UNREADABLE, "registrarctl doctor"},
+        {ALARM_SERVICE_BUDGET, "wait until midnight UTC, or raise service.budget"},
+        {ALARM_SERVICE_CONTRADICTS, "registrarctl doctor"},
+        {ALARM_SERVICE_UNUSABLE, "repair what it names and restart"},
+};
+
+const char *alarm_remedy(enum alarm alarm)
+{
+	for (size_t i = 0; i < ARRAY_LEN(remedies); i++)
+		if (remedies[i].alarm == alarm)
+			return remedies[i].text;
+	return NULL;
+}
+
+char *alarm_remedy_for(struct arena *arena, enum alarm alarm, const char *subject)
+{
+	const char *text = alarm_remedy(alarm);
+	const char *mark = text != NULL ? strstr(text, "%s") : NULL;
+
+	if (mark == NULL)
+		return text != NULL ? arena_strdup(arena, text) : NULL;
+	return arena_printf(arena, "%.*s%s%s", (int)(mark - text), text, subject, mark + 2);
 }
 
 void store_alarm(struct store *store, enum alarm alarm, const char *subject, const char *fmt, ...)

@@ -64,6 +64,12 @@ enum alarm {
 };
 
 const char *alarm_name(enum alarm alarm); /* "nonce-hole" */
+int alarm_parse(enum alarm *out, const char *name) MUST_USE;
+
+/* What is to be done about trouble that lasts, NULL: the alarm tells of something that happened.
+ * "%s" stands for the subject; alarm_remedy_for has put it there, in the arena. */
+const char *alarm_remedy(enum alarm alarm);
+char *alarm_remedy_for(struct arena *arena, enum alarm alarm, const char *subject);
 
 /* A line of the journal and, in the caller's transaction, an event of type "alarm": "[name] text".
  */

@@ -441,6 +441,20 @@ static const char finality[] = "CREATE TABLE finality ("
                                " requests INTEGER NOT NULL CHECK (requests >= 0)"
                                ") STRICT;";
 
+static const char troubles[] =
+        "CREATE TABLE trouble ("
+        " chain_id INTEGER NOT NULL,"
+        " alarm TEXT NOT NULL,"
+        " subject TEXT NOT NULL,"
+        " text TEXT NOT NULL,"
+        " since INTEGER NOT NULL,"
+        " PRIMARY KEY (chain_id, alarm, subject)"
+        ") STRICT;"
+        "ALTER TABLE safe_tx ADD COLUMN was_signed INTEGER NOT NULL DEFAULT 0"
+        " CHECK (was_signed IN (0, 1));"
+        "UPDATE safe_tx SET was_signed = 1 WHERE threshold > 0 AND confirmations >= threshold;"
+        "CREATE INDEX sent_tx_nonce ON sent_tx (chain_id, sender, nonce);";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -481,6 +495,8 @@ static const struct {
                     " user_version as above"},
         {finality, "DROP TABLE finality; DROP TABLE service_use; and the row of `upgrade` and"
                    " user_version as above"},
+        {troubles, "DROP TABLE trouble; DROP INDEX sent_tx_nonce; ALTER TABLE safe_tx DROP COLUMN"
+                   " was_signed; and the row of `upgrade` and user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

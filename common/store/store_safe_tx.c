@@ -43,7 +43,7 @@ struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id prop
 #define SAFE_TX_COLUMNS                                                                            \
 	" id, proposal_id, purpose, attempt, chain_id, safe, contract, data, operation, nonce,"    \
 	" safe_tx_hash, status, confirmations, threshold, tx, tx_block, posted_at, shares, "       \
-	"deleted, displaced "
+	"deleted, displaced, was_signed "
 
 static void read_safe_tx(struct query *query, struct arena *arena, struct safe_tx_row *out)
 {
@@ -67,6 +67,7 @@ static void read_safe_tx(struct query *query, struct arena *arena, struct safe_t
 	out->shares = db_int(query) != 0;
 	out->deleted = db_int(query) != 0;
 	out->displaced = db_int(query) != 0;
+	out->was_signed = db_int(query) != 0;
 }
 
 static void read_list(struct query *query, struct arena *arena, struct safe_tx_list *out)
@@ -366,7 +367,8 @@ void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
 	if (row.confirmations != confirmations || row.threshold != threshold) {
 		struct query *query = db_query(
 		        store->db,
-		        "UPDATE safe_tx SET confirmations = ?, threshold = ? WHERE id = ?");
+		        "UPDATE safe_tx SET confirmations = ?1, threshold = ?2, was_signed ="
+		        " was_signed OR (?2 > 0 AND ?1 >= ?2) WHERE id = ?3");
 		db_bind_int(query, confirmations);
 		db_bind_int(query, threshold);
 		db_bind_int(query, id.n);

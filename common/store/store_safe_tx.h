@@ -22,6 +22,7 @@ struct safe_tx_row {
 	struct hash32 safe_tx_hash;
 	enum safe_tx_status status;
 	unsigned confirmations, threshold;
+	bool was_signed; /* by as many owners as were needed, once */
 	bool has_tx; /* the transaction on chain that executed (or replaced) it */
 	struct hash32 tx;
 	uint64_t tx_block;
@@ -111,8 +112,11 @@ int64_t store_sent_tx_add(struct store *store, const struct sent_tx *tx);
 void store_sent_tx_set_status(struct store *store, int64_t id, enum sent_status status);
 void store_sent_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
                         struct sent_tx_list *out);
-/* The highest nonce of live own transactions of this address, ERR_NOT_FOUND if none. */
-int store_sent_nonce_max(struct store *store, uint64_t chain_id, const struct address *from,
-                         uint64_t *out) MUST_USE;
+/* Every one, of whatever proposal and status, that was made with the nonce. */
+void store_sent_tx_of_nonce(struct store *store, struct arena *arena, uint64_t chain_id,
+                            const struct address *from, uint64_t nonce, struct sent_tx_list *out);
+/* The lowest nonce from `least` on that no live transaction of this address holds. */
+uint64_t store_sent_nonce_free(struct store *store, uint64_t chain_id, const struct address *from,
+                               uint64_t least);
 
 #endif

@@ -1,4 +1,4 @@
-/* Transactions of our executor key: stored before they are sent. */
+/* Transactions of our executor and scheduler keys: stored before they are sent. */
 #include "common/store/store_safe_tx.h"
 
 #include "common/store/store_internal.h"
@@ -57,16 +57,13 @@ void store_sent_tx_set_status(struct store *store, int64_t id, enum sent_status 
 	db_run(query);
 }
 
-void store_sent_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
-                        struct sent_tx_list *out)
-{
-	struct query *query = db_query(
-	        store->db, "SELECT id, proposal_id, chain_id, nonce, sender, raw, tx_hash, max_fee,"
-	                   " max_priority_fee, attempt, status, sent_at FROM sent_tx"
-	                   " WHERE proposal_id = ? ORDER BY id");
+#define SELECT_SENT                                                                                \
+	"SELECT id, proposal_id, chain_id, nonce, sender, raw, tx_hash, max_fee,"                  \
+	" max_priority_fee, attempt, status, sent_at FROM sent_tx"
 
+static void read_list(struct query *query, struct arena *arena, struct sent_tx_list *out)
+{
 	*out = (struct sent_tx_list){0};
-	db_bind_int(query, proposal.n);
 	while (db_step(query)) {
 		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
 		struct sent_tx *item = &out->items[out->count++];
@@ -85,19 +82,43 @@ void store_sent_tx_list(struct store *store, struct arena *arena, struct proposa
 	}
 }
 
-int store_sent_nonce_max(struct store *store, uint64_t chain_id, const struct address *from,
-                         uint64_t *out)
+void store_sent_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
+                        struct sent_tx_list *out)
+{
+	struct query *query = db_query(store->db, SELECT_SENT " WHERE proposal_id = ? ORDER BY id");
+
+	db_bind_int(query, proposal.n);
+	read_list(query, arena, out);
+}
+
+void store_sent_tx_of_nonce(struct store *store, struct arena *arena, uint64_t chain_id,
+                            const struct address *from, uint64_t nonce, struct sent_tx_list *out)
 {
 	struct query *query =
-	        db_query(store->db, "SELECT nonce FROM sent_tx WHERE chain_id = ? AND sender = ?"
-	                            " AND status = 1 ORDER BY nonce DESC LIMIT 1");
+	        db_query(store->db, SELECT_SENT " WHERE chain_id = ? AND sender = ? AND nonce = ?"
+	                                        " ORDER BY id");
 
-	*out = 0;
 	db_bind_u64(query, chain_id);
 	db_bind_blob(query, from->b, sizeof(from->b));
-	if (!db_step(query))
-		return ERR_NOT_FOUND;
-	*out = db_u64(query);
-	db_done(query);
-	return 0;
+	db_bind_u64(query, nonce);
+	read_list(query, arena, out);
+}
+
+uint64_t store_sent_nonce_free(struct store *store, uint64_t chain_id, const struct address *from,
+                               uint64_t least)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT DISTINCT nonce FROM sent_tx WHERE chain_id = ?"
+	                            " AND sender = ? AND status = 1 AND nonce >= ? ORDER BY nonce");
+	bool gap = false;
+
+	db_bind_u64(query, chain_id);
+	db_bind_blob(query, from->b, sizeof(from->b));
+	db_bind_u64(query, least);
+	while (db_step(query)) {
+		gap = gap || db_u64(query) != least;
+		if (!gap)
+			least++;
+	}
+	return least;
 }

@@ -209,6 +209,30 @@ static void render_endpoints(struct buf *out, const struct jval *endpoints)
 	buf_append_text(out, "\n");
 }
 
+/* What is wrong now, since when, and what to do about it. */
+static void render_alarms(struct buf *out, const struct jval *chains)
+{
+	struct table table = {0};
+	char since[TEXT_SIZE];
+	size_t count = 0;
+
+	for (size_t c = 0; c < jval_count(chains); c++) {
+		const struct jval *rows = jval_get(jval_at(chains, c), "troubles");
+		for (size_t i = 0; i < jval_count(rows) && count < MAX_TROUBLE; i++, count++) {
+			const struct jval *row = jval_at(rows, i);
+			if (count == 0)
+				table_add(&table, "TROUBLE", "OF", "SINCE", "DO", "");
+			table_add(&table, text_of(row, "alarm"), text_of(row, "subject"),
+			          short_time(since, jval_get_string(row, "since")),
+			          text_of(row, "do"), "");
+		}
+	}
+	if (count > 0) {
+		table_write(out, &table, 0);
+		buf_append_text(out, "\n");
+	}
+}
+
 static void render_waiting(struct buf *out, const struct jval *waiting)
 {
 	struct table table = {0};
@@ -243,6 +267,7 @@ void render_status(struct buf *out, const struct jval *status)
 	buf_append_text(out, "\n");
 	render_watches(out, jval_get(jval_get(status, "folders"), "watches"));
 	render_endpoints(out, jval_get(status, "endpoints"));
+	render_alarms(out, jval_get(status, "chains"));
 	render_waiting(out, jval_get(status, "waiting"));
 }
 

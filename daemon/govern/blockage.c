@@ -355,6 +355,24 @@ static const struct order *order_of(const struct blockage *blockage, struct aren
 	return order;
 }
 
+/* Proposals that may be behind others, in one pass. */
+struct behind {
+	struct proposal_id *items;
+	size_t count;
+};
+
+/* A target's own alarm is of the queue that its next transaction found, not of a proposal. */
+static bool is_behind(const char *subject, void *arg)
+{
+	const struct behind *behind = arg;
+	char name[SUBJECT_SIZE];
+	bool any = false;
+
+	for (size_t i = 0; i < behind->count; i++)
+		any |= strcmp(proposal_subject(name, behind->items[i]), subject) == 0;
+	return any || subject[0] != 'p' || subject[1] < '0' || subject[1] > '9';
+}
+
 void blockage_run(struct blockage *blockage)
 {
 	struct lane *lane = blockage->lane;
@@ -365,6 +383,8 @@ void blockage_run(struct blockage *blockage)
 	int64_t wait_ms = -1;
 
 	store_safe_tx_open(lane->parts->store, &arena, lane->config->chain_id, &open);
+	struct behind behind = {.items =
+	                                arena_array(&arena, open.count + 1, sizeof(*behind.items))};
 	for (size_t i = 0; i < open.count; i++) {
 		const struct safe_tx_row *row = &open.items[i];
 		struct waiting waiting = {.blockage = blockage, .arena = &arena, .row = row};
@@ -373,12 +393,13 @@ void blockage_run(struct blockage *blockage)
 		if (row->status != SAFE_TX_QUEUED)
 			continue;
 		waiting.order = order_of(blockage, &arena, &open, &row->safe, &orders);
-		if (waiting.order == NULL)
-			continue;
-		if (row->nonce <= waiting.order->safe->nonce) {
+		if (waiting.order != NULL && row->nonce <= waiting.order->safe->nonce) {
 			changed |= is_free(&waiting);
 			continue;
 		}
+		behind.items[behind.count++] = row->proposal;
+		if (waiting.order == NULL)
+			continue;
 		waiting.target = target_of(lane, &arena, row->proposal);
 		changed |= is_blocked(&waiting, &front, &blocked);
 		if (front.unknown)
@@ -387,6 +408,8 @@ void blockage_run(struct blockage *blockage)
 		if (wait > 0 && (wait_ms < 0 || wait < wait_ms))
 			wait_ms = wait;
 	}
+	troubles_keep(lane->troubles, ALARM_QUEUE_BLOCKED, is_behind, &behind);
+	troubles_keep(lane->troubles, ALARM_NONCE_HOLE, is_behind, &behind);
 	if (wait_ms > 0)
 		loop_timer_set(blockage->timer, wait_ms);
 	if (changed)

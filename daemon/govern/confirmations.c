@@ -22,7 +22,7 @@ struct question {
 	unsigned confirmations, threshold; /* as stored */
 	bool has_signers;
 	struct hash32 signers; /* of the Safe, when it was asked last */
-	bool was_enough;       /* it had as many as it needed */
+	bool was_signed;       /* it had as many as it needed, maybe before a restart */
 	struct mono due;
 	int64_t interval_ms; /* between two questions, as it was last */
 	struct backoff backoff;
@@ -86,6 +86,7 @@ static struct question *question_of(struct confirmations *confirmations,
 	question->target = target;
 	question->confirmations = row->confirmations;
 	question->threshold = row->threshold;
+	question->was_signed = row->was_signed;
 	return question;
 }
 
@@ -193,7 +194,13 @@ static void tell_denied(struct question *question,
 {
 	bool for_good = is_denied_for_good(question, confirmations, count);
 	char subject[SUBJECT_SIZE], owner[ADDRESS_TEXT_SIZE];
+	bool any = false;
 
+	for (size_t i = 0; i < count; i++)
+		any |= !confirmations[i].verified;
+	if (!any)
+		lane_alarm_clear(question->owner->lane, ALARM_CONFIRMATION_DENIED,
+		                 proposal_subject(subject, question->proposal));
 	for (size_t i = 0; i < count; i++)
 		if (!confirmations[i].verified && (for_good || !confirmations[i].needs_chain))
 			lane_alarm(
@@ -211,13 +218,16 @@ static void tell_lost(struct question *question)
 	bool enough = question->threshold > 0 && question->confirmations >= question->threshold;
 	char subject[SUBJECT_SIZE];
 
-	if (question->was_enough && !enough)
+	question->was_signed |= enough;
+	if (enough)
+		lane_alarm_clear(question->owner->lane, ALARM_CONFIRMATIONS_LOST,
+		                 proposal_subject(subject, question->proposal));
+	else if (question->was_signed)
 		lane_alarm(question->owner->lane, ALARM_CONFIRMATIONS_LOST,
 		           proposal_subject(subject, question->proposal),
 		           "it was signed by enough owners; now %u of %u count, since the Safe's "
 		           "signers changed: others have to sign it",
 		           question->confirmations, question->threshold);
-	question->was_enough = enough;
 }
 
 static void note(struct question *question, const struct proposal_confirmation *confirmations,
@@ -307,6 +317,7 @@ static void answered(const struct service_result *result, void *arg)
 	proposal_subject(subject, question->proposal);
 	if (error.code == 0 && read_answer(&arena, &tx, question, result->body, &error) == 0) {
 		backoff_worked(&question->backoff);
+		lane_alarm_clear(question->owner->lane, ALARM_CONFIRMATIONS_UNREADABLE, subject);
 		take(question, &tx);
 	} else {
 		backoff_failed(&question->backoff, clock_mono(),

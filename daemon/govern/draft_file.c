@@ -88,6 +88,8 @@ static void write_forms(struct lane *lane, const struct draft_form *draft)
 	          write_form(config, draft, "calldata", "calldata", &error) != 0))
 		lane_alarm(lane, ALARM_DRAFT_FILE, draft->name,
 		           "its draft file could not be written: %s", error.text);
+	else
+		lane_alarm_clear(lane, ALARM_DRAFT_FILE, draft->name);
 }
 
 void draft_file_write(struct lane *lane, struct proposal_id id)

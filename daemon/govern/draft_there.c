@@ -41,6 +41,9 @@ bool draft_take_checks(struct draft *draft, const struct chain_read_result *resu
 			lane_alarm(draft->lane, ALARM_CHECKS_DISAGREE,
 			           measurement_subject(subject, c->measurement.id),
 			           "isAuthorized and the mapping of its contract disagree");
+		else
+			lane_alarm_clear(draft->lane, ALARM_CHECKS_DISAGREE,
+			                 measurement_subject(subject, c->measurement.id));
 	}
 	return any;
 }

@@ -12,14 +12,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What one of our keys has to send for one proposal; lost at a restart without harm. Each waits for
+ * itself: one that cannot be sent holds up no other. */
+struct job {
+	struct job *next;
+	struct proposal_id proposal;
+	struct address from;
+	struct backoff backoff;
+	bool seen; /* in this pass */
+};
+
 struct executor {
 	struct lane *lane;
 	struct loop_timer *timer;
-	struct send *send; /* under way, else NULL */
+	struct job *jobs;
+	struct send *send; /* under way, else NULL: one at a time, since each takes a nonce */
 	struct proposal_id sending;
-	const char *what;       /* is done with it: "scheduled", "executed" */
-	struct backoff backoff; /* of the sending */
-	bool resent; /* what an earlier run of the daemon had stored was handed on again */
+	const char *what; /* is done with it: "scheduled", "executed" */
+	int64_t wait_ms;  /* of this pass: until the next one is due; -1: none */
+	bool resent;      /* what an earlier run of the daemon had stored was handed on again */
 };
 
 static void timer_fired(void *arg)
@@ -41,6 +52,11 @@ void executor_free(struct executor *executor)
 	if (executor == NULL)
 		return;
 	send_cancel(executor->send);
+	while (executor->jobs != NULL) {
+		struct job *next = executor->jobs->next;
+		free(executor->jobs);
+		executor->jobs = next;
+	}
 	loop_timer_free(executor->timer);
 	free(executor);
 }
@@ -116,18 +132,37 @@ static void execute_by_safe(struct executor *executor, struct arena *arena,
 /* --- with our own keys --------------------------------------------------------------------------
  */
 
+static struct job *job_of(struct executor *executor, struct proposal_id proposal)
+{
+	struct job *job = executor->jobs;
+
+	while (job != NULL && job->proposal.n != proposal.n)
+		job = job->next;
+	if (job == NULL) {
+		job = xcalloc(1, sizeof(*job));
+		job->proposal = proposal;
+		job->next = executor->jobs;
+		executor->jobs = job;
+	}
+	return job;
+}
+
+static void come_back_in(struct executor *executor, int64_t wait_ms)
+{
+	if (executor->wait_ms < 0 || wait_ms < executor->wait_ms)
+		executor->wait_ms = wait_ms;
+}
+
 static void sent(const struct error *error, void *arg)
 {
 	struct executor *executor = arg;
-	struct mono now = clock_mono();
+	struct job *job = job_of(executor, executor->sending);
 	char subject[SUBJECT_SIZE];
 
 	executor->send = NULL;
 	proposal_subject(subject, executor->sending);
 	if (error == NULL) {
-		backoff_worked(&executor->backoff);
-		/* A chain that stands still ticks nobody: the resend is ours to time. */
-		loop_timer_set(executor->timer, executor->lane->config->resend_ms);
+		backoff_worked(&job->backoff);
 		lane_alarm_clear(executor->lane, ALARM_NOT_EXECUTED, subject);
 	} else {
 		if (error->code == ERR_DENIED)
@@ -135,10 +170,11 @@ static void sent(const struct error *error, void *arg)
 			           executor->what, error->text);
 		else
 			log_unusual(subject, "it waits to be %s: %s", executor->what, error->text);
-		backoff_failed(&executor->backoff, now, chain_retry_max_ms(executor->lane->config));
-		loop_timer_set(executor->timer, backoff_wait_ms(&executor->backoff, now));
+		backoff_failed(&job->backoff, clock_mono(),
+		               chain_retry_max_ms(executor->lane->config));
 	}
 	lane_changed(executor->lane);
+	executor_run(executor); /* the others, and when to come back to this one */
 }
 
 static const struct sent_tx *latest_stored(const struct sent_tx_list *list,
@@ -176,18 +212,27 @@ static void send_by_key(struct executor *executor, struct arena *arena,
 
 	if (!signer_address(lane->parts->signer, proposal->target, key, &request.from))
 		return;
+	struct job *job = job_of(executor, proposal->id);
+	job->from = request.from;
+	job->seen = true;
 	store_sent_tx_list(lane->parts->store, arena, proposal->id, &list);
 	const struct sent_tx *previous = latest_stored(&list, &request.from);
 	hand_on_again(executor, previous);
-	if (executor->send != NULL || !backoff_ready(&executor->backoff, clock_mono()))
+	if (executor->send != NULL)
+		return; /* its end brings us back */
+	if (!backoff_ready(&job->backoff, clock_mono())) {
+		come_back_in(executor, backoff_wait_ms(&job->backoff, clock_mono()));
 		return;
+	}
 	if (previous != NULL) {
 		int64_t age = clock_wall().ms - previous->sent_at.ms;
 		if (age >= 0 && age < lane->config->resend_ms) {
-			loop_timer_set(executor->timer, lane->config->resend_ms - age);
+			/* A chain that stands still ticks nobody: the resend is ours to time. */
+			come_back_in(executor, lane->config->resend_ms - age);
 			return;
 		}
 		request.has_previous = true;
+		request.previous_raw = previous->raw;
 		request.previous_nonce = previous->nonce;
 		request.previous_attempt = previous->attempt;
 		request.previous_max_fee = previous->max_fee;
@@ -260,6 +305,35 @@ static void execute(struct executor *executor, struct arena *arena, const struct
 	draft_file_write_execute(executor->lane, proposal);
 }
 
+static bool is_to_be_sent(const char *subject, void *arg)
+{
+	const struct executor *executor = arg;
+	char name[SUBJECT_SIZE], from[ADDRESS_TEXT_SIZE];
+
+	for (const struct job *job = executor->jobs; job != NULL; job = job->next)
+		if (strcmp(proposal_subject(name, job->proposal), subject) == 0 ||
+		    strcmp(address_text(from, &job->from), subject) == 0)
+			return true;
+	return false;
+}
+
+/* What somebody else executed, or what ended, needs neither our money nor our roles. */
+static void forget_unseen(struct executor *executor)
+{
+	for (struct job **link = &executor->jobs; *link != NULL;) {
+		struct job *job = *link;
+		if (job->seen ||
+		    (executor->send != NULL && executor->sending.n == job->proposal.n)) {
+			link = &job->next;
+			continue;
+		}
+		*link = job->next;
+		free(job);
+	}
+	troubles_keep(executor->lane->troubles, ALARM_NOT_EXECUTED, is_to_be_sent, executor);
+	troubles_keep(executor->lane->troubles, ALARM_EXECUTOR_FUNDS, is_to_be_sent, executor);
+}
+
 void executor_run(struct executor *executor)
 {
 	struct lane *lane = executor->lane;
@@ -268,6 +342,9 @@ void executor_run(struct executor *executor)
 
 	if (lane->stopped)
 		return;
+	executor->wait_ms = -1;
+	for (struct job *job = executor->jobs; job != NULL; job = job->next)
+		job->seen = false;
 	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
 	                    &list);
 	for (size_t i = 0; i < list.count; i++) {
@@ -284,5 +361,8 @@ void executor_run(struct executor *executor)
 			execute(executor, &arena, proposal, target);
 	}
 	executor->resent = true;
+	forget_unseen(executor);
+	if (executor->wait_ms >= 0)
+		loop_timer_set(executor->timer, executor->wait_ms);
 	arena_free(&arena);
 }

@@ -232,6 +232,7 @@ static struct jval *lane_status(const struct lane *lane)
 	jval_add_string(status, "stopped", chain_held(lane->chain));
 	jval_add(status, "endpoints", endpoints_status(lane));
 	jval_add(status, "services", service_use_status(lane));
+	jval_add(status, "troubles", troubles_status(lane->troubles));
 	jval_add_int(status, "requests", (int64_t)chain_requests_made(lane->chain));
 	return status;
 }

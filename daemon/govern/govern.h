@@ -85,7 +85,8 @@ int govern_resume(struct govern *govern, const char *chain, struct error *error)
 int govern_export(struct govern *govern, struct proposal_id id, const char *format, struct buf *out,
                   struct error *error) MUST_USE;
 /* One object per chain: {chain, chain_id, head, final, block_time, last_answer, error, stopped,
- * endpoints [{name, trouble}], services [{target, requests_today, budget}], requests}. */
+ * endpoints [{name, trouble}], services [{target, requests_today, budget}], troubles [{alarm,
+ * subject, since, text, do}], requests}. */
 struct jval *govern_status(struct govern *govern);
 
 #endif

@@ -24,22 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct alarm_memory {
-	struct alarm_memory *next;
-	enum alarm alarm;
-	char *subject, *text;
-};
-
-static void alarm_drop(struct alarm_memory **link)
-{
-	struct alarm_memory *alarm = *link;
-
-	*link = alarm->next;
-	free(alarm->subject);
-	free(alarm->text);
-	free(alarm);
-}
-
 static void run_stages(void *arg)
 {
 	struct lane *lane = arg;
@@ -214,6 +198,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->news = true;
 	lane->chain = chain_new(parts->loop, parts->http, config);
 	lane->budgets = service_use_load(parts);
+	lane->troubles = troubles_new(parts->store, config->chain_id);
 	lane->wake = loop_timer_new(parts->loop, run_stages, lane);
 	lane->drafter = drafter_new(lane);
 	lane->proposer = proposer_new(lane);
@@ -256,8 +241,7 @@ void lane_free(struct lane *lane)
 	loop_timer_free(lane->wake);
 	chain_free(lane->chain);
 	free(lane->budgets);
-	while (lane->alarms != NULL)
-		alarm_drop(&lane->alarms);
+	troubles_free(lane->troubles);
 	free(lane);
 }
 
@@ -288,33 +272,7 @@ const struct config_target *lane_target(const struct lane *lane, const char *nam
 
 /* --- alarms ----------------------------------------------------------------------------------- */
 
-enum { ALARMS_PER_SUBJECT = 8, ALARM_SIZE = 512 };
-
-/* False when it is remembered already. Several troubles of one subject may come in turn, so more
- * than the last is kept; newest first, the oldest of the same alarm is forgotten. */
-static bool alarm_remember(struct lane *lane, enum alarm kind, const char *subject,
-                           const char *text)
-{
-	struct alarm_memory **link = &lane->alarms;
-	size_t count = 0;
-
-	while (*link != NULL) {
-		bool same = (*link)->alarm == kind && strcmp((*link)->subject, subject) == 0;
-		if (same && strcmp((*link)->text, text) == 0)
-			return false;
-		if (same && ++count == ALARMS_PER_SUBJECT)
-			alarm_drop(link);
-		else
-			link = &(*link)->next;
-	}
-	struct alarm_memory *alarm = xcalloc(1, sizeof(*alarm));
-	alarm->alarm = kind;
-	alarm->subject = xstrdup(subject);
-	alarm->text = xstrdup(text);
-	alarm->next = lane->alarms;
-	lane->alarms = alarm;
-	return true;
-}
+enum { ALARM_SIZE = 512 };
 
 void lane_alarm(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
 {
@@ -324,11 +282,7 @@ void lane_alarm(struct lane *lane, enum alarm alarm, const char *subject, const 
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (!alarm_remember(lane, alarm, subject, text))
-		return;
-	store_begin(lane->parts->store);
-	store_alarm(lane->parts->store, alarm, subject, "%s", text);
-	store_commit(lane->parts->store);
+	troubles_tell(lane->troubles, alarm, subject, text);
 }
 
 void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
@@ -346,19 +300,12 @@ void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, c
 
 bool lane_alarmed(const struct lane *lane, enum alarm alarm, const char *subject)
 {
-	for (const struct alarm_memory *a = lane->alarms; a != NULL; a = a->next)
-		if (a->alarm == alarm && strcmp(a->subject, subject) == 0)
-			return true;
-	return false;
+	return troubles_stands(lane->troubles, alarm, subject);
 }
 
 void lane_alarm_clear(struct lane *lane, enum alarm alarm, const char *subject)
 {
-	for (struct alarm_memory **link = &lane->alarms; *link != NULL;)
-		if ((*link)->alarm == alarm && strcmp((*link)->subject, subject) == 0)
-			alarm_drop(link);
-		else
-			link = &(*link)->next;
+	troubles_over(lane->troubles, alarm, subject);
 }
 
 /* --- small things every stage needs -------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include "daemon/govern/govern.h"
 #include "daemon/govern/reads.h"
 #include "daemon/govern/safe_view.h"
+#include "daemon/govern/troubles.h"
 
 struct follower;
 struct drafter;
@@ -58,7 +59,7 @@ struct lane {
 	struct block_watch blocks;
 	struct budget *budgets; /* service_use.h */
 	struct loop_timer *wake;
-	struct alarm_memory *alarms; /* what was alarmed about and is not over */
+	struct troubles *troubles; /* what was alarmed about and is not over */
 };
 
 /* NULL when no such chain is configured. */

@@ -172,6 +172,8 @@ void nonces_alarm_hole(const struct queue_view *view, struct lane *lane, struct 
 		           "nothing holds nonce %llu of the Safe %s: what is pending above it "
 		           "cannot run until something does",
 		           (unsigned long long)hole, address_text(safe, &row->safe));
+	else
+		lane_alarm_clear(lane, ALARM_NONCE_HOLE, target);
 }
 
 char *nonces_whose(struct lane *lane, struct arena *arena, const struct proposal_tx *tx,

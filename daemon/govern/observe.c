@@ -605,6 +605,11 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 		observed->seen.explained_later = contradiction_explained(observed, context);
 }
 
+bool observed_checked(const struct observed *observed)
+{
+	return observed->checks != NULL || observed->final_checks != NULL;
+}
+
 const struct hash32 *observed_tx(const struct observed *observed, enum proposal_state to)
 {
 	switch (to) {

@@ -64,6 +64,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 void observe_ask_final(struct observed *observed, struct reads *reads);
 void observe_final(struct observed *observed, const struct observe_context *context,
                    const struct chain_read_result *results);
+/* Whether its checks were asked, at the head or at the final block. */
+bool observed_checked(const struct observed *observed);
 /* The transaction that explains a move to this state, NULL if none is known. */
 const struct hash32 *observed_tx(const struct observed *observed, enum proposal_state to);
 

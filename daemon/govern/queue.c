@@ -84,6 +84,8 @@ static void page_answered(const struct service_result *result, void *arg)
 		lane_alarm(look->ask.lane, ALARM_SERVICE_CONTRADICTS, "service",
 		           "%zu entries of the Safe's queue contradict themselves: %s",
 		           page.refused, page.refusal);
+	else
+		lane_alarm_clear(look->ask.lane, ALARM_SERVICE_CONTRADICTS, "service");
 	keep(look, &page);
 	if (page.more && ++look->pages < MAX_PAGES)
 		ask_page(look);

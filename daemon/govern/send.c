@@ -20,8 +20,8 @@ struct send {
 	struct chain_op *op;
 	struct eth_transaction tx;
 	struct u256 base_fee;
-	struct sent_tx_list lost; /* ours with the nonce that something used, while their fate is
-	                             asked for */
+	struct sent_tx_list lost; /* of our key with the nonce that something used, while their
+	                             fate is asked for */
 	size_t lost_at;
 };
 
@@ -75,6 +75,13 @@ void send_again(struct lane *lane, struct bytes raw)
 {
 	/* Not cancelled by anyone: it holds no state of ours, and the chain ends it with itself. */
 	(void)chain_broadcast(lane->chain, raw, handed_on, NULL);
+}
+
+/* A node may have forgotten what it was sent, and nothing dearer can take its place now. */
+static void hand_on_previous(const struct send *send)
+{
+	if (send->request.has_previous)
+		send_again(send->lane, send->request.previous_raw);
 }
 
 static bool is_schedule(const struct send *send)
@@ -179,6 +186,25 @@ static uint64_t clamp_u64(const struct u256 *value)
 	return u256_to_u64(&out, value) == 0 ? out : UINT64_MAX / 4;
 }
 
+/* The price moves with every block: it stands in the journal, and the alarm is told once. */
+static int too_dear(const struct send *send, uint64_t fee, struct error *error)
+{
+	const struct config_chain *chain = send->lane->config;
+
+	log_debug(chain->name, "the gas price needed is %llu gwei",
+	          (unsigned long long)(fee / GWEI));
+	if (send->request.has_previous)
+		return error_set(error, ERR_DENIED,
+		                 "what was sent with nonce %llu is not mined, and a higher gas "
+		                 "price would be over max_fee_gwei %llu of the chain; it is "
+		                 "handed on again as it is",
+		                 (unsigned long long)send->request.previous_nonce,
+		                 (unsigned long long)chain->max_fee_gwei);
+	return error_set(error, ERR_DENIED,
+	                 "the gas price needed is over max_fee_gwei %llu of the chain",
+	                 (unsigned long long)chain->max_fee_gwei);
+}
+
 /* max fee = 2 * base + tip covers six full blocks of rising base fee. A replacement must be at
  * least an eighth higher than before or nodes refuse it. */
 static int choose_fee(struct send *send, uint64_t tip, struct error *error)
@@ -198,11 +224,7 @@ static int choose_fee(struct send *send, uint64_t tip, struct error *error)
 	if (fee > limit && base + tip <= limit && !send->request.has_previous)
 		fee = limit; /* less headroom, still includable now */
 	if (fee > limit)
-		return error_set(
-		        error, ERR_DENIED,
-		        "the gas price needed (%llu gwei) is over max_fee_gwei %llu of the chain",
-		        (unsigned long long)(fee / GWEI),
-		        (unsigned long long)send->lane->config->max_fee_gwei);
+		return too_dear(send, fee, error);
 	send->tx.max_fee = u256_from(fee);
 	send->tx.max_priority_fee = u256_from(tip < fee ? tip : fee);
 	return 0;
@@ -262,6 +284,7 @@ static void balance_answered(const struct error *error, const struct jval *resul
 			           coins(&send->arena, &cost),
 			           is_schedule(send) ? "schedule" : "execute",
 			           (long long)send->request.proposal.n, coins(&send->arena, &cost));
+		hand_on_previous(send);
 		finish(send, ERR_UNAVAILABLE,
 		       arena_printf(&send->arena, "the %s key cannot pay for it", key_name(send)));
 		return;
@@ -285,6 +308,7 @@ static void tips_answered(const struct error *error, const uint64_t *tips, size_
 	if (error == NULL)
 		tip = tips[(count - 1) / 2];
 	if (choose_fee(send, tip, &problem) != 0) {
+		hand_on_previous(send);
 		finish(send, problem.code, problem.text);
 		return;
 	}
@@ -356,30 +380,41 @@ static void estimate(struct send *send)
 /* --- when the nonce of what was sent before was used
  * ---------------------------------------------------------------------------------------------- */
 
-/* `failed`: the one that was mined and reverted, NULL when another transaction has the nonce. */
-static void tell_lost(struct send *send, const struct sent_tx *failed)
+/* `mined`: the one of ours that has the nonce, NULL when it is somebody else's. */
+static void alarm_lost(const struct send *send, const struct sent_tx *mined)
 {
-	struct store *store = send->lane->parts->store;
 	char subject[SUBJECT_SIZE], from[ADDRESS_TEXT_SIZE], hash[HASH32_TEXT_SIZE];
 
 	proposal_subject(subject, send->request.proposal);
-	address_text(from, &send->request.from);
-	store_begin(store);
-	for (size_t i = 0; i < send->lost.count; i++)
-		store_sent_tx_set_status(store, send->lost.items[i].id,
-		                         &send->lost.items[i] == failed ? SENT_FAILED
-		                                                        : SENT_REPLACED);
-	if (failed != NULL)
-		lane_alarm_once(send->lane, ALARM_EXECUTION_REVERTED, subject,
-		                "transaction %s of the %s key was mined and reverted; it is "
-		                "sent again",
-		                hash32_text(hash, &failed->tx_hash), key_name(send));
-	else
+	if (mined == NULL)
 		lane_alarm_once(send->lane, ALARM_EXECUTION_DISPLACED, subject,
 		                "nonce %llu of the %s key %s was used by a transaction that "
 		                "is not registrard's; it is sent again with the next one",
 		                (unsigned long long)send->request.previous_nonce, key_name(send),
-		                from);
+		                address_text(from, &send->request.from));
+	else if (mined->proposal.n == send->request.proposal.n)
+		lane_alarm_once(send->lane, ALARM_EXECUTION_REVERTED, subject,
+		                "transaction %s of the %s key was mined and reverted; it is "
+		                "sent again",
+		                hash32_text(hash, &mined->tx_hash), key_name(send));
+	else
+		log_info(subject, "nonce %llu of the %s key was used by what it had sent for p%lld",
+		         (unsigned long long)send->request.previous_nonce, key_name(send),
+		         (long long)mined->proposal.n);
+}
+
+static void tell_lost(struct send *send, const struct sent_tx *mined)
+{
+	struct store *store = send->lane->parts->store;
+
+	store_begin(store);
+	for (size_t i = 0; i < send->lost.count; i++) {
+		const struct sent_tx *row = &send->lost.items[i];
+		if (row->proposal.n == send->request.proposal.n && row->status == SENT_STORED)
+			store_sent_tx_set_status(store, row->id,
+			                         row == mined ? SENT_FAILED : SENT_REPLACED);
+	}
+	alarm_lost(send, mined);
 	store_commit(store);
 }
 
@@ -401,7 +436,12 @@ static void receipt_answered(const struct error *error, enum chain_receipt recei
 		ask_receipt(send);
 		return;
 	case RECEIPT_SUCCESS:
-		finish(send, ERR_UNAVAILABLE, "it was mined since the last look");
+		if (asked->proposal.n == send->request.proposal.n) {
+			finish(send, ERR_UNAVAILABLE, "it was mined since the last look");
+			return;
+		}
+		tell_lost(send, asked);
+		estimate(send);
 		return;
 	case RECEIPT_REVERTED:
 		tell_lost(send, asked);
@@ -421,25 +461,19 @@ static void ask_receipt(struct send *send)
 	                         receipt_answered, send);
 }
 
-/* What became of ours? One of them may have been mined and have reverted. */
+/* What became of ours? One of them may have been mined and have reverted, or one that was for
+ * another proposal was mined after all. */
 static void look_for_lost(struct send *send)
 {
-	struct sent_tx_list all;
-
-	store_sent_tx_list(send->lane->parts->store, &send->arena, send->request.proposal, &all);
-	send->lost.items = arena_array(&send->arena, all.count, sizeof(*send->lost.items));
-	for (size_t i = 0; i < all.count; i++)
-		if (all.items[i].status == SENT_STORED &&
-		    all.items[i].nonce == send->request.previous_nonce &&
-		    address_equal(&all.items[i].from, &send->request.from))
-			send->lost.items[send->lost.count++] = all.items[i];
+	store_sent_tx_of_nonce(send->lane->parts->store, &send->arena, send->tx.chain_id,
+	                       &send->request.from, send->request.previous_nonce, &send->lost);
 	ask_receipt(send);
 }
 
 static void nonce_answered(const struct error *error, const struct jval *result, void *arg)
 {
 	struct send *send = arg;
-	uint64_t chain_nonce, stored;
+	uint64_t chain_nonce;
 
 	send->op = NULL;
 	if (error != NULL || jsonrpc_u64(&chain_nonce, result, NULL) != 0) {
@@ -449,13 +483,14 @@ static void nonce_answered(const struct error *error, const struct jval *result,
 	bool lost = send->request.has_previous && send->request.previous_nonce < chain_nonce;
 	if (lost)
 		send->request.has_previous = false; /* a new attempt with a new nonce */
-	send->tx.nonce = chain_nonce;
-	if (send->request.has_previous)
+	send->tx.nonce = store_sent_nonce_free(send->lane->parts->store, send->tx.chain_id,
+	                                       &send->request.from, chain_nonce);
+	/* What held a nonce before ours may have come to nothing, its proposal executed by somebody
+	 * else: then ours waits for ever, and takes that one. */
+	if (send->request.has_previous && send->tx.nonce > send->request.previous_nonce)
 		send->tx.nonce = send->request.previous_nonce;
-	else if (store_sent_nonce_max(send->lane->parts->store, send->tx.chain_id,
-	                              &send->request.from, &stored) == 0 &&
-	         stored >= chain_nonce)
-		send->tx.nonce = stored + 1;
+	else
+		send->request.has_previous = false;
 	if (lost)
 		look_for_lost(send);
 	else
@@ -599,6 +634,7 @@ struct send *send_start(struct lane *lane, const struct send_request *request, s
 	send->request = *request;
 	send->request.target = arena_strdup(&send->arena, request->target);
 	send->request.data = arena_copy(&send->arena, request->data);
+	send->request.previous_raw = arena_copy(&send->arena, request->previous_raw);
 	send->done = done;
 	send->arg = arg;
 	send->tx = (struct eth_transaction){

@@ -16,6 +16,7 @@ struct send_request {
 	struct address from, to;   /* that key's, the timelock or Delay module */
 	struct bytes data;
 	bool has_previous; /* sent before and not mined: same nonce, higher fee */
+	struct bytes previous_raw;
 	uint64_t previous_nonce;
 	unsigned previous_attempt;
 	struct u256 previous_max_fee, previous_priority_fee;

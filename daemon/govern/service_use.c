@@ -56,7 +56,10 @@ void service_use_look(struct lane *lane)
 			store_commit(lane->parts->store);
 			budget->stored = true;
 		}
-		if (!budget->told && budget_used_up(budget, clock_wall()))
+		bool used_up = budget_used_up(budget, clock_wall());
+		if (!used_up)
+			lane_alarm_clear(lane, ALARM_SERVICE_BUDGET, target->name);
+		else if (!budget->told)
 			tell_used_up(lane, target, budget);
 	}
 }

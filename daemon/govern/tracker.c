@@ -134,6 +134,8 @@ static void take_safes(struct tracker *tracker, const struct chain_read_result *
 			           tracker->lane->config->name,
 			           "the Safe does not answer nonce, threshold and owners");
 	}
+	if (count == look->safe_count)
+		lane_alarm_clear(tracker->lane, ALARM_SAFE_UNREADABLE, tracker->lane->config->name);
 	arena_free(&tracker->views_arena);
 	tracker->views_arena = arena;
 	tracker->views = views;
@@ -334,6 +336,7 @@ static void concluded(struct tracker *tracker, bool moved)
 	lane->tracked = true;
 	backoff_worked(&tracker->backoff);
 	lane->reorganised = false;
+	troubles_drop_ended(lane->troubles);
 	finish(tracker);
 	if (moved || first || tracker->signers_changed)
 		lane_wake(lane);
@@ -372,6 +375,9 @@ static void conclude(struct tracker *tracker)
 			           proposal_subject(subject, look->proposals.items[i].id),
 			           "isAuthorized and the mapping of a contract disagree: its "
 			           "checks are unknown");
+		else if (observed_checked(&look->observed[i]))
+			lane_alarm_clear(tracker->lane, ALARM_CHECKS_DISAGREE,
+			                 proposal_subject(subject, look->proposals.items[i].id));
 		delay_tell(tracker->lane, &look->arena, &look->observed[i]);
 		if (look->observed[i].txs_changed)
 			draft_file_write(tracker->lane, look->proposals.items[i].id);

@@ -9,6 +9,7 @@
 #include "daemon/govern/tracker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* What is remembered of one thing that may be executed; lost at a restart without harm. */
 struct subject {
@@ -363,6 +364,17 @@ static void consider_proposal(struct pass *pass, const struct proposal *proposal
 			consider(pass, proposal, &txs.items[i]);
 }
 
+static bool is_tried(const char *name, void *arg)
+{
+	const struct trials *trials = arg;
+	char text[SUBJECT_SIZE];
+
+	for (const struct subject *s = trials->subjects; s != NULL; s = s->next)
+		if (strcmp(proposal_subject(text, s->proposal), name) == 0)
+			return true;
+	return false;
+}
+
 static void forget_unseen(struct trials *trials)
 {
 	for (struct subject **link = &trials->subjects; *link != NULL;) {
@@ -375,6 +387,8 @@ static void forget_unseen(struct trials *trials)
 		*link = subject->next;
 		free(subject);
 	}
+	/* Nobody can execute it now, or somebody did. */
+	troubles_keep(trials->lane->troubles, ALARM_CANNOT_RUN, is_tried, trials);
 }
 
 void trials_run(struct trials *trials)

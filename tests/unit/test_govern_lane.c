@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -90,6 +91,7 @@ static int setup(void **state)
 	bench->lane = xcalloc(1, sizeof(*bench->lane));
 	bench->lane->parts = &bench->parts;
 	bench->lane->config = &bench->chain;
+	bench->lane->troubles = troubles_new(bench->f->store, STORE_FIXTURE_CHAIN);
 	*state = bench;
 	return 0;
 }
@@ -172,6 +174,99 @@ static void test_what_is_remembered_is_bounded(void **state)
 	assert_int_equal(alarms(bench, "p1"), 101);
 }
 
+/* --- trouble that lasts ------------------------------------------------------------------------
+ */
+
+static void restart(struct bench *bench)
+{
+	troubles_free(bench->lane->troubles);
+	bench->lane->troubles = troubles_new(bench->f->store, STORE_FIXTURE_CHAIN);
+}
+
+static struct jval *shown(const struct bench *bench, size_t count)
+{
+	struct jval *list = troubles_status(bench->lane->troubles);
+
+	assert_int_equal(jval_count(list), count);
+	return list;
+}
+
+static void test_trouble_is_shown_until_it_is_over(void **state)
+{
+	struct bench *bench = *state;
+
+	jval_free(shown(bench, 0));
+	lane_alarm(bench->lane, ALARM_EXECUTOR_FUNDS, "0xabc", "no money");
+	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "it reverts");
+	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "a guard refuses it");
+	lane_alarm(bench->lane, ALARM_CONTESTED, "p1", "nothing that is known to last");
+	struct jval *list = shown(bench, 2);
+	assert_string_equal(jval_get_string(jval_at(list, 0), "alarm"), "executor-funds");
+	assert_string_equal(jval_get_string(jval_at(list, 0), "do"), "send coin to 0xabc");
+	assert_string_equal(jval_get_string(jval_at(list, 1), "subject"), "p1");
+	assert_string_equal(jval_get_string(jval_at(list, 1), "text"), "a guard refuses it");
+	assert_non_null(strstr(jval_get_string(jval_at(list, 1), "do"), "withdraw p1"));
+	jval_free(list);
+	lane_alarm_clear(bench->lane, ALARM_CANNOT_RUN, "p1");
+	jval_free(shown(bench, 1));
+	restart(bench);
+	lane_alarm(bench->lane, ALARM_EXECUTOR_FUNDS, "0xabc", "no money");
+	jval_free(shown(bench, 1));
+}
+
+static void test_after_a_restart_it_is_told_again_with_its_beginning(void **state)
+{
+	struct bench *bench = *state;
+	char since[64];
+
+	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "it reverts");
+	struct jval *list = shown(bench, 1);
+	snprintf(since, sizeof(since), "%s", jval_get_string(jval_at(list, 0), "since"));
+	jval_free(list);
+	restart(bench);
+	/* Nobody has looked yet. */
+	jval_free(shown(bench, 0));
+	assert_false(lane_alarmed(bench->lane, ALARM_CANNOT_RUN, "p1"));
+	for (int i = 0; i < 3; i++)
+		lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "it reverts");
+	assert_int_equal(alarms(bench, "p1"), 2);
+	list = shown(bench, 1);
+	assert_string_equal(jval_get_string(jval_at(list, 0), "since"), since);
+	jval_free(list);
+	/* Over while nobody was told: it begins anew. */
+	restart(bench);
+	lane_alarm_clear(bench->lane, ALARM_CANNOT_RUN, "p1");
+	restart(bench);
+	assert_int_equal(store_fixture_number(bench->f, "SELECT count(*) FROM trouble"), 0);
+}
+
+static bool is_p2(const char *subject, void *arg)
+{
+	(void)arg;
+	return strcmp(subject, "p2") == 0;
+}
+
+static void test_what_has_no_cause_any_more_is_over(void **state)
+{
+	struct bench *bench = *state;
+
+	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "one");
+	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "two");
+	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p2", "one");
+	lane_alarm(bench->lane, ALARM_NOT_EXECUTED, "p1", "one");
+	troubles_keep(bench->lane->troubles, ALARM_CANNOT_RUN, is_p2, NULL);
+	assert_false(lane_alarmed(bench->lane, ALARM_CANNOT_RUN, "p1"));
+	assert_true(lane_alarmed(bench->lane, ALARM_CANNOT_RUN, "p2"));
+	assert_true(lane_alarmed(bench->lane, ALARM_NOT_EXECUTED, "p1"));
+	lane_alarm(bench->lane, ALARM_DRAFT_FILE, "p1-schedule-1", "a file");
+	/* Neither of them is a proposal that lives. */
+	troubles_drop_ended(bench->lane->troubles);
+	struct jval *list = shown(bench, 1);
+	assert_string_equal(jval_get_string(jval_at(list, 0), "subject"), "p1-schedule-1");
+	jval_free(list);
+	assert_int_equal(store_fixture_number(bench->f, "SELECT count(*) FROM trouble"), 1);
+}
+
 /* --- names and batches ------------------------------------------------------------------------ */
 
 static void test_subjects(void **state)
@@ -222,6 +317,12 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_an_alarm_that_is_over_sounds_again, setup,
 	                                        teardown),
 	        cmocka_unit_test_setup_teardown(test_what_is_remembered_is_bounded, setup,
+	                                        teardown),
+	        cmocka_unit_test_setup_teardown(test_trouble_is_shown_until_it_is_over, setup,
+	                                        teardown),
+	        cmocka_unit_test_setup_teardown(
+	                test_after_a_restart_it_is_told_again_with_its_beginning, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_what_has_no_cause_any_more_is_over, setup,
 	                                        teardown),
 	        cmocka_unit_test(test_subjects),
 	        cmocka_unit_test(test_batches_are_as_stored),

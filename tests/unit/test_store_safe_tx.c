@@ -383,29 +383,38 @@ static void sent_ones_are_kept_whole(void **state)
 	assert_int_equal(row->sent_at.ms, f->now);
 }
 
-static void the_highest_live_nonce_of_an_address(void **state)
+static void the_lowest_nonce_of_an_address_that_nothing_live_holds(void **state)
 {
 	struct store_fixture *f = *state;
 	struct proposal_id p = some_proposal(f, 1);
 	struct address from = store_fixture_address(5), other = store_fixture_address(6);
-	uint64_t nonce = 1;
+	struct sent_tx_list list;
 
-	assert_int_equal(store_sent_nonce_max(f->store, CHAIN, &from, &nonce), ERR_NOT_FOUND);
-	assert_int_equal(nonce, 0);
+	assert_int_equal(store_sent_nonce_free(f->store, CHAIN, &from, 3), 3);
 	struct sent_tx first = some_sent(p, 7, 1), second = some_sent(p, 8, 1);
-	struct sent_tx resent = some_sent(p, 8, 2);
-	send(f, &first);
-	int64_t second_id = send(f, &second), resent_id = send(f, &resent);
-	assert_int_equal(store_sent_nonce_max(f->store, CHAIN, &from, &nonce), 0);
-	assert_int_equal(nonce, 8);
+	struct sent_tx resent = some_sent(p, 8, 2), fourth = some_sent(p, 10, 1);
+	int64_t first_id = send(f, &first);
+	send(f, &second);
+	send(f, &resent);
+	send(f, &fourth);
+	assert_int_equal(store_sent_nonce_free(f->store, CHAIN, &from, 6), 6);
+	assert_int_equal(store_sent_nonce_free(f->store, CHAIN, &from, 7), 9);
+	assert_int_equal(store_sent_nonce_free(f->store, CHAIN, &from, 10), 11);
 	store_begin(f->store);
-	store_sent_tx_set_status(f->store, resent_id, SENT_MINED);
-	store_sent_tx_set_status(f->store, second_id, SENT_REPLACED);
+	store_sent_tx_set_status(f->store, first_id, SENT_REPLACED);
 	store_commit(f->store);
-	assert_int_equal(store_sent_nonce_max(f->store, CHAIN, &from, &nonce), 0);
-	assert_int_equal(nonce, 7);
-	assert_int_equal(store_sent_nonce_max(f->store, CHAIN, &other, &nonce), ERR_NOT_FOUND);
-	assert_int_equal(store_sent_nonce_max(f->store, CHAIN + 1, &from, &nonce), ERR_NOT_FOUND);
+	assert_int_equal(store_sent_nonce_free(f->store, CHAIN, &from, 7), 7);
+	assert_int_equal(store_sent_nonce_free(f->store, CHAIN, &other, 7), 7);
+	assert_int_equal(store_sent_nonce_free(f->store, CHAIN + 1, &from, 8), 8);
+
+	store_sent_tx_of_nonce(f->store, &f->arena, CHAIN, &from, 8, &list);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.items[1].attempt, 2);
+	store_sent_tx_of_nonce(f->store, &f->arena, CHAIN, &from, 7, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.items[0].status, SENT_REPLACED);
+	store_sent_tx_of_nonce(f->store, &f->arena, CHAIN, &other, 8, &list);
+	assert_int_equal(list.count, 0);
 }
 
 #define WITH_STORE(test)                                                                           \
@@ -427,7 +436,7 @@ int main(void)
 	        WITH_STORE(an_end_withdraws_what_was_never_posted),
 	        WITH_STORE(what_cannot_be_is_loud),
 	        WITH_STORE(sent_ones_are_kept_whole),
-	        WITH_STORE(the_highest_live_nonce_of_an_address),
+	        WITH_STORE(the_lowest_nonce_of_an_address_that_nothing_live_holds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,8 +175,10 @@ static const char *const indexed[] = {
         "SELECT * FROM safe_tx WHERE chain_id = ? AND status <= 3 ORDER BY id",
         "SELECT * FROM safe_tx WHERE proposal_id = ?",
         "SELECT * FROM sent_tx WHERE proposal_id = ? ORDER BY id",
-        "SELECT nonce FROM sent_tx WHERE chain_id = ? AND sender = ? AND status = 1"
-        " ORDER BY nonce DESC LIMIT 1",
+        "SELECT DISTINCT nonce FROM sent_tx WHERE chain_id = ? AND sender = ? AND status = 1"
+        " AND nonce >= ? ORDER BY nonce",
+        "SELECT * FROM sent_tx WHERE chain_id = ? AND sender = ? AND nonce = ? ORDER BY id",
+        "SELECT * FROM trouble WHERE chain_id = ? AND alarm = ? AND subject = ?",
         "SELECT * FROM seen_log WHERE chain_id = ? AND contract = ? AND topic0 = ? AND key = ?"
         " ORDER BY block_number, log_index",
         "SELECT * FROM seen_log WHERE chain_id = ? AND topic0 = ? AND block_number <= ? AND acted "
