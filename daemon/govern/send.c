@@ -135,6 +135,19 @@ static bool still_due(struct send *send)
 	                          : (proposal.flags & FLAG_WITHDRAWING) == 0);
 }
 
+/* With a lower nonce it comes before what was sent with a higher one, which can only revert then.
+ */
+static void give_up_higher(struct send *send)
+{
+	struct store *store = send->lane->parts->store;
+	struct sent_tx_list all;
+
+	store_sent_tx_list(store, &send->arena, send->request.proposal, &all);
+	for (size_t i = 0; i < all.count; i++)
+		if (all.items[i].status == SENT_STORED && all.items[i].nonce > send->tx.nonce)
+			store_sent_tx_set_status(store, all.items[i].id, SENT_REPLACED);
+}
+
 static void signed_one(const struct error *error, struct bytes raw, const struct hash32 *tx_hash,
                        void *arg)
 {
@@ -165,6 +178,7 @@ static void signed_one(const struct error *error, struct bytes raw, const struct
 	};
 	proposal_subject(subject, row.proposal);
 	store_begin(store);
+	give_up_higher(send);
 	store_sent_tx_add(store, &row);
 	store_event_add(store, "safe-tx", subject, "%s: %s nonce %llu",
 	                is_schedule(send) ? "schedule sent by the scheduler key"

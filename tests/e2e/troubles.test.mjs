@@ -1,0 +1,184 @@
+// Trouble that lasts: told once, shown by `status` with its beginning and what to do, told again after a restart, over when
+// its cause is gone. And the keys that send: whatever happens to a transaction of theirs, it goes on or says why not.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { makeWorld, people, until } from '../harness/world.mjs'
+
+const inWorld = (options, fn) => async () => {
+  const world = await makeWorld(options)
+  try { await fn(world) } finally { await world.close() }
+}
+
+/// What stands now.
+async function troubles(daemon) {
+  const { json } = await daemon.ctl(['status', '--json'])
+  return json.chains.flatMap((c) => c.troubles)
+}
+const untilTrouble = (daemon, alarm, subject) => until(async () => (await troubles(daemon)).find((t) => t.alarm === alarm && t.subject === subject),
+  { what: async () => `${alarm} of ${subject}; stand: ${JSON.stringify(await troubles(daemon))}\n${daemon.tail(15)}` })
+const untilNone = (daemon) => until(async () => (await troubles(daemon)).length === 0, { what: async () => `no trouble; stand: ${JSON.stringify(await troubles(daemon))}\n${daemon.tail(15)}` })
+
+/// It ends, is there again, and tells the same trouble again, which began when it began.
+async function again(daemon, before) {
+  const told = (await daemon.alarms(before.alarm, before.subject)).length
+  await daemon.kill9()
+  await daemon.start()
+  const after = await untilTrouble(daemon, before.alarm, before.subject)
+  assert.equal(after.since, before.since)
+  assert.equal((await daemon.alarms(before.alarm, before.subject)).length, told + 1, 'told again, once')
+}
+
+/// Takes the contract from the timelock, whatever owns it; returns how to give it back.
+async function take(world, contract, owner = world.timelock.address) {
+  await world.chain.rpc('anvil_impersonateAccount', owner)
+  await world.chain.rpc('anvil_setBalance', owner, '0xde0b6b3a7640000')
+  await world.chain.write(owner, contract, 'function transferOwnership(address)', people.deployer.address)
+  return () => world.chain.write(people.deployer.address, contract, 'function transferOwnership(address)', owner)
+}
+
+const isSend = (method) => method === 'eth_sendRawTransaction'
+const sends = (world) => world.rpc.count('eth_sendRawTransaction')
+/// Whatever the key sends is answered for, and gets lost.
+const loseAll = (world) => world.rpc.fault({ match: isSend, drop: true })
+
+/// Dropped for each target, signed, and in the timelock.
+async function scheduled(world, daemon, targets) {
+  const made = []
+  for (const target of targets) {
+    const eif = world.drop(target)
+    const { id } = await daemon.untilProposal(eif.value)
+    await world.owners.approve((await daemon.untilQueued(id, 'schedule')).safe_tx_hash)
+    await daemon.untilState(id, 'timelock')
+    made.push({ id, eif })
+  }
+  return made
+}
+
+async function finished(world, daemon, id) {
+  await daemon.untilState(id, ['executed', 'confirmed'])
+  await world.chain.mine(3)
+  await daemon.untilState(id, 'confirmed')
+}
+
+const byKey = { execute: 'direct', executor: people.executor }
+
+describe('trouble that lasts', { concurrency: 2 }, () => {
+  test('what cannot be executed is named, and holds up nobody else; repaired, it goes on', inWorld({ generation: 1, open: true }, async (world) => {
+    const other = await world.addRegistry({ generation: 1 })
+    const daemon = world.daemon({ targets: { first: world.target(byKey), second: world.target({ ...byKey, registry: other }) } })
+    await daemon.start()
+    const [first, second] = await scheduled(world, daemon, ['first', 'second'])
+    const giveBack = await take(world, world.registry.kms)
+    await world.passDelay()
+    const trouble = await untilTrouble(daemon, 'not-executed', first.id)
+    assert.match(trouble.text, /reverts: .*(not the owner|OwnableUnauthorizedAccount)/)
+    assert.equal(trouble.do, 'registrarctl doctor')
+    assert.match((await daemon.ctl(['status'])).stdout, new RegExp(`not-executed +${first.id} .*registrarctl doctor`))
+    await finished(world, daemon, second.id)
+    assert.equal((await daemon.proposal(first.id)).state, 'execute')
+    assert.equal((await daemon.alarms('not-executed', first.id)).length, 1)
+    await again(daemon, trouble)
+    await giveBack()
+    await finished(world, daemon, first.id)
+    await untilNone(daemon)
+    assert.deepEqual(await world.allowed(first.eif.value), { kms: true, app: true })
+  }))
+
+  test('somebody else executes what the key had sent first: what is behind its nonce goes on', inWorld({ open: true }, async (world) => {
+    const other = await world.addRegistry({ generation: 2 })
+    const daemon = world.daemon({ chain: { resend: '1s' }, targets: { first: world.target(byKey), second: world.target({ ...byKey, registry: other }) } })
+    await daemon.start()
+    const [first, second] = await scheduled(world, daemon, ['first', 'second'])
+    const lost = loseAll(world)
+    const snapshot = await world.chain.client.getTransactionCount({ address: people.executor.address })
+    assert.equal(snapshot, 0)
+    await world.passDelay()
+    await until(() => new Set(world.rpc.calls.filter((c) => isSend(c.method)).map((c) => c.params[0])).size >= 2, { what: 'both sent' })
+    // A stranger, with the file.
+    for (const p of [first]) {
+      const [to, data] = (await daemon.ctl(['export', p.id, '--format', 'calldata'])).stdout.trim().split(/\s+/)
+      await world.chain.send({ from: people.stranger.address, to, data })
+    }
+    await daemon.untilState(first.id, ['executed', 'confirmed'])
+    lost.left = 0
+    await finished(world, daemon, second.id)
+    await daemon.untilState(first.id, 'confirmed')
+    assert.equal(await world.chain.client.getTransactionCount({ address: people.executor.address }), 1, 'one transaction, with the nonce that was free again')
+    assert.equal((await daemon.alarms('execution-displaced')).length, 0)
+    await untilNone(daemon)
+  }))
+
+  test('lost on its way, then too dear, then without money: a word at each step, and it arrives', inWorld({ open: true }, async (world) => {
+    const { chain } = world
+    const daemon = world.daemon({ chain: { resend: '500ms', max_fee_gwei: 5 }, target: byKey })
+    const price = async (gwei) => { await chain.rpc('anvil_setNextBlockBaseFeePerGas', `0x${(BigInt(gwei) * 10n ** 9n).toString(16)}`); await chain.mine(1) }
+    await daemon.start()
+    const [p] = await scheduled(world, daemon, ['payments'])
+    await chain.advance((await world.timelock.minDelay()) - 600)
+    // Before anything is sent: the price is told once, however it moves, and it goes on by itself when it falls.
+    await price(50)
+    await chain.rpc('evm_increaseTime', '0x300')
+    await price(60)
+    const dear = await untilTrouble(daemon, 'not-executed', p.id)
+    assert.match(dear.text, /gas price needed is over max_fee_gwei 5/)
+    for (const gwei of [55, 70, 45]) await price(gwei)
+    assert.equal(sends(world), 0)
+    await again(daemon, dear)
+    // Now it is sent, and gets lost; what is sent again costs more each time, until it would cost too much.
+    const lost = loseAll(world)
+    await price(1)
+    await until(() => sends(world) > 0, { what: 'the first attempt' })
+    await untilNone(daemon)
+    const stuck = await until(async () => (await troubles(daemon)).find((t) => t.alarm === 'not-executed' && /nonce 0 is not mined/.test(t.text)), { what: 'the end of its means' })
+    assert.match(stuck.text, /over max_fee_gwei 5 of the chain; it is handed on again as it is/)
+    // Its account is emptied beside us.
+    await chain.rpc('anvil_setBalance', people.executor.address, '0x1')
+    await daemon.kill9()
+    await daemon.start()
+    await untilTrouble(daemon, 'not-executed', p.id)
+    await chain.rpc('anvil_setBalance', people.executor.address, '0xde0b6b3a7640000')
+    lost.left = 0
+    await finished(world, daemon, p.id)
+    await untilNone(daemon)
+    assert.equal(await chain.client.getTransactionCount({ address: people.executor.address }), 1)
+    assert.deepEqual(await world.allowed(p.eif.value), { kms: true, app: true })
+  }))
+
+  test('out of money while others execute it: the alarm ends with its cause', inWorld({ open: true }, async (world) => {
+    const daemon = world.daemon({ target: byKey })
+    await world.chain.rpc('anvil_setBalance', people.executor.address, '0x1')
+    await daemon.start()
+    const [p] = await scheduled(world, daemon, ['payments'])
+    await world.passDelay()
+    const trouble = await untilTrouble(daemon, 'executor-funds', people.executor.address)
+    assert.equal(trouble.do, `send coin to ${people.executor.address}`)
+    await again(daemon, trouble)
+    const [to, data] = (await daemon.ctl(['export', p.id, '--format', 'calldata'])).stdout.trim().split(/\s+/)
+    await world.chain.send({ from: people.stranger.address, to, data })
+    await finished(world, daemon, p.id)
+    await untilNone(daemon)
+  }))
+
+  test('signers change while nobody looks: told after the start, over when the threshold is as it was', inWorld({}, async (world) => {
+    const daemon = world.daemon()
+    const module = people.stranger.address
+    await world.safe.admin('enableModule(address)', module)
+    await daemon.start()
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    const row = await daemon.untilQueued(id, 'schedule')
+    for (const owner of people.owners.slice(0, 2)) await world.owners.confirm(row.safe_tx_hash, owner)
+    await until(async () => (await daemon.proposal(id)).confirmations === 2, { what: 'both confirmations' })
+    await daemon.stop()
+    await world.safe.adminByModule(module, 'changeThreshold(uint256)', 3n)
+    await daemon.start()
+    const trouble = await untilTrouble(daemon, 'confirmations-lost', id)
+    assert.match(trouble.text, /2 of 3/)
+    assert.match(trouble.do, new RegExp(`other owners sign it.*registrarctl proposals ${id}`))
+    await again(daemon, trouble)
+    await world.safe.adminByModule(module, 'changeThreshold(uint256)', 2n)
+    await untilNone(daemon)
+    await world.carry(daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+})
