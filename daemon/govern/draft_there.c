@@ -97,8 +97,9 @@ void draft_settle(struct draft *draft)
 			                "not proposed: %s", no_check);
 		} else if (c->final == draft_wanted(c) && !may_come(draft, c)) {
 			record_there(store, c);
+		} else {
+			c->waits = true; /* on chain but not final yet: looked at again */
 		}
-		/* else: on chain but not final yet; it stays new and is looked at again */
 	}
 	store_commit(store);
 	if (draft->reduced)

@@ -13,8 +13,10 @@ struct drafter {
 	struct draft *draft; /* under way, else NULL */
 	struct chain_op *op;
 	struct backoff backoff;
-	size_t next_target; /* of the configuration: where the pass over them stands */
-	bool waiting;       /* something becomes due later: the earliest seen in this pass */
+	size_t next_target;           /* of the configuration: where the pass over them stands */
+	struct measurement_id *aside; /* of that target: they wait for finality */
+	size_t aside_count;
+	bool waiting; /* something becomes due later: the earliest seen in this pass */
 	struct mono due;
 	bool again; /* asked to run while a draft was under way */
 };
@@ -46,7 +48,29 @@ void drafter_free(struct drafter *drafter)
 	chain_cancel(drafter->op);
 	end_draft(drafter);
 	loop_timer_free(drafter->timer);
+	free(drafter->aside);
 	free(drafter);
+}
+
+static void pass_on(struct drafter *drafter)
+{
+	drafter->next_target++;
+	drafter->aside_count = 0;
+}
+
+/* What of the draft waits for finality keeps nothing else of its target waiting. False: nothing
+ * does. */
+static bool set_waiting_aside(struct drafter *drafter)
+{
+	const struct draft *draft = drafter->draft;
+	size_t before = drafter->aside_count;
+
+	drafter->aside =
+	        xrealloc(drafter->aside, (before + draft->count + 1) * sizeof(*drafter->aside));
+	for (size_t i = 0; i < draft->count; i++)
+		if (draft->items[i].waits)
+			drafter->aside[drafter->aside_count++] = draft->items[i].measurement.id;
+	return drafter->aside_count > before;
 }
 
 /* The draft under way is over; look whether there is another one. */
@@ -181,7 +205,8 @@ static void decide(struct drafter *drafter)
 	draft_settle(draft);
 	if (draft_kept(draft) == 0 || draft_stopped_by_owner(draft)) {
 		backoff_worked(&drafter->backoff);
-		drafter->next_target++;
+		if (!set_waiting_aside(drafter))
+			pass_on(drafter);
 		next(drafter);
 	} else if (draft->reduced) {
 		ask_again(drafter);
@@ -296,7 +321,8 @@ static bool start(struct drafter *drafter, const struct config_target *target)
 
 	drafter->draft = draft;
 	store_begin(lane->parts->store);
-	gather(&gathered, &draft->arena, lane, target, clock_wall());
+	gather(&gathered, &draft->arena, lane, target,
+	       (struct gather_skip){drafter->aside, drafter->aside_count}, clock_wall());
 	store_commit(lane->parts->store);
 	int64_t due = clock_mono().ms + gathered.wait_ms;
 	if (gathered.wait_ms >= 0 && (!drafter->waiting || due < drafter->due.ms)) {
@@ -329,11 +355,11 @@ void drafter_run(struct drafter *drafter)
 	if (!backoff_ready(&drafter->backoff, now))
 		return;
 	if (drafter->again)
-		drafter->next_target = 0;
+		drafter->next_target = drafter->aside_count = 0;
 	drafter->again = false;
 	if (drafter->next_target == 0)
 		drafter->waiting = false;
-	for (; drafter->next_target < config->target_count; drafter->next_target++) {
+	for (; drafter->next_target < config->target_count; pass_on(drafter)) {
 		const struct config_target *target = &config->targets[drafter->next_target];
 		if (target->chain == drafter->lane->config && start(drafter, target))
 			return;

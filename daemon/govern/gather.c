@@ -192,9 +192,17 @@ static size_t cut(struct candidate *out, const struct candidate *items, size_t c
 	return kept;
 }
 
+static bool is_skipped(struct gather_skip skip, struct measurement_id id)
+{
+	for (size_t i = 0; i < skip.count; i++)
+		if (skip.ids[i].n == id.n)
+			return true;
+	return false;
+}
+
 /* Removals first: where a batch is cut, additions wait. */
 static struct pile collect(struct arena *arena, struct lane *lane,
-                           const struct config_target *target)
+                           const struct config_target *target, struct gather_skip skip)
 {
 	struct measurement_filter filter = {.target = target->name, .status = MEASUREMENT_NEW};
 	struct measurement_list wanted, revoked;
@@ -204,12 +212,14 @@ static struct pile collect(struct arena *arena, struct lane *lane,
 	struct pile pile = {
 	        .items = arena_array(arena, revoked.count + wanted.count, sizeof(*pile.items))};
 	for (size_t i = 0; i < revoked.count; i++)
-		pile.count += make_removal(&pile.items[pile.count], arena, lane, target,
+		pile.count += !is_skipped(skip, revoked.items[i].id) &&
+		              make_removal(&pile.items[pile.count], arena, lane, target,
 		                           &revoked.items[i]);
 	struct pile removals = pile;
 	for (size_t i = 0; i < wanted.count; i++) {
 		struct candidate *next = &pile.items[pile.count];
-		if (!make_addition(next, arena, lane, target, &wanted.items[i]))
+		if (is_skipped(skip, wanted.items[i].id) ||
+		    !make_addition(next, arena, lane, target, &wanted.items[i]))
 			continue;
 		if (next->measurement.has_replaces &&
 		    holds_group(&removals, &next->measurement.replaces))
@@ -254,10 +264,10 @@ static int64_t quiet_in_ms(const struct pile *pile, const struct config_target *
 }
 
 void gather(struct gathered *out, struct arena *arena, struct lane *lane,
-            const struct config_target *target, struct wall now)
+            const struct config_target *target, struct gather_skip skip, struct wall now)
 {
 	*out = (struct gathered){.wait_ms = -1};
-	struct pile all = collect(arena, lane, target);
+	struct pile all = collect(arena, lane, target, skip);
 	struct pile due = with_removals(arena, &all, true);
 	int64_t wait = quiet_in_ms(&all, target, now);
 

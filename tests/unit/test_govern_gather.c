@@ -97,12 +97,17 @@ static void record_pair(struct world *w, unsigned value)
 	record(w, (struct find){.value = value, .kind = KIND_COMPOSE});
 }
 
-static size_t look(struct world *w, size_t target)
+static size_t look_without(struct world *w, size_t target, struct gather_skip skip)
 {
 	store_begin(w->f->store);
-	gather(&w->got, &w->f->arena, w->lane, &w->targets[target], (struct wall){w->f->now});
+	gather(&w->got, &w->f->arena, w->lane, &w->targets[target], skip, (struct wall){w->f->now});
 	store_commit(w->f->store);
 	return w->got.count;
+}
+
+static size_t look(struct world *w, size_t target)
+{
+	return look_without(w, target, (struct gather_skip){0});
 }
 
 static struct measurement now(struct world *w, struct measurement_id id)
@@ -455,6 +460,25 @@ static void test_an_urgent_removal_goes_alone_and_at_once(void **state)
 	assert_int_equal(w->got.items[0].measurement.id.n, urgent.n);
 }
 
+/* It waits for finality: whatever else there is goes on, and it goes first again afterwards. */
+static void test_what_is_set_aside_keeps_nothing_waiting(void **state)
+{
+	struct world *w = *state;
+	struct measurement_id urgent = authorized(w, 1),
+	                      other = record(w, (struct find){.value = 2});
+
+	store_fixture_pass(w->f, QUIET_MS);
+	take_back(w, urgent, true);
+	assert_int_equal(look_without(w, 0, (struct gather_skip){&urgent, 1}), 1);
+	assert_false(w->got.urgent);
+	assert_int_equal(w->got.items[0].measurement.id.n, other.n);
+	const struct measurement_id both[] = {urgent, other};
+	assert_int_equal(look_without(w, 0, (struct gather_skip){both, 2}), 0);
+	assert_int_equal(w->got.wait_ms, -1);
+	assert_int_equal(look(w, 0), 1);
+	assert_true(w->got.urgent);
+}
+
 static void test_what_replaces_goes_with_what_is_removed(void **state)
 {
 	struct world *w = *state;
@@ -578,6 +602,7 @@ int main(void)
 	        TEST(test_a_revoked_value_is_removed_after_quiet),
 	        TEST(test_what_keeps_arriving_keeps_no_removal_waiting),
 	        TEST(test_an_urgent_removal_goes_alone_and_at_once),
+	        TEST(test_what_is_set_aside_keeps_nothing_waiting),
 	        TEST(test_what_replaces_goes_with_what_is_removed),
 	        TEST(test_what_replaces_nothing_that_is_there_goes_by_itself),
 	        TEST(test_while_its_addition_may_land_there_is_nothing_to_remove),
