@@ -277,6 +277,16 @@ void store_safe_tx_unassign(struct store *store, struct safe_tx_id id)
 	arena_free(&arena);
 }
 
+void store_safe_tx_repost(struct store *store, struct safe_tx_id id)
+{
+	struct query *query =
+	        db_query(store->db, "UPDATE safe_tx SET posted_at = ? WHERE id = ? AND status = 2");
+
+	db_bind_int(query, store->now.ms);
+	db_bind_int(query, id.n);
+	db_run(query);
+}
+
 void store_safe_tx_set_displaced(struct store *store, struct safe_tx_id id)
 {
 	struct arena arena = {0};

@@ -55,6 +55,8 @@ int store_safe_tx_compete(struct store *store, struct safe_tx_id id, uint64_t no
 /* Back to drafted without nonce (a rejection keeps its one): only before it was ever accepted by a
  * service. */
 void store_safe_tx_unassign(struct store *store, struct safe_tx_id id);
+/* Its nonce counts as assigned now: the clock was set back behind posted_at. */
+void store_safe_tx_repost(struct store *store, struct safe_tx_id id);
 void store_safe_tx_set_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
                               const struct hash32 *tx /* or NULL */, uint64_t tx_block);
 /* by competed for the nonce of old and is in the queue now: old is withdrawn and by holds the nonce

@@ -73,7 +73,7 @@ struct proposal_id draft_store(struct draft *draft)
 	        .attempt = draft->attempt,
 	        .delay = path->delay,
 	        .drafted_after = scheduled ? 0 : draft->final.number,
-	        .expires_at = {clock_wall().ms + target->expire_ms},
+	        .expires_at = lane_expiry(lane, target),
 	        .urgent = draft->urgent,
 	        .reason = "every call was simulated and would succeed",
 	        .calls = calls_of(draft),

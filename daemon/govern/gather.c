@@ -257,10 +257,9 @@ static int64_t quiet_in_ms(const struct pile *pile, const struct config_target *
 		if (pile->items[i].since.ms > newest)
 			newest = pile->items[i].since.ms;
 	int64_t wait = newest + target->quiet_ms - now.ms;
-	/* A wall clock that jumped back must not keep a batch waiting for ever. */
-	if (wait > target->quiet_ms)
-		wait = target->quiet_ms;
-	return wait > 0 ? wait : 0;
+	/* Younger than now: the clock was set back. It would stay so until the clock is there
+	 * again. */
+	return wait > 0 && wait <= target->quiet_ms ? wait : 0;
 }
 
 void gather(struct gathered *out, struct arena *arena, struct lane *lane,

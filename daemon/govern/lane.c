@@ -265,6 +265,14 @@ int64_t lane_age_ms(const struct lane *lane, struct wall since)
 	return age > 0 ? age : 0;
 }
 
+struct wall lane_expiry(const struct lane *lane, const struct config_target *target)
+{
+	int64_t ours = clock_wall().ms;
+	int64_t chains = (int64_t)lane->head.timestamp * 1000;
+
+	return (struct wall){(ours > chains ? ours : chains) + target->expire_ms};
+}
+
 const struct config_target *lane_target(const struct lane *lane, const char *name)
 {
 	return config_target_find(lane->parts->config, name);

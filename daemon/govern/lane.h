@@ -50,7 +50,7 @@ struct lane {
 	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */
 	struct wall head_seen;        /* when it was answered */
-	bool scheduled_looked; /* at every operation of the timelocks since the start */
+	bool scheduled_looked;        /* at every operation of the timelocks since the start */
 	int64_t held_seen;            /* held measurements up to this id were looked at */
 	char last_error[160];         /* of the chain; "" while it answers */
 	bool stopped;                 /* a final block was replaced: nothing is decided */
@@ -79,6 +79,9 @@ int lane_resume(struct lane *lane, struct error *error) MUST_USE;
 /* How long ago that was by our clock and by the chain's, whichever says less: a clock that jumps
  * makes nothing old. Never negative. */
 int64_t lane_age_ms(const struct lane *lane, struct wall since);
+/* When what is drafted now expires. It counts from the later of the two clocks: one that is set
+ * right afterwards makes nothing end early. */
+struct wall lane_expiry(const struct lane *lane, const struct config_target *target);
 /* A target by its name; NULL when it left the configuration. */
 const struct config_target *lane_target(const struct lane *lane, const char *name);
 /* A waiting client may care. */

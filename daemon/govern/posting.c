@@ -511,8 +511,14 @@ static const struct proposal_tx *find_hash(const struct queue_view *view, const 
  * has it. */
 static void forget_if_lost(struct posting *posting)
 {
-	if (posting->row.has_nonce &&
-	    clock_wall().ms - posting->row.posted_at.ms >= LATE_ARRIVAL_MS) {
+	struct store *store = posting->lane->parts->store;
+	int64_t age = clock_wall().ms - posting->row.posted_at.ms;
+
+	if (posting->row.has_nonce && age < 0 && still_open(posting)) {
+		store_begin(store);
+		store_safe_tx_repost(store, posting->row.id);
+		store_commit(store);
+	} else if (posting->row.has_nonce && age >= LATE_ARRIVAL_MS) {
 		give_nonce_up(posting);
 		lane_track(posting->lane);
 	}

@@ -118,6 +118,22 @@ static size_t alarms(struct bench *bench, const char *subject)
 	return count;
 }
 
+static void test_a_wrong_clock_makes_nothing_expire_early(void **state)
+{
+	const int64_t hour = 3600 * 1000, day = 24 * hour;
+	const struct config_target target = {.expire_ms = hour};
+	struct bench *bench = *state;
+
+	for (int64_t off = -day; off <= day; off += day / 4) { /* ours, beside the chain's */
+		struct wall ours = clock_wall();
+		bench->lane->head.timestamp = (uint64_t)(ours.ms - off) / 1000;
+		int64_t expiry = lane_expiry(bench->lane, &target).ms;
+		assert_true(expiry >= ours.ms + hour);
+		assert_true(expiry >= (int64_t)bench->lane->head.timestamp * 1000 + hour);
+		assert_true(expiry <= ours.ms + hour + day + 10000);
+	}
+}
+
 static void test_an_alarm_is_told_once(void **state)
 {
 	struct bench *bench = *state;
@@ -311,6 +327,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_backoff_doubles_to_its_limit),
 	        cmocka_unit_test(test_service_budget),
+	        cmocka_unit_test_setup_teardown(test_a_wrong_clock_makes_nothing_expire_early,
+	                                        setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_an_alarm_is_told_once, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_two_troubles_in_turn_alarm_once_each, setup,
 	                                        teardown),

@@ -492,6 +492,21 @@ static void test_withdrawn_while_a_post_may_still_arrive(void **state)
 	assert_int_equal(desk->posts, 0);
 }
 
+/* Else it would wait until the clock is there again. */
+static void test_withdrawn_after_the_clock_was_set_back(void **state)
+{
+	struct desk *desk = *state;
+
+	kill_while_posting(desk, -24 * 3600 * 1000);
+	struct wall now = clock_wall();
+	store_set_now(desk->w->store, now);
+	for (int i = 0; i < 500 && row(desk).posted_at.ms > now.ms; i++)
+		world_run_for(desk->w, 10);
+	assert_int_equal(row(desk).posted_at.ms, now.ms);
+	assert_int_equal(row(desk).status, SAFE_TX_POSTING);
+	assert_int_equal(desk->posts, 0);
+}
+
 /* --- the store changes while the service is asked ----------------------------------------------
  */
 
@@ -637,6 +652,7 @@ int main(int argc, char **argv)
 	        TEST(test_an_owner_s_key_never_decides_alone),
 	        TEST(test_a_withdrawn_draft_is_not_posted),
 	        TEST(test_withdrawn_long_after_it_was_posted_in_vain),
+	        TEST(test_withdrawn_after_the_clock_was_set_back),
 	        TEST(test_withdrawn_while_a_post_may_still_arrive),
 	        TEST(test_withdrawn_while_the_queue_is_asked),
 	        TEST(test_held_while_the_queue_is_asked),
