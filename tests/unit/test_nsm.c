@@ -162,7 +162,8 @@ static void a_changed_measurement_fails_the_signature_alone(void **state)
 	arena_free(&arena);
 }
 
-/* One bit of every byte: none of them may pass, and none may crash. */
+/* One bit of every fifth byte, and of every one at both ends (the header and the signature): none
+ * of them may pass, and none may crash. */
 static void no_document_with_a_flipped_bit_verifies(void **state)
 {
 	struct arena arena = {0};
@@ -171,7 +172,7 @@ static void no_document_with_a_flipped_bit_verifies(void **state)
 	struct bytes document = load(&arena, "nitro_attestation", "nsm.cose");
 	uint8_t *bytes = arena_alloc(&arena, document.len);
 	memcpy(bytes, document.data, document.len);
-	for (size_t i = 0; i < document.len; i++) {
+	for (size_t i = 0; i < document.len; i += i < 64 || i + 128 > document.len ? 1 : 5) {
 		struct arena scratch = {0};
 		struct nsm nsm;
 		bytes[i] ^= (uint8_t)(1 << i % 8);

@@ -272,7 +272,7 @@ static void an_error_is_waited_out(void **state)
 	world->reply.status = 400;
 	world->body = fixture_bytes(&world->arena, "tests/fixtures/info/error_400.json");
 	start(world, 1, INFO_APP, 0);
-	UNTIL(world, world->asked >= 5);
+	UNTIL(world, world->asked >= 4);
 	UNTIL(world, count_of(world, "in_work") == 0);
 	assert_int_equal(count_of(world, "failing"), 1);
 	assert_string_equal(trouble(world), "HTTP status 400");

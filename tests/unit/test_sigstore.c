@@ -427,6 +427,18 @@ static bool same_text(const char *a, const char *b)
 	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
+/* Whether the byte is one to damage: all of what is between and at the beginning of strings; of
+ * what long ones hold (base64 of documents of their own) one in thirteen, which is another of the
+ * four letters of a group each time. */
+static bool is_probed(struct bytes bundle, size_t i)
+{
+	size_t start = i;
+
+	while (start > 0 && bundle.data[start] != '"')
+		start--;
+	return i - start < 48 || i % 13 == 0;
+}
+
 /* Some bytes of a bundle are signed by nobody (key ids, the names of members); what is verified in
  * spite of a change must be just what was verified before. */
 static void assert_damage_is_noticed(const char *name, const char *root_name,
@@ -437,13 +449,16 @@ static void assert_damage_is_noticed(const char *name, const char *root_name,
 	struct sigstore_root *root = load_root(&arena, root_name);
 	struct sigstore want = verify(&arena, bundle, root_name, expect);
 	uint8_t *bytes = arena_alloc(&arena, bundle.len);
-	size_t refused = 0;
+	size_t damaged = 0, refused = 0;
 
 	memcpy(bytes, bundle.data, bundle.len);
 	assert_verdict(&want, SIGSTORE_VERIFIED);
 	for (size_t i = 0; i < bundle.len; i++) {
 		struct arena scratch = {0};
 		struct sigstore out;
+		if (!is_probed(bundle, i))
+			continue;
+		damaged++;
 		bytes[i] ^= (uint8_t)(1 << i % 6);
 		int rc = sigstore_verify(&scratch, bytes_of(bytes, bundle.len), root, expect, &out,
 		                         NULL);
@@ -461,7 +476,7 @@ static void assert_damage_is_noticed(const char *name, const char *root_name,
 		bytes[i] = bundle.data[i];
 		arena_free(&scratch);
 	}
-	assert_true(refused > bundle.len / 10 * 8);
+	assert_true(refused > damaged / 10 * 7);
 	arena_free(&arena);
 }
 
