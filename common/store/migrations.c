@@ -455,6 +455,9 @@ static const char troubles[] =
         "UPDATE safe_tx SET was_signed = 1 WHERE threshold > 0 AND confirmations >= threshold;"
         "CREATE INDEX sent_tx_nonce ON sent_tx (chain_id, sender, nonce);";
 
+/* The status shows the last of many events. */
+static const char alarms[] = "CREATE INDEX event_alarm ON event (id) WHERE type = 'alarm';";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -497,6 +500,7 @@ static const struct {
                    " user_version as above"},
         {troubles, "DROP TABLE trouble; DROP INDEX sent_tx_nonce; ALTER TABLE safe_tx DROP COLUMN"
                    " was_signed; and the row of `upgrade` and user_version as above"},
+        {alarms, "DROP INDEX event_alarm; and the row of `upgrade` and user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

@@ -131,6 +131,21 @@ void store_event_list(struct store *store, struct arena *arena, int64_t after, s
 	}
 }
 
+void store_alarm_latest(struct store *store, struct arena *arena, size_t limit,
+                        struct event_list *out)
+{
+	struct query *query =
+	        db_query(store->db, "SELECT id, at, type, subject, text, hash FROM event"
+	                            " WHERE type = 'alarm' ORDER BY id DESC LIMIT ?");
+
+	*out = (struct event_list){0};
+	db_bind_int(query, (int64_t)limit);
+	while (db_step(query)) {
+		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
+		read_event(query, arena, &out->items[out->count++]);
+	}
+}
+
 static int check_event(const struct event_row *event, int64_t expected,
                        const struct hash32 *previous, struct error *error)
 {

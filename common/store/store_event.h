@@ -26,6 +26,9 @@ void store_event_add(struct store *store, const char *type, const char *subject,
 /* Up to limit events with id > after. */
 void store_event_list(struct store *store, struct arena *arena, int64_t after, size_t limit,
                       struct event_list *out);
+/* The last alarms, the newest first. */
+void store_alarm_latest(struct store *store, struct arena *arena, size_t limit,
+                        struct event_list *out);
 /* 0 and the number of events checked, or ERR_INVALID naming the first bad id. */
 int store_event_verify(struct store *store, int64_t *checked, struct error *error) MUST_USE;
 

@@ -3,6 +3,7 @@
 
 #include "common/governance/path.h"
 #include "common/store/store_blocked.h"
+#include "common/store/store_event.h"
 
 #include <string.h>
 
@@ -203,7 +204,8 @@ static char *behind_others(struct store *store, struct arena *arena, const struc
 	if (open == NULL || store_blocked_get(store, arena, open->id, &blocked) != 0)
 		return whom;
 	return arena_printf(arena, "%s, behind nonce %llu since %s (%s)", whom,
-	                    (unsigned long long)blocked.nonce, wall_text(since, blocked.since),
+	                    (unsigned long long)blocked.nonce,
+	                    wall_text_seconds(since, (uint64_t)blocked.since.ms / 1000),
 	                    blocked.what);
 }
 
@@ -235,6 +237,26 @@ static void push_held(struct jval *list, struct arena *arena, const struct measu
 	push_waiting(list, id, measurement->target, "held", measurement->status_since,
 	             arena_printf(arena, "an operator (registrarctl approve %s): %s", id,
 	                          measurement->reason != NULL ? measurement->reason : "held"));
+}
+
+enum { LATEST_ALARMS = 5 };
+
+static struct jval *latest_alarms(struct store *store, struct arena *arena)
+{
+	struct jval *list = jval_array();
+	struct event_list alarms;
+	char at[WALL_TEXT_SIZE];
+
+	store_alarm_latest(store, arena, LATEST_ALARMS, &alarms);
+	for (size_t i = 0; i < alarms.count; i++) {
+		struct jval *row = jval_object();
+		jval_add_int(row, "id", alarms.items[i].id);
+		jval_add_string(row, "at", wall_text(at, alarms.items[i].at));
+		jval_add_string(row, "subject", alarms.items[i].subject);
+		jval_add_string(row, "text", alarms.items[i].text);
+		jval_push(list, row);
+	}
+	return list;
 }
 
 struct jval *report_status(struct store *store, const struct config *config, struct wall started,
@@ -272,6 +294,7 @@ struct jval *report_status(struct store *store, const struct config *config, str
 	jval_add(view, "endpoints", endpoints != NULL ? endpoints : jval_new_null());
 	jval_add(view, "targets", targets);
 	jval_add(view, "waiting", waiting);
+	jval_add(view, "last_alarms", latest_alarms(store, &arena));
 	arena_free(&arena);
 	return view;
 }

@@ -411,6 +411,10 @@ int ctl_options_parse(struct ctl_options *out, int argc, char **argv, struct err
 		if (rc != 0)
 			return rc;
 	}
+	if (optind < argc && strcmp(argv[optind], "help") == 0) {
+		out->help = true;
+		optind++;
+	}
 	if (optind < argc) {
 		out->command = find_command(argv[optind]);
 		if (out->command == NULL)
@@ -440,13 +444,14 @@ void ctl_help(struct buf *out, const struct ctl_command *command)
 	buf_append_text(out, "usage: registrarctl [--socket PATH] COMMAND [--json]\n\n");
 	for (size_t i = 0; i < ctl_command_count; i++)
 		buf_printf(out, "  %-13s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
-	buf_append_text(out, "\n"
-	                     "  --socket PATH  default " CTL_DEFAULT_SOCKET "\n"
-	                     "  --json         for programs\n"
-	                     "  --help         of a command: registrarctl COMMAND --help\n"
-	                     "  --version\n"
-	                     "\n"
-	                     "Exit: 0 yes or done, 1 no, not found or timed out, 2 refused or will "
-	                     "not be, 3 unknown (the chain\n"
-	                     "could not decide), 64 usage, 69 daemon not reachable.\n");
+	buf_append_text(
+	        out, "\n"
+	             "  --socket PATH  default " CTL_DEFAULT_SOCKET "\n"
+	             "  --json         for programs\n"
+	             "  --help         of a command: registrarctl COMMAND --help, or help COMMAND\n"
+	             "  --version\n"
+	             "\n"
+	             "Exit: 0 yes or done, 1 no, not found or timed out, 2 refused or will "
+	             "not be, 3 unknown (the chain\n"
+	             "could not decide), 64 usage, 69 daemon not reachable.\n");
 }

@@ -254,6 +254,23 @@ static void render_waiting(struct buf *out, const struct jval *waiting)
 		buf_printf(out, "... and %zu more\n", count - MAX_WAITING);
 }
 
+static void render_last_alarms(struct buf *out, const struct jval *alarms)
+{
+	struct table table = {0};
+	char at[TEXT_SIZE];
+
+	if (jval_count(alarms) == 0)
+		return;
+	table_add(&table, "LAST ALARMS", "ABOUT", "TEXT");
+	for (size_t i = 0; i < jval_count(alarms); i++) {
+		const struct jval *row = jval_at(alarms, i);
+		table_add(&table, short_time(at, jval_get_string(row, "at")),
+		          text_of(row, "subject"), text_of(row, "text"));
+	}
+	buf_append_text(out, "\n");
+	table_write(out, &table, 0);
+}
+
 void render_status(struct buf *out, const struct jval *status)
 {
 	char started[TEXT_SIZE];
@@ -269,6 +286,7 @@ void render_status(struct buf *out, const struct jval *status)
 	render_endpoints(out, jval_get(status, "endpoints"));
 	render_alarms(out, jval_get(status, "chains"));
 	render_waiting(out, jval_get(status, "waiting"));
+	render_last_alarms(out, jval_get(status, "last_alarms"));
 }
 
 /* --- measurements ---------------------------------------------------------------------------- */
@@ -552,6 +570,22 @@ static void render_blocked(struct buf *out, const struct jval *tx)
 	buf_append_text(out, "\n");
 }
 
+/* One that competes for a nonce, or rejects what has it, waits for the same. */
+static bool nonce_came_before(const struct jval *txs, size_t index)
+{
+	int64_t nonce, other;
+
+	if (jval_get_int(jval_at(txs, index), "nonce", &nonce) != 0)
+		return false;
+	for (size_t i = 0; i < index; i++) {
+		const struct jval *blocked = jval_get(jval_at(txs, i), "blocked");
+		if (blocked != NULL && !jval_is_null(blocked) &&
+		    jval_get_int(jval_at(txs, i), "nonce", &other) == 0 && other == nonce)
+			return true;
+	}
+	return false;
+}
+
 static void render_safe_txs(struct buf *out, const struct jval *txs)
 {
 	struct table table = {0};
@@ -571,7 +605,8 @@ static void render_safe_txs(struct buf *out, const struct jval *txs)
 	buf_append_text(out, "  Safe transactions\n");
 	table_write(out, &table, 4);
 	for (size_t i = 0; i < jval_count(txs); i++)
-		render_blocked(out, jval_at(txs, i));
+		if (!nonce_came_before(txs, i))
+			render_blocked(out, jval_at(txs, i));
 }
 
 static void render_history(struct buf *out, const struct jval *history)
@@ -723,49 +758,15 @@ void render_decided(struct buf *out, const struct jval *list)
 		const struct jval *one = jval_at(list, i);
 		const char *status = jval_get_string(one, "status"),
 		           *kind = jval_get_string(one, "kind");
+		struct buf now = {0};
+		buf_append_text(&now, status != NULL ? status : text_of(one, "state"));
+		append_flags(&now, jval_get(one, "flags"));
 		table_add(&table, text_of(one, "id"), text_of(one, "target"),
 		          kind != NULL ? kind : "proposal",
-		          kind != NULL ? text_of(one, "value") : "",
-		          status != NULL ? status : text_of(one, "state"));
+		          kind != NULL ? text_of(one, "value") : "", buf_text(&now));
+		buf_free(&now);
 	}
 	table_write(out, &table, 0);
-}
-
-static void displaced_row(struct buf *out, const struct jval *one)
-{
-	const char *proposal = jval_get_string(one, "proposal"), *by = jval_get_string(one, "by");
-	bool ours = by != NULL && strcmp(by, "registrard") == 0;
-	int64_t nonce;
-
-	if (jval_get_int(one, "nonce", &nonce) != 0)
-		return;
-	buf_printf(out, "displaces nonce %lld: %s", (long long)nonce, text_of(one, "safe_tx_hash"));
-	if (proposal != NULL)
-		buf_printf(out, " of %s", proposal);
-	if (ours)
-		buf_append_text(out, ", which is proposed again\n");
-	else
-		buf_printf(out, ", proposed by %s\n", by != NULL ? by : "others");
-}
-
-void render_revoked(struct buf *out, const struct jval *list)
-{
-	const struct jval *displaced = jval_get(jval_at(list, 0), "displaces");
-	struct table table = {0};
-
-	for (size_t i = 0; i < jval_count(list); i++) {
-		const struct jval *one = jval_at(list, i);
-		const char *wanted = jval_get_string(one, "wanted");
-		struct buf what = {0};
-		buf_printf(&what, "%s, wanted %s", text_of(one, "status"),
-		           wanted != NULL ? wanted : "?");
-		table_add(&table, text_of(one, "id"), text_of(one, "target"), text_of(one, "kind"),
-		          text_of(one, "value"), buf_text(&what));
-		buf_free(&what);
-	}
-	table_write(out, &table, 0);
-	for (size_t i = 0; i < jval_count(displaced); i++)
-		displaced_row(out, jval_at(displaced, i));
 }
 
 void render_inspected(struct buf *out, const struct jval *file)

@@ -15,8 +15,6 @@ void render_proposal(struct buf *out, const struct jval *one);
 void render_event(struct buf *out, const struct jval *event);
 void render_check(struct buf *out, const struct jval *check);
 void render_doctor(struct buf *out, const struct jval *report);
-/* What was revoked, and what that displaces. */
-void render_revoked(struct buf *out, const struct jval *list);
 void render_decided(struct buf *out, const struct jval *list); /* after approve, hold, ... */
 void render_inspected(struct buf *out, const struct jval *file);
 

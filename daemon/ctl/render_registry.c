@@ -13,7 +13,7 @@ static const char *text_of(const struct jval *object, const char *key)
 void render_drift(struct buf *out, const struct jval *list)
 {
 	struct table table = {0};
-	size_t different = 0;
+	size_t different = 0, undecided = 0;
 
 	table_add(&table, "VERDICT", "TARGET", "KIND", "VALUE", "CHAIN", "RECORDED", "WANTED",
 	          "LAST TRANSACTION");
@@ -22,15 +22,59 @@ void render_drift(struct buf *out, const struct jval *list)
 		const char *verdict = text_of(row, "verdict");
 		if (verdict != NULL && strcmp(verdict, "ok") == 0)
 			continue;
-		different++;
+		bool open = verdict != NULL && strcmp(verdict, "undecided") == 0;
+		*(open ? &undecided : &different) += 1;
 		table_add(&table, verdict, text_of(row, "target"), text_of(row, "kind"),
 		          text_of(row, "value"), text_of(row, "chain"), text_of(row, "recorded"),
 		          text_of(row, "wanted"), text_of(row, "tx"));
 	}
-	if (different > 0)
+	if (different + undecided > 0)
 		table_write(out, &table, 0);
 	arena_free(&table.arena);
-	buf_printf(out, "%zu values compared, %zu not as recorded\n", jval_count(list), different);
+	buf_printf(out, "%zu values compared, %zu not as recorded", jval_count(list), different);
+	if (undecided > 0)
+		buf_printf(out, ", %zu undecided", undecided);
+	buf_append_text(out, "\n");
+}
+
+static void displaced_row(struct buf *out, const struct jval *one)
+{
+	const char *proposal = text_of(one, "proposal"), *by = text_of(one, "by");
+	bool ours = by != NULL && strcmp(by, "registrard") == 0;
+	int64_t nonce;
+
+	if (jval_get_int(one, "nonce", &nonce) != 0)
+		return;
+	buf_printf(out, "displaces nonce %lld: ", (long long)nonce);
+	text_append(out, text_of(one, "safe_tx_hash"));
+	if (proposal != NULL)
+		buf_printf(out, " of %s", proposal);
+	if (jval_is_true(jval_get(one, "withdrawing")))
+		buf_append_text(out, ", which is being withdrawn\n");
+	else if (ours)
+		buf_append_text(out, ", which is proposed again\n");
+	else
+		buf_printf(out, ", proposed by %s\n", by != NULL ? by : "others");
+}
+
+void render_revoked(struct buf *out, const struct jval *list)
+{
+	const struct jval *displaced = jval_get(jval_at(list, 0), "displaces");
+	struct table table = {0};
+
+	for (size_t i = 0; i < jval_count(list); i++) {
+		const struct jval *one = jval_at(list, i);
+		const char *status = text_of(one, "status"), *wanted = text_of(one, "wanted");
+		struct buf what = {0};
+		buf_printf(&what, "%s, wanted %s", status != NULL ? status : "?",
+		           wanted != NULL ? wanted : "?");
+		table_add(&table, text_of(one, "id"), text_of(one, "target"), text_of(one, "kind"),
+		          text_of(one, "value"), buf_text(&what));
+		buf_free(&what);
+	}
+	table_write(out, &table, 0);
+	for (size_t i = 0; i < jval_count(displaced); i++)
+		displaced_row(out, jval_at(displaced, i));
 }
 
 static void render_decision(struct buf *out, const char *when, const struct jval *answer)

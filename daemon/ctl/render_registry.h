@@ -10,4 +10,7 @@ void render_drift(struct buf *out, const struct jval *list);
 /* A check, and under it what the KMS decided about a machine, if it was asked. */
 void render_check_and_preflight(struct buf *out, const struct jval *check);
 
+/* What was revoked, and what that displaces. */
+void render_revoked(struct buf *out, const struct jval *list);
+
 #endif

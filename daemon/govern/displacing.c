@@ -65,7 +65,7 @@ static void add_followed(struct jval *list, struct displacing *d, const struct s
 {
 	struct jval *entry = new_entry(row->nonce, &row->safe_tx_hash);
 	char text[ADDRESS_TEXT_SIZE];
-	struct proposal proposal;
+	struct proposal proposal = {0};
 
 	bool ours = store_proposal_get(d->lane->parts->store, &d->arena, row->proposal,
 	                               &proposal) == 0 &&
@@ -74,6 +74,7 @@ static void add_followed(struct jval *list, struct displacing *d, const struct s
 	jval_add_string(entry, "by",
 	                ours ? "registrard"
 	                     : proposed_by(text, find_hash(view, &row->safe_tx_hash)));
+	jval_add_bool(entry, "withdrawing", (proposal.flags & FLAG_WITHDRAWING) != 0);
 	jval_push(list, entry);
 }
 
@@ -84,6 +85,7 @@ static void add_others(struct jval *list, const struct proposal_tx *tx)
 
 	jval_add_string(entry, "proposal", NULL);
 	jval_add_string(entry, "by", proposed_by(text, tx));
+	jval_add_bool(entry, "withdrawing", false);
 	jval_push(list, entry);
 }
 

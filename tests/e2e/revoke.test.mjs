@@ -274,7 +274,7 @@ describe('revoke', { concurrency: 3 }, () => {
     const first = await daemon.untilQueued(removal.id, 'schedule')
     assert.equal(first.nonce, front.nonce + 1)
     const { json } = await revoke(daemon, eif.value, '--urgent')
-    assert.deepEqual(json[0].displaces, [{ nonce: front.nonce, safe_tx_hash: front.safe_tx_hash, proposal: p.id, by: 'registrard' }])
+    assert.deepEqual(json[0].displaces, [{ nonce: front.nonce, safe_tx_hash: front.safe_tx_hash, proposal: p.id, by: 'registrard', withdrawing: false }])
     const second = await until(async () => (await daemon.proposal(removal.id)).safe_txs.find((t) => t.attempt === 2 && t.status === 'queued'), { what: 'the second attempt' })
     assert.equal(second.nonce, front.nonce)
     assert.equal((await daemon.proposals()).length, 3, 'the same proposal')

@@ -1,6 +1,7 @@
 /* registrarctl without a daemon: its command line, and how answers look. */
 #include "daemon/ctl/options.h"
 #include "daemon/ctl/render.h"
+#include "daemon/ctl/render_registry.h"
 #include "daemon/ctl/table.h"
 
 #include <setjmp.h>
@@ -93,6 +94,23 @@ static void values_of_options(void **state)
 	assert_string_equal(options.files[2], "c");
 }
 
+static void ways_to_ask_for_help(void **state)
+{
+	static const char *const lines[] = {"help", "--help", "-h", "help wait", "wait --help"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct ctl_options options;
+		struct error error = {0};
+		char *line = xstrdup(lines[i]);
+		assert_int_equal(parse(&options, line, &error), 0);
+		assert_true(options.help);
+		assert_string_equal(options.command != NULL ? options.command->name : "",
+		                    i < 3 ? "" : "wait");
+		free(line);
+	}
+}
+
 static void bad_lines(void **state)
 {
 	static const struct {
@@ -100,6 +118,7 @@ static void bad_lines(void **state)
 	} cases[] = {
 	        {"", "which command?"},
 	        {"nonsense", "unknown command \"nonsense\""},
+	        {"help nonsense", "unknown command \"nonsense\""},
 	        {"status extra", "unexpected argument \"extra\""},
 	        {"status --bogus", "unknown option --bogus"},
 	        {"status --target", "--target needs a value"},
@@ -300,6 +319,101 @@ static void a_proposal_in_full(void **state)
 	        "    2026-01-01T00:00:01Z  multisig  posted; transaction 0xff\n");
 }
 
+/* The rejection of what waits waits for the same. */
+static void a_nonce_waits_once(void **state)
+{
+	struct buf out = {0};
+	struct jval *one;
+
+	(void)state;
+	assert_int_equal(
+	        jval_parse(&one,
+	                   bytes_text("{\"safe_txs\":[{\"purpose\":\"schedule\",\"nonce\":7,"
+	                              "\"blocked\":{\"nonce\":6,\"since\":"
+	                              "\"2026-01-01T00:00:00.1Z\",\"by\":\"p4\"}},"
+	                              "{\"purpose\":\"reject\",\"nonce\":7,"
+	                              "\"blocked\":{\"nonce\":6,\"since\":"
+	                              "\"2026-01-01T00:00:09.1Z\",\"by\":\"p4\"}}]}"),
+	                   NULL),
+	        0);
+	render_proposal(&out, one);
+	const char *first = strstr(buf_text(&out),
+	                           "nonce 7 waits for nonce 6 since 2026-01-01T00:00:00Z: p4\n");
+	assert_non_null(first);
+	assert_null(strstr(first + strlen("nonce 7 waits"), "waits for"));
+	jval_free(one);
+	buf_free(&out);
+}
+
+static void a_decision_shows_what_it_did(void **state)
+{
+	(void)state;
+	assert_rendered(render_decided,
+	                "[{\"id\":\"p7\",\"target\":\"payments\",\"state\":\"multisig\","
+	                "\"flags\":[\"withdrawing\"]}]",
+	                "p7  payments  proposal    multisig (withdrawing)\n");
+	assert_rendered(render_decided,
+	                "[{\"id\":\"m7\",\"target\":\"payments\",\"kind\":\"compose\","
+	                "\"value\":\"0xab\",\"status\":\"held\"}]",
+	                "m7  payments  compose  0xab  held\n");
+}
+
+static void what_is_displaced(void **state)
+{
+	(void)state;
+	assert_rendered(
+	        render_revoked,
+	        "[{\"id\":\"m1\",\"target\":\"payments\",\"kind\":\"compose\",\"value\":\"0xab\","
+	        "\"status\":\"proposed\",\"wanted\":\"absent\",\"displaces\":["
+	        "{\"nonce\":4,\"safe_tx_hash\":\"0x1\",\"proposal\":\"p1\",\"by\":\"registrard\","
+	        "\"withdrawing\":false},"
+	        "{\"nonce\":4,\"safe_tx_hash\":\"0x2\",\"proposal\":\"p2\",\"by\":\"registrard\","
+	        "\"withdrawing\":true},"
+	        "{\"nonce\":4,\"safe_tx_hash\":\"0x3\",\"proposal\":null,\"by\":null,"
+	        "\"withdrawing\":false}]}]",
+	        "m1  payments  compose  0xab  proposed, wanted absent\n"
+	        "displaces nonce 4: 0x1 of p1, which is proposed again\n"
+	        "displaces nonce 4: 0x2 of p2, which is being withdrawn\n"
+	        "displaces nonce 4: 0x3, proposed by others\n");
+}
+
+/* What nobody could answer is no difference. */
+static void a_drift_that_is_not_known(void **state)
+{
+	(void)state;
+	assert_rendered(render_drift, "[{\"verdict\":\"ok\"},{\"verdict\":\"ok\"}]",
+	                "2 values compared, 0 not as recorded\n");
+	assert_rendered(render_drift,
+	                "[{\"verdict\":\"ok\"},{\"verdict\":\"undecided\",\"target\":\"t\","
+	                "\"kind\":\"compose\",\"value\":\"0xab\",\"chain\":\"unknown\","
+	                "\"recorded\":\"held\",\"wanted\":\"present\",\"tx\":\"0x1\"}]",
+	                "VERDICT    TARGET  KIND     VALUE  CHAIN    RECORDED  WANTED   "
+	                "LAST TRANSACTION\n"
+	                "undecided  t       compose  0xab   unknown  held      present  0x1\n"
+	                "2 values compared, 0 not as recorded, 1 undecided\n");
+}
+
+static void the_last_alarms(void **state)
+{
+	struct buf out = {0};
+	struct jval *status;
+
+	(void)state;
+	assert_int_equal(
+	        jval_parse(
+	                &status,
+	                bytes_text("{\"last_alarms\":[{\"id\":9,\"at\":\"2026-01-01T00:00:00.1Z\","
+	                           "\"subject\":\"b7\",\"text\":\"[build-refused] no\"}]}"),
+	                NULL),
+	        0);
+	render_status(&out, status);
+	assert_non_null(strstr(buf_text(&out),
+	                       "\nLAST ALARMS           ABOUT  TEXT\n"
+	                       "2026-01-01T00:00:00Z  b7     [build-refused] no\n"));
+	jval_free(status);
+	buf_free(&out);
+}
+
 static void an_event_on_one_line(void **state)
 {
 	(void)state;
@@ -353,12 +467,18 @@ int main(void)
 	        cmocka_unit_test(good_lines),
 	        cmocka_unit_test(values_of_options),
 	        cmocka_unit_test(bad_lines),
+	        cmocka_unit_test(ways_to_ask_for_help),
 	        cmocka_unit_test(help_names_everything),
 	        cmocka_unit_test(columns_are_aligned),
 	        cmocka_unit_test(control_characters_are_shown),
 	        cmocka_unit_test(a_measurement_in_full),
 	        cmocka_unit_test(the_same_evidence_is_printed_once),
 	        cmocka_unit_test(a_proposal_in_full),
+	        cmocka_unit_test(the_last_alarms),
+	        cmocka_unit_test(a_drift_that_is_not_known),
+	        cmocka_unit_test(what_is_displaced),
+	        cmocka_unit_test(a_decision_shows_what_it_did),
+	        cmocka_unit_test(a_nonce_waits_once),
 	        cmocka_unit_test(an_event_on_one_line),
 	        cmocka_unit_test(doctor_says_what_to_do),
 	        cmocka_unit_test(missing_fields_are_shown_as_such),

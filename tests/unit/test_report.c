@@ -1,4 +1,6 @@
 /* Rows of the store as the JSON that scripts read: every field, and what waits for whom. */
+#include "common/store/alarm.h"
+#include "common/store/store_event.h"
 #include "common/store/store_blocked.h"
 #include "daemon/api/report.h"
 
@@ -211,7 +213,7 @@ static void the_screen_says_what_is_in_front(void **state)
 	                                    jval_array(), jval_object(), NULL);
 	assert_member(jval_at(jval_get(status, "waiting"), 0), "for",
 	              "\"owners to sign nonce 5 of the Safe (1 of 2), behind nonce 3 since "
-	              "1970-01-01T00:00:01.000Z (nonce 3: nothing, a hole)\"");
+	              "1970-01-01T00:00:01Z (nonce 3: nothing, a hole)\"");
 	jval_free(status);
 }
 
@@ -335,7 +337,7 @@ static void the_screen_counts_and_lists(void **state)
 	struct jval *status = report_status(f->store, &config, (struct wall){STORE_FIXTURE_START},
 	                                    jval_array(), jval_object(), NULL);
 	const struct jval *row = jval_at(jval_get(status, "targets"), 0);
-	assert_keys(status, "version started chains folders endpoints targets waiting");
+	assert_keys(status, "version started chains folders endpoints targets waiting last_alarms");
 	assert_member(row, "model", "\"safe+timelock\"");
 	assert_member(jval_get(row, "measurements"), "held", "1");
 	assert_member(jval_get(row, "measurements"), "proposed", "1");
@@ -347,6 +349,21 @@ static void the_screen_counts_and_lists(void **state)
 	assert_member(jval_at(waiting, 0), "id", "\"p1\"");
 	assert_member(jval_at(waiting, 1), "for",
 	              "\"an operator (registrarctl approve m1): weak evidence\"");
+	assert_int_equal(jval_count(jval_get(status, "last_alarms")), 0);
+	jval_free(status);
+	/* The last five, the newest first, whatever happened since. */
+	store_begin(f->store);
+	for (int i = 0; i < 7; i++)
+		store_alarm(f->store, ALARM_CLOCK, "lab", "number %d", i);
+	store_event_add(f->store, "chain", "lab", "something else");
+	store_commit(f->store);
+	status = report_status(f->store, &config, (struct wall){STORE_FIXTURE_START}, jval_array(),
+	                       jval_object(), NULL);
+	const struct jval *alarms = jval_get(status, "last_alarms");
+	assert_int_equal(jval_count(alarms), 5);
+	assert_keys(jval_at(alarms, 0), "id at subject text");
+	assert_member(jval_at(alarms, 0), "text", "\"[clock] number 6\"");
+	assert_member(jval_at(alarms, 4), "subject", "\"lab\"");
 	jval_free(status);
 }
 
