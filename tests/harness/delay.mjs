@@ -45,6 +45,7 @@ export class DelayModule {
   async execute(entry, { from = people.stranger.address, mayRevert } = {}) {
     return this.chain.send({ from, to: this.address, data: this.executeData(entry), gas: 3_000_000, mayRevert })
   }
+  async setCooldown(seconds) { return (await this.avatar.byHand({ to: this.address, data: encode('setTxCooldown', [BigInt(seconds)]) })).receipt }
   async skipExpired(from = people.stranger.address) { return this.chain.send({ from, to: this.address, data: encode('skipExpired') }) }
   /// The module's owner, which is the avatar, passes over everything below nonce.
   async veto(nonce) { return (await this.avatar.byHand({ to: this.address, data: encode('setTxNonce', [BigInt(nonce)]) })).receipt }

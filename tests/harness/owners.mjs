@@ -56,7 +56,7 @@ export class Owners {
     const threshold = await this.safe.threshold()
     const { shown } = await this.read(safeTxHash)
     const done = shown.confirmations.map((c) => c.owner)
-    for (const owner of this.owners.filter((o) => !done.includes(o.address)).slice(0, threshold - done.length)) await this.confirm(safeTxHash, owner)
+    for (const owner of this.owners.filter((o) => !done.includes(o.address)).slice(0, Math.max(0, threshold - done.length))) await this.confirm(safeTxHash, owner)
     return this.execute(safeTxHash, options)
   }
 

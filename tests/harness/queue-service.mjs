@@ -74,7 +74,7 @@ export class QueueService {
       answer = new Answer(500, { detail: 'no answer' })
     } catch (e) {
       answer = e instanceof Answer ? e
-        : e.cause?.code === 'ECONNREFUSED' ? new Answer(503, { detail: 'Service Unavailable' })
+        : e.message === 'fetch failed' ? new Answer(503, { detail: 'Service Unavailable' })
         : new Answer(500, { detail: String(e.stack) })
     }
     if (answer.status === 500) this.violations.push(`500 for ${req.method} ${req.url}: ${JSON.stringify(answer.body)}`)

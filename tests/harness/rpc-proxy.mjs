@@ -38,7 +38,7 @@ export class RpcProxy {
   }
 
   /// match: (method, params) => bool; status/body: a plain HTTP answer; error: a JSON-RPC error object; delay (ms);
-  /// mutate: (result, method, params) => another result; drop: cut the connection ('after': the node has done it by then);
+  /// mutate: (result, method, params) => another result, or an Error; drop: cut the connection ('after': the node has done it by then);
   /// then: awaited before it is cut, e.g. to kill the client.
   fault({ match = () => true, times = Infinity, ...how }) {
     const fault = { match, left: times, ...how, hits: 0 }
@@ -81,8 +81,9 @@ export class RpcProxy {
       const change = (item, asked) => {
         if (!active.match(asked.method, asked.params)) return item
         if (active.error) return { jsonrpc: '2.0', id: item.id, error: active.error }
-        if (active.mutate && 'result' in item) return { ...item, result: active.mutate(item.result, asked.method, asked.params) }
-        return item
+        if (!active.mutate || !('result' in item)) return item
+        const result = active.mutate(item.result, asked.method, asked.params)
+        return result instanceof Error ? { jsonrpc: '2.0', id: item.id, error: { code: -32000, message: result.message } } : { ...item, result }
       }
       out = Array.isArray(out) ? out.map((item) => change(item, list.find((c) => c.id === item.id))) : change(out, list[0])
     }

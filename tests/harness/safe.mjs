@@ -41,6 +41,7 @@ export class Safe {
     this.chain = chain
     this.address = address
     this.version = version
+    this.relayer = people.relayer.address // who executes, unless a call says otherwise
   }
 
   get domain() { return { chainId: this.chain.chainId, verifyingContract: this.address } }
@@ -70,7 +71,7 @@ export class Safe {
   }
 
   /// Executes with the given signatures (hex, any order), as any relayer may.
-  async execute(tx, signatures, { mayRevert = false, from = people.relayer.address } = {}) {
+  async execute(tx, signatures, { mayRevert = false, from = this.relayer } = {}) {
     const hash = await this.hash(tx)
     const owners = await Promise.all(signatures.map((signature) => recoverAddress({ hash, signature })))
     const sorted = signatures.map((s, i) => [BigInt(owners[i]), s]).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, s]) => s)
