@@ -35,7 +35,7 @@ const shapes = [
 
 const first = Number(process.env.E2E_SEED ?? 0)
 const count = Number(process.env.SEQUENCES ?? shapes.length)
-const length = Number(process.env.SEQUENCE_EVENTS ?? 10)
+const length = Number(process.env.SEQUENCE_EVENTS ?? 8)
 
 const nameOf = (shape) => [shape.model ?? 'safe+timelock', shape.safeVersion && `Safe ${shape.safeVersion}`, shape.timelockVersion && `timelock ${shape.timelockVersion}`,
   shape.contract, shape.queue && 'queue', shape.endpoints && `quorum 2 of ${shape.endpoints}`, shape.execute].filter(Boolean).join(', ')
