@@ -106,6 +106,23 @@ static void leave_out_unwanted(struct measurement_list *list)
 	list->count = kept;
 }
 
+/* Said too early it would be forgotten when the proposal ends. */
+static bool goes_on(struct store *store, struct arena *arena, const char *id,
+                    const struct measurement_list *subjects, struct proposal *out)
+{
+	char letter;
+	int64_t n;
+
+	if (!client_parse_id(id, &letter, &n) || letter != 'p' ||
+	    store_proposal_get(store, arena, (struct proposal_id){n}, out) != 0 ||
+	    lifecycle_is_terminal(out->state) || strcmp(out->origin, "registrard") != 0)
+		return false;
+	for (size_t i = 0; i < subjects->count; i++)
+		if (subjects->items[i].status != MEASUREMENT_PROPOSED || !subjects->items[i].wanted)
+			return false;
+	return true;
+}
+
 void command_approve(struct client *client, const struct jval *args)
 {
 	struct store *store = client_parts(client)->store;
@@ -119,7 +136,13 @@ void command_approve(struct client *client, const struct jval *args)
 		for (size_t i = 0; i < subjects.count; i++)
 			if (subjects.items[i].status == MEASUREMENT_REFUSED)
 				refused = &subjects.items[i];
-		if (refused != NULL) {
+		struct proposal proposal;
+		if (goes_on(store, &arena, jval_get_string(args, "id"), &subjects, &proposal)) {
+			client_fail(client, EXIT_REFUSED,
+			            "p%lld is in state %s and goes on: there is nothing to approve "
+			            "before it has ended",
+			            (long long)proposal.id.n, proposal_state_name(proposal.state));
+		} else if (refused != NULL) {
 			client_fail(client, EXIT_REFUSED,
 			            "m%lld failed verification and cannot be approved: %s",
 			            (long long)refused->id.n,

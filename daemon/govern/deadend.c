@@ -1,5 +1,6 @@
 #include "daemon/govern/deadend.h"
 
+#include "common/base/log.h"
 #include "common/governance/events.h"
 #include "common/governance/path.h"
 
@@ -159,6 +160,23 @@ static bool step_back(struct lane *lane, struct arena *arena, const struct propo
 	return true;
 }
 
+/* --- another owner has to send it ---------------------------------------------------------------
+ */
+
+/* None of its calls was made, and who has the file can make them no more: its values are drafted
+ * again, for whoever owns the contracts now. */
+static bool draft_for_owner(struct lane *lane, const struct proposal *proposal)
+{
+	static const char reason[] = "its contracts have another owner now: drafted again for it";
+	char subject[SUBJECT_SIZE];
+	struct error error;
+
+	if (store_proposal_give_way(lane->parts->store, proposal->id, reason, &error) != 0)
+		die("a draft does not give way: %s", error.text);
+	log_unusual(proposal_subject(subject, proposal->id), "%s", reason);
+	return true;
+}
+
 /* --- the look -----------------------------------------------------------------------------------
  */
 
@@ -168,7 +186,8 @@ bool deadend_waits(const struct observed *observed)
 
 	if ((proposal->flags & FLAG_WITHDRAWING) != 0)
 		return false;
-	return observed->delay_too_short || is_superfluous(proposal, observed);
+	return observed->delay_too_short || observed->owner_moved ||
+	       is_superfluous(proposal, observed);
 }
 
 bool deadend_look(struct lane *lane, struct arena *arena, const struct observed *observed)
@@ -182,6 +201,8 @@ bool deadend_look(struct lane *lane, struct arena *arena, const struct observed 
 	if (is_superfluous(&now, observed) && observed->seen.checks_final == CHECKS_AS_WANTED &&
 	    now.state > STATE_DRAFTED && now.state < STATE_EXECUTED)
 		return step_back(lane, arena, &now);
+	if (observed->owner_moved_final && now.state == STATE_DRAFTED)
+		return draft_for_owner(lane, &now);
 	if (observed->min_delay > now.delay && now.state <= STATE_MULTISIG)
 		return reschedule(lane, arena, observed, &now);
 	return false;

@@ -429,6 +429,31 @@ static bool is_pending(const struct proposal *proposal)
 	return proposal->state < STATE_EXECUTED;
 }
 
+/* Model `direct`: the owner of each contract sends the calls. */
+static size_t *ask_owners(const struct observed *observed, struct reads *reads)
+{
+	const struct proposal *proposal = observed->proposal;
+	size_t *owners = arena_array(reads->arena, proposal->call_count, sizeof(*owners));
+
+	for (size_t i = 0; i < proposal->call_count; i++)
+		owners[i] = reads_add_view(reads, &proposal->calls[i].to, VIEW_OWNER);
+	return owners;
+}
+
+static bool take_owners(const struct observed *observed, const size_t *owners,
+                        const struct chain_read_result *results)
+{
+	const struct proposal *proposal = observed->proposal;
+	struct address owner;
+	bool moved = false;
+
+	for (size_t i = 0; owners != NULL && i < proposal->call_count; i++)
+		moved |= results[owners[i]].success &&
+		         view_address(&owner, results[owners[i]].returned) == 0 &&
+		         !address_equal(&owner, &proposal->sender);
+	return moved;
+}
+
 void observe_ask_head(struct observed *observed, const struct observe_context *context,
                       struct reads *reads)
 {
@@ -443,6 +468,8 @@ void observe_ask_head(struct observed *observed, const struct observe_context *c
 	if (proposal->state == STATE_DRAFTED || (observed->deeper && is_pending(proposal)) ||
 	    (proposal->state == STATE_EXECUTED && proposal->model == MODEL_DIRECT))
 		observed->checks = ask_checks(observed, reads);
+	if (observed->deeper && proposal->model == MODEL_DIRECT && proposal->state == STATE_DRAFTED)
+		observed->owner_reads = ask_owners(observed, reads);
 	observed->min_delay_read = READS_NONE;
 	if (observed->deeper && path_caller(proposal->model) == PATH_TIMELOCK &&
 	    proposal->state <= STATE_MULTISIG)
@@ -490,9 +517,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	seen->chain_now = context->head.timestamp;
 	seen->withdrawn = (proposal->flags & FLAG_WITHDRAWING) != 0;
 	/* Our clock may have jumped, the chain may stand still: the time is up when both say so. */
-	seen->past_expiry =
-	        context->now.ms >= proposal->expires_at.ms &&
-	        context->head.timestamp >= (uint64_t)proposal->expires_at.ms / 1000;
+	seen->past_expiry = context->now.ms >= proposal->expires_at.ms &&
+	                    context->head.timestamp >= (uint64_t)proposal->expires_at.ms / 1000;
 	if (observed->delay != NULL) {
 		observe_delay_take(observed, context, results);
 	} else {
@@ -523,6 +549,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 		observe_run_executed(observed, context);
 
 	take_min_delay(observed, results);
+	observed->owner_moved = !observed->run.any && !seen->executed_latest &&
+	                        take_owners(observed, observed->owner_reads, results);
 	bool ran = lifecycle_has_timelock(proposal->model)
 	                   ? seen->operation == OPERATION_DONE
 	                   : seen->executed_latest || seen->safe_tx == SAFE_SEEN_EXECUTED;
@@ -532,8 +560,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	bool ending = seen->cancelled_latest || seen->safe_tx == SAFE_SEEN_FAILED ||
 	              seen->safe_tx == SAFE_SEEN_REPLACED;
 	/* What ran may be final already: a chain that stands still has no later look. */
-	observed->wants_final |=
-	        observed->in_effect || ending || ran || proposal->state == STATE_EXECUTED;
+	observed->wants_final |= observed->in_effect || ending || ran || observed->owner_moved ||
+	                         proposal->state == STATE_EXECUTED;
 }
 
 void observe_ask_final(struct observed *observed, struct reads *reads)
@@ -550,6 +578,7 @@ void observe_ask_final(struct observed *observed, struct reads *reads)
 		observed->final_nonce_read =
 		        reads_add_view(reads, &proposal->safe, VIEW_SAFE_NONCE);
 	observed->final_checks = ask_checks(observed, reads);
+	observed->final_owner_reads = observed->owner_moved ? ask_owners(observed, reads) : NULL;
 	observed->final_min_delay_read = READS_NONE;
 	if (observed->delay_too_short)
 		observed->final_min_delay_read =
@@ -594,6 +623,7 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 	    reads_u64(&value, &results[observed->final_min_delay_read]) == 0 &&
 	    value > observed->proposal->delay)
 		observed->min_delay = value;
+	observed->owner_moved_final = take_owners(observed, observed->final_owner_reads, results);
 	observe_first_tx(observed, context);
 
 	observed->seen.checks_final = take_checks(observed, observed->final_checks, results);

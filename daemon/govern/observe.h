@@ -41,6 +41,9 @@ struct observed {
 	size_t min_delay_read, final_min_delay_read;
 	bool delay_too_short; /* at the head: the timelock asks for more than its schedule does */
 	uint64_t min_delay;   /* with delay_too_short: what it asks for at finality; 0: the same */
+	size_t *owner_reads, *final_owner_reads; /* of each call's contract, or NULL */
+	bool owner_moved; /* at the head: who was to send the calls owns a contract no more */
+	bool owner_moved_final;
 
 	bool has_scheduled_tx, has_executed_tx, has_ended_tx; /* for the history */
 	struct hash32 scheduled_tx, executed_tx, ended_tx;

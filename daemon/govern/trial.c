@@ -240,6 +240,34 @@ static void try_inner_calls(struct trial *trial, const struct proposal *proposal
 		trial->count = 0;
 }
 
+/* What an account has to send, from that account. */
+static void try_first_steps(struct trial *trial, const struct proposal *proposal)
+{
+	struct path path = proposal_path(&trial->arena, proposal);
+	char from[ADDRESS_TEXT_SIZE];
+
+	trial->from = proposal->sender;
+	trial->what = arena_printf(&trial->arena, "what %s has to send",
+	                           address_text(from, &proposal->sender));
+	trial->count = path_first(&trial->calls, &trial->arena, &path);
+}
+
+/* What people execute by hand. Anybody may make a Delay module go on; who may execute on a timelock
+ * is not known, but what it calls then is. */
+static void try_by_hand(struct trial *trial, const struct proposal *proposal)
+{
+	struct path path = proposal_path(&trial->arena, proposal);
+
+	trial->what = "the operation";
+	if (proposal->model != MODEL_DELAY) {
+		try_inner_calls(trial, proposal);
+		return;
+	}
+	trial->from = proposal->timelock;
+	trial->calls = arena_alloc(&trial->arena, sizeof(*trial->calls));
+	trial->count = path_then(trial->calls, &trial->arena, &path) ? 1 : 0;
+}
+
 static void fill_from_row(struct trial *trial, const struct proposal *proposal,
                           const struct safe_tx_row *row, const struct safe_view *safe)
 {
@@ -277,9 +305,10 @@ static void start(struct trials *trials, struct subject *subject, const struct p
 
 	trial->owner = trials;
 	trial->subject = subject;
-	if (row == NULL) {
-		trial->what = "the operation";
-		try_inner_calls(trial, proposal);
+	if (row == NULL && proposal->state == STATE_DRAFTED) {
+		try_first_steps(trial, proposal);
+	} else if (row == NULL) {
+		try_by_hand(trial, proposal);
 	} else if (tracker_safe(trials->lane->tracker, &row->safe, &safe) == 0) {
 		fill_from_row(trial, proposal, row, safe);
 	}
@@ -349,14 +378,23 @@ static void consider(struct pass *pass, const struct proposal *proposal,
 		pass->wait_ms = wait;
 }
 
+/* No key of ours sends it, and no Safe. */
+static bool is_by_hand(const struct config_target *target, const struct proposal *proposal)
+{
+	if (proposal->state == STATE_EXECUTE)
+		return target != NULL && target->execute != EXECUTE_SAFE &&
+		       target->executor.file == NULL;
+	return proposal->state == STATE_DRAFTED && address_is_zero(&proposal->safe) &&
+	       !address_is_zero(&proposal->sender) && (proposal->flags & FLAG_WITHDRAWING) == 0 &&
+	       (target == NULL || target->scheduler.file == NULL);
+}
+
 static void consider_proposal(struct pass *pass, const struct proposal *proposal)
 {
 	const struct config_target *target = lane_target(pass->trials->lane, proposal->target);
-	bool by_hand = target != NULL && proposal->state == STATE_EXECUTE &&
-	               target->execute != EXECUTE_SAFE && target->executor.file == NULL;
 	struct safe_tx_list txs;
 
-	if (by_hand)
+	if (is_by_hand(target, proposal))
 		consider(pass, proposal, NULL);
 	store_safe_tx_list(pass->trials->lane->parts->store, pass->arena, proposal->id, &txs);
 	for (size_t i = 0; i < txs.count; i++)

@@ -15,8 +15,7 @@ const guardArtifact = createRequire(import.meta.url)('@safe-global/safe-smart-ac
 const inWorld = (options, fn, settings = {}) => async () => {
   const world = await makeWorld(options)
   const more = typeof settings === 'function' ? settings(world) : settings
-  // Long enough for the approvals of one value's two kinds to fall into one batch.
-  const daemon = world.daemon({ ...more, target: { batch: { quiet: '1s' }, ...more.target } })
+  const daemon = world.daemon(more)
   try { await fn(world, daemon) } finally { await world.close() }
 }
 
@@ -45,17 +44,34 @@ async function scheduleRaise(world, seconds) {
   return raise
 }
 
-/// The one command, and all the way to its end.
+/// What `status` says is wrong now.
+const troubles = async (daemon) => (await daemon.ctl(['status', '--json'])).json.chains.flatMap((c) => c.troubles)
+const untilNoTrouble = (daemon) => until(async () => (await troubles(daemon)).length === 0, { what: async () => `no trouble: ${JSON.stringify(await troubles(daemon))}` })
+
+/// Said before it has ended, the one command would be forgotten: it is refused.
+async function tooEarly(daemon, id) {
+  const { code, stderr } = await daemon.ctl(['approve', id], { ok: false })
+  assert.equal(code, 2)
+  assert.match(stderr, new RegExp(`${id} is in state \\w+ and goes on: there is nothing to approve before it has ended`))
+}
+
+/// The one command, twice and over a restart, and all the way to its end.
 async function again(world, daemon, eif, id) {
   await daemon.ctl(['approve', id])
   const next = await daemon.untilProposal(eif.value, { where: (p) => p.id !== id })
+  await daemon.ctl(['approve', id])
+  await daemon.kill9()
+  await daemon.start()
   await world.carry(daemon, next.id)
   assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  assert.equal((await daemon.proposals()).filter((p) => p.origin === 'registrard').length, 2, 'asked for once more, not twice')
+  assert.deepEqual(await troubles(daemon), [])
 }
 
 describe('dead ends', { concurrency: 2 }, () => {
   test('nonce taken by another transaction: rejected, with who took it', inWorld({}, async (world, daemon) => {
     const { eif, id } = await queued(world, daemon)
+    await tooEarly(daemon, id)
     const taken = await world.safe.byHand({ to: people.stranger.address, data: '0x' })
     await world.chain.mine(3)
     const alarm = await daemon.untilAlarm('rejected', { subject: id })
@@ -88,6 +104,7 @@ describe('dead ends', { concurrency: 2 }, () => {
     const { eif, id, row } = await queued(world, daemon)
     await world.owners.approve(row.safe_tx_hash)
     const { operation_id } = await daemon.untilState(id, 'timelock')
+    await tooEarly(daemon, id)
     await world.timelock.cancel(operation_id)
     await world.chain.mine(3)
     await daemon.untilAlarm('cancelled', { subject: id })
@@ -222,7 +239,9 @@ describe('dead ends', { concurrency: 2 }, () => {
     await put(guard)
     for (const owner of people.owners.slice(0, 2)) await world.owners.confirm(row.safe_tx_hash, owner)
     await daemon.untilAlarm('cannot-run', { subject: id, text: /guard 0x0+bad01 of the Safe refuses it/i })
+    assert.match((await troubles(daemon)).find((t) => t.alarm === 'cannot-run' && t.subject === id).do, new RegExp(`registrarctl withdraw ${id}`))
     await put('0x0')
+    await untilNoTrouble(daemon)
     await world.owners.execute(row.safe_tx_hash)
     await daemon.untilState(id, 'timelock')
     await world.passDelay()
@@ -320,9 +339,10 @@ describe('dead ends', { concurrency: 2 }, () => {
     assert.deepEqual((await daemon.proposal(id)).safe_txs[0].blocked.since, blocked.since)
     await world.owners.approve(other)
     await until(async () => (await daemon.proposal(id)).safe_txs[0].blocked === undefined, { what: 'its turn' })
+    await untilNoTrouble(daemon)
     await world.carry(daemon, id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
-  }, { target: { blocked_after: '2s' } }))
+  }, { target: { blocked_after: '1s' } }))
 
   test('a hole in the nonces: named at once; filled, ours goes on', inWorld({}, async (world, daemon) => {
     await daemon.start()
@@ -334,8 +354,10 @@ describe('dead ends', { concurrency: 2 }, () => {
     world.service.transactions.delete(other)
     const alarm = await daemon.untilAlarm('nonce-hole', { subject: id, timeout: 40_000 })
     assert.ok(alarm.text.includes(`nothing holds nonce ${row.nonce - 1} of the Safe ${world.safe.address}`), alarm.text)
+    assert.deepEqual((await troubles(daemon)).map((t) => [t.alarm, t.subject]), [['nonce-hole', id]])
     assert.match((await daemon.proposal(id)).safe_txs[0].blocked.by, /a hole/)
     await world.safe.burnNonce()
+    await untilNoTrouble(daemon)
     await world.carry(daemon, id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
@@ -390,5 +412,5 @@ describe('dead ends', { concurrency: 2 }, () => {
     await world.chain.mine(3)
     await daemon.untilState(next.id, 'confirmed')
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
-  }, { target: { proposer: null, expire: '5s' } }))
+  }, { target: { proposer: null, expire: '2s' } }))
 })

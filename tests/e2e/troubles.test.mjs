@@ -2,10 +2,14 @@
 // its cause is gone. And the keys that send: whatever happens to a transaction of theirs, it goes on or says why not.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { keccak256, toHex } from 'viem'
+import { delayTarget, makeDelayWorld } from '../harness/delay.mjs'
+import { makeEif } from '../harness/eif.mjs'
+import { batchOf, callsFor } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
 
-const inWorld = (options, fn) => async () => {
-  const world = await makeWorld(options)
+const inWorld = (options, fn, make = makeWorld) => async () => {
+  const world = await make(options)
   try { await fn(world) } finally { await world.close() }
 }
 
@@ -181,4 +185,151 @@ describe('trouble that lasts', { concurrency: 2 }, () => {
     await world.carry(daemon, id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
+})
+
+// --- the other models ---------------------------------------------------------------------------------------------------
+
+const PROPOSER_ROLE = keccak256(toHex('PROPOSER_ROLE'))
+
+/// In the timelock's own name, which administers its roles.
+async function asTimelock(world, signature, ...args) {
+  const from = world.timelock.address
+  await world.chain.rpc('anvil_impersonateAccount', from)
+  await world.chain.rpc('anvil_setBalance', from, '0xde0b6b3a7640000')
+  return world.chain.write(from, from, `function ${signature}`, ...args)
+}
+const calldata = async (daemon, id) => (await daemon.ctl(['export', id, '--format', 'calldata'])).stdout.trim().split('\n').map((l) => l.split(' '))
+
+describe('dead ends of the other models', { concurrency: 2 }, () => {
+  const byEoa = { model: 'timelock', service: false, open: true }
+
+  test('timelock: the account that schedules loses its role: said before it pays; given back, it schedules', inWorld({ ...byEoa, proposers: [people.outsider.address] }, async (world) => {
+    const from = people.outsider.address
+    const daemon = world.daemon({ target: { execute: 'manual' } })
+    await daemon.start()
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    await until(async () => (await daemon.proposal(id)).sender === from.toLowerCase(), { what: 'who has to send it' })
+    await asTimelock(world, 'revokeRole(bytes32,address)', PROPOSER_ROLE, from)
+    const trouble = await untilTrouble(daemon, 'cannot-run', id)
+    assert.match(trouble.text, new RegExp(`what ${from} has to send cannot be executed as the chain stands: it reverts: .*AccessControlUnauthorizedAccount`, 'i'))
+    await again(daemon, trouble)
+    await world.chain.mine(3)
+    await daemon.untilAlarm('role-changed', { text: /PROPOSER_ROLE/ })
+    await asTimelock(world, 'grantRole(bytes32,address)', PROPOSER_ROLE, from)
+    await untilNone(daemon)
+    const [[to, data]] = await calldata(daemon, id)
+    await world.chain.send({ from, to, data })
+    await daemon.untilState(id, 'timelock')
+    await world.passDelay()
+    await daemon.untilState(id, 'execute')
+    const [[, execute]] = await calldata(daemon, id)
+    await world.chain.send({ from: people.stranger.address, to, data: execute })
+    await finished(world, daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('timelock: the scheduler key has no money, then no role: each said, nothing sent; both given, it goes on by itself', inWorld({ ...byEoa, proposers: [people.outsider.address, people.scheduler.address] }, async (world) => {
+    const daemon = world.daemon({ target: { ...byKey, scheduler: people.scheduler } })
+    await daemon.start()
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    await untilTrouble(daemon, 'executor-funds', people.scheduler.address)
+    await asTimelock(world, 'revokeRole(bytes32,address)', PROPOSER_ROLE, people.scheduler.address)
+    await world.chain.rpc('anvil_setBalance', people.scheduler.address, '0xde0b6b3a7640000')
+    const trouble = await untilTrouble(daemon, 'not-executed', id)
+    assert.match(trouble.text, /cannot be scheduled: the scheduler key does not have the timelock's PROPOSER_ROLE/)
+    await again(daemon, trouble)
+    assert.equal(sends(world), 0)
+    await asTimelock(world, 'grantRole(bytes32,address)', PROPOSER_ROLE, people.scheduler.address)
+    await daemon.untilState(id, 'timelock')
+    await untilNone(daemon)
+    await world.passDelay()
+    await finished(world, daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('direct: the contracts get another owner: drafted again for it, by itself', inWorld({ model: 'direct', service: false, generation: 1 }, async (world) => {
+    const daemon = world.daemon()
+    await daemon.start()
+    const eif = world.drop()
+    const first = await daemon.untilProposal(eif.value)
+    assert.equal(first.sender, people.deployer.address.toLowerCase())
+    const snapshot = await world.chain.snapshot()
+    for (const contract of [world.registry.kms, world.registry.app])
+      await world.chain.write(people.deployer.address, contract, 'function transferOwnership(address)', people.spare.address)
+    // Not before it is final: the old owner may be it again.
+    await until(async () => (await daemon.alarms('cannot-run', first.id)).length === 1, { what: 'what the old owner has to send reverts' })
+    assert.equal((await daemon.proposal(first.id)).state, 'drafted')
+    await world.chain.revert(snapshot)
+    await world.chain.mine(4)
+    await untilNone(daemon)
+    assert.equal((await daemon.proposals()).length, 1)
+    for (const contract of [world.registry.kms, world.registry.app])
+      await world.chain.write(people.deployer.address, contract, 'function transferOwnership(address)', people.spare.address)
+    await world.chain.mine(3)
+    await daemon.untilState(first.id, 'cancelled')
+    const next = await daemon.untilProposal(eif.value, { where: (p) => p.state === 'drafted' })
+    assert.equal(next.sender, people.spare.address.toLowerCase())
+    await untilNone(daemon)
+    for (const [to, data] of await calldata(daemon, next.id)) await world.chain.send({ from: people.spare.address, to, data })
+    await finished(world, daemon, next.id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('delay: the module is disabled on the Safe while an entry waits: named; enabled again, it runs', inWorld({}, async (world) => {
+    const sentinel = '0x0000000000000000000000000000000000000001'
+    const daemon = world.daemon({ target: delayTarget(world, { execute: 'manual' }) })
+    await daemon.start()
+    const eif = world.drop()
+    const { id } = await daemon.untilProposal(eif.value)
+    await world.owners.approve((await daemon.untilQueued(id, 'schedule')).safe_tx_hash)
+    await daemon.untilState(id, 'timelock')
+    await world.avatar.admin('disableModule(address,address)', sentinel, world.delay.address)
+    await daemon.untilAlarm('module-changed', { text: /does not obey any more/ })
+    await world.chain.advance(world.cooldown + 5)
+    await daemon.untilState(id, 'execute')
+    const trouble = await untilTrouble(daemon, 'cannot-run', id)
+    assert.match(trouble.text, /the operation cannot be executed as the chain stands/)
+    await again(daemon, trouble)
+    await world.avatar.admin('enableModule(address)', world.delay.address)
+    await untilNone(daemon)
+    const [[to, data]] = await calldata(daemon, id)
+    await world.chain.send({ from: people.stranger.address, to, data, gas: 3_000_000 })
+    await finished(world, daemon, id)
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }, makeDelayWorld))
+
+  // With gas fields of its own a Safe transaction does not revert as a whole: it fails, and spends its nonce.
+  for (const [safeVersion, gas] of [['1.3.0', { safeTxGas: 300_000n }], ['1.4.1', { safeTxGas: 300_000n, gasPrice: 1n }], ['1.5.0', { safeTxGas: 300_000n, gasPrice: 1n }]])
+    test(`Safe ${safeVersion}: a schedule with ${Object.keys(gas).join(' and ')} is foreign; it fails and ours goes on, it works and is followed`, inWorld({ safeVersion, generation: 1 }, async (world) => {
+      const daemon = world.daemon()
+      await world.chain.rpc('anvil_setBalance', world.safe.address, '0xde0b6b3a7640000')
+      await daemon.start()
+      const theirs = makeEif(world.random)
+      const { batch, id: operation } = batchOf(world.chain.chainId, world.timelock.address, callsFor(world.registry, theirs.value), 0)
+      const schedule = (delay) => ({ to: world.timelock.address, data: world.timelock.encode('scheduleBatch', [...batch, BigInt(delay)]), ...gas })
+      const failing = await world.owners.propose(schedule(1))
+      const eif = world.drop()
+      const { id } = await daemon.untilProposal(eif.value)
+      const row = await daemon.untilQueued(id, 'schedule')
+      const alarm = await daemon.untilAlarm('foreign', { text: new RegExp(failing) })
+      assert.match(alarm.text, /with gas or refund fields that are not zero/)
+      const receipt = await world.owners.approve(failing)
+      assert.ok(receipt.logs.some((l) => l.topics[0] === keccak256(toHex('ExecutionFailure(bytes32,uint256)'))), 'it failed')
+      assert.equal(Number(await world.safe.nonce()), row.nonce)
+      await world.carry(daemon, id)
+      assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+      assert.deepEqual((await daemon.proposals()).map((p) => p.id), [id], 'nothing of it is followed')
+      // The same again, and this time it works: what stands in the timelock is followed, whoever brought it there.
+      const working = await world.owners.propose(schedule(await world.timelock.minDelay()))
+      await world.owners.approve(working)
+      const p = await daemon.untilProposal(theirs.value)
+      assert.deepEqual([p.origin, p.operation_id], ['external', operation])
+      await world.passDelay()
+      await daemon.untilState(p.id, 'execute')
+      await world.timelock.executeByHand({ batch })
+      await finished(world, daemon, p.id)
+      assert.deepEqual(await world.allowed(theirs.value), { kms: true, app: true })
+    }))
 })
