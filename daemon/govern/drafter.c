@@ -12,7 +12,8 @@ struct drafter {
 	struct loop_timer *timer;
 	struct draft *draft; /* under way, else NULL */
 	struct chain_op *op;
-	struct backoff backoff;
+	struct backoff backoff;       /* of the chain, which is everybody's */
+	struct backoff *targets;      /* of each target of the configuration, by itself */
 	size_t next_target;           /* of the configuration: where the pass over them stands */
 	struct measurement_id *aside; /* of that target: they wait for finality */
 	size_t aside_count;
@@ -38,6 +39,8 @@ struct drafter *drafter_new(struct lane *lane)
 
 	drafter->lane = lane;
 	drafter->timer = loop_timer_new(lane->parts->loop, timer_fired, drafter);
+	drafter->targets =
+	        xcalloc(lane->parts->config->target_count + 1, sizeof(*drafter->targets));
 	return drafter;
 }
 
@@ -49,6 +52,7 @@ void drafter_free(struct drafter *drafter)
 	end_draft(drafter);
 	loop_timer_free(drafter->timer);
 	free(drafter->aside);
+	free(drafter->targets);
 	free(drafter);
 }
 
@@ -80,16 +84,38 @@ static void next(struct drafter *drafter)
 	drafter_run(drafter);
 }
 
-static void give_up(struct drafter *drafter, const struct error *error)
+static void set_due(struct drafter *drafter, int64_t due)
 {
-	struct mono now = clock_mono();
+	if (!drafter->waiting || due < drafter->due.ms)
+		drafter->due.ms = due;
+	drafter->waiting = true;
+}
 
-	if (drafter->backoff.failures == 0)
+static void fail(struct drafter *drafter, struct backoff *backoff, const struct error *error)
+{
+	if (backoff->failures == 0)
 		log_unusual(drafter->draft->target->name, "drafting waits for the chain: %s",
 		            error->text);
-	backoff_failed(&drafter->backoff, now, chain_retry_max_ms(drafter->lane->config));
+	backoff_failed(backoff, clock_mono(), chain_retry_max_ms(drafter->lane->config));
+}
+
+/* The chain does not answer, whoever asks. */
+static void give_up_chain(struct drafter *drafter, const struct error *error)
+{
+	fail(drafter, &drafter->backoff, error);
 	end_draft(drafter);
-	loop_timer_set(drafter->timer, backoff_wait_ms(&drafter->backoff, now));
+	loop_timer_set(drafter->timer, backoff_wait_ms(&drafter->backoff, clock_mono()));
+}
+
+/* It may be this target's contracts that do not answer: that keeps no other waiting. */
+static void give_up(struct drafter *drafter, const struct error *error)
+{
+	struct backoff *backoff = &drafter->targets[drafter->next_target];
+
+	fail(drafter, backoff, error);
+	set_due(drafter, backoff->next.ms);
+	pass_on(drafter);
+	next(drafter);
 }
 
 static void give_up_because(struct drafter *drafter, const char *what)
@@ -108,6 +134,11 @@ static bool failed(struct drafter *drafter, const struct error *error)
 	return error != NULL;
 }
 
+static void worked(struct drafter *drafter)
+{
+	backoff_worked(&drafter->targets[drafter->next_target]);
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 static void finish(struct drafter *drafter)
@@ -117,7 +148,7 @@ static void finish(struct drafter *drafter)
 	bool scheduled = draft->attempt_seen == ATTEMPT_PENDING;
 	char subject[SUBJECT_SIZE];
 
-	backoff_worked(&drafter->backoff);
+	worked(drafter);
 	if (!draft_still_wanted(draft)) {
 		next(drafter);
 		return;
@@ -204,7 +235,7 @@ static void decide(struct drafter *drafter)
 
 	draft_settle(draft);
 	if (draft_kept(draft) == 0 || draft_stopped_by_owner(draft)) {
-		backoff_worked(&drafter->backoff);
+		worked(drafter);
 		if (!set_waiting_aside(drafter))
 			pass_on(drafter);
 		next(drafter);
@@ -303,8 +334,12 @@ static void head_answered(const struct error *error, const struct block_ref *hea
 {
 	struct drafter *drafter = arg;
 
-	if (failed(drafter, error))
+	drafter->op = NULL;
+	if (error != NULL) {
+		give_up_chain(drafter, error);
 		return;
+	}
+	backoff_worked(&drafter->backoff);
 	drafter->draft->head = *head;
 	drafter->draft->final = *final;
 	ask(drafter);
@@ -324,11 +359,8 @@ static bool start(struct drafter *drafter, const struct config_target *target)
 	gather(&gathered, &draft->arena, lane, target,
 	       (struct gather_skip){drafter->aside, drafter->aside_count}, clock_wall());
 	store_commit(lane->parts->store);
-	int64_t due = clock_mono().ms + gathered.wait_ms;
-	if (gathered.wait_ms >= 0 && (!drafter->waiting || due < drafter->due.ms)) {
-		drafter->waiting = true;
-		drafter->due.ms = due;
-	}
+	if (gathered.wait_ms >= 0)
+		set_due(drafter, clock_mono().ms + gathered.wait_ms);
 	if (gathered.count == 0) {
 		end_draft(drafter);
 		return false;
@@ -361,7 +393,10 @@ void drafter_run(struct drafter *drafter)
 		drafter->waiting = false;
 	for (; drafter->next_target < config->target_count; pass_on(drafter)) {
 		const struct config_target *target = &config->targets[drafter->next_target];
-		if (target->chain == drafter->lane->config && start(drafter, target))
+		const struct backoff *backoff = &drafter->targets[drafter->next_target];
+		if (!backoff_ready(backoff, now))
+			set_due(drafter, backoff->next.ms);
+		else if (target->chain == drafter->lane->config && start(drafter, target))
 			return;
 	}
 	drafter->next_target = 0;

@@ -233,6 +233,58 @@ static void test_a_timelock_without_timestamps(void **state)
 	assert_int_equal(world_proposals(w).count, 0);
 }
 
+/* A registry and a timelock beside those of the world, for a target of their own. */
+static const struct address other_kms = {{0x0b, 1}}, silent_timelock = {{0x0b, 2}};
+
+static void give_other_kms_answers(struct govern_world *w)
+{
+	uint8_t call[REGISTRY_CALL_SIZE];
+
+	world_view_address(w, &other_kms, VIEW_OWNER, &w->timelock);
+	world_reverts(w, &other_kms, view_call(VIEW_PENDING_OWNER));
+	say(w, &other_kms, lookup(w, kind_getter_selector(KIND_OS_IMAGE)), 0);
+	registry_encode_call(call, KIND_OS_IMAGE, ACTION_ADD, &value);
+	world_says(w, &other_kms, bytes_of(call, sizeof(call)), bytes_of(NULL, 0));
+}
+
+/* Its contracts are its own trouble: the target after it is drafted for. */
+static void test_a_silent_timelock_keeps_no_other_target_waiting(void **state)
+{
+	struct govern_world *w = *state;
+	const struct address answering = w->timelock;
+	char kms[ADDRESS_TEXT_SIZE], safe[ADDRESS_TEXT_SIZE], timelock[ADDRESS_TEXT_SIZE];
+	const struct evidence evidence = {.level = LEVEL_RECOMPUTED,
+	                                  .source = "folder",
+	                                  .artifact = "/srv/enclave.eif",
+	                                  .details = "{}"};
+	bool created;
+
+	const struct world_options options = {
+	        .chain = "",
+	        .target = arena_printf(&w->arena,
+	                               "    batch: {quiet: 1ms}\n    execute: manual\n"
+	                               "  zeta:\n    chain: base\n    kms: \"%s\"\n"
+	                               "    safe: \"%s\"\n    timelock: \"%s\"\n"
+	                               "    batch: {quiet: 1ms}\n    execute: manual\n",
+	                               address_text(kms, &other_kms), address_text(safe, &w->safe),
+	                               address_text(timelock, &answering))};
+	w->timelock = silent_timelock;
+	govern_world_prepare(w, &options);
+	w->timelock = answering;
+	world_view_address(w, &w->kms, VIEW_OWNER, &silent_timelock);
+	world_view_address(w, &w->app, VIEW_OWNER, &silent_timelock);
+	give_other_kms_answers(w);
+	struct measurement_id stuck = record(w, KIND_OS_IMAGE);
+	store_begin(w->store);
+	store_target_put(w->store, "zeta", WORLD_CHAIN, &other_kms, NULL);
+	struct measurement_id image = store_measurement_record(w->store, "zeta", KIND_OS_IMAGE,
+	                                                       &value, &evidence, &created);
+	store_commit(w->store);
+	w->govern = govern_new(&w->parts);
+	world_until_status(w, image, MEASUREMENT_PROPOSED);
+	assert_int_equal(world_measurement(w, stuck).status, MEASUREMENT_NEW);
+}
+
 static void take_back(struct govern_world *w, struct measurement_id id, bool urgent)
 {
 	store_begin(w->store);
@@ -311,6 +363,7 @@ int main(void)
 	        TEST(test_getters_that_disagree_are_an_alarm),
 	        TEST(test_a_simulation_that_reverts),
 	        TEST(test_a_timelock_without_timestamps),
+	        TEST(test_a_silent_timelock_keeps_no_other_target_waiting),
 	        TEST(test_a_revoked_value_is_removed),
 	        TEST(test_what_is_not_there_is_revoked_without_a_proposal),
 	        TEST(test_a_removal_that_reverts_is_held),
