@@ -88,7 +88,13 @@ class Sequence {
   }
   async revoke(value, ...more) {
     await this.daemon.ctl(['revoke', value, '--target', 'payments', ...more])
-    this.values.set(value, 'absent')
+    this.say(value, 'absent')
+  }
+  /// What people want from here on, and whether the daemon was told so.
+  say(value, wish, told = true) {
+    this.values.set(value, wish)
+    if (told) this.witness.said.set(value, wish)
+    else this.witness.said.delete(value)
   }
 
   async pending() { return this.world.service.pending(this.world.safe.address) }

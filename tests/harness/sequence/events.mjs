@@ -27,7 +27,7 @@ function anywhere(s) {
       const v = random.pick(s.wanted())
       if (!v || !(await world.allowed(v)).kms) return false
       await way.byHand(callsFor(world.registry, v, 'remove'))
-      s.values.set(v, 'absent')
+      s.say(v, 'absent', false)
     }],
     revoke: [2, async () => {
       const v = await s.known()
@@ -43,14 +43,15 @@ function anywhere(s) {
       const v = await s.known()
       if (!v) return false
       const other = makeEif(random).value
-      s.values.set(other, 'present')
       await s.revoke(v, '--replace', other)
+      s.say(other, 'present')
     }],
     'wanted after all': [1, async () => {
-      const v = random.pick([...s.values.keys()].filter((x) => s.values.get(x) === 'absent'))
+      const all = await daemon.measurements()
+      const v = random.pick([...s.values.keys()].filter((x) => s.values.get(x) === 'absent' && all.every((m) => m.value !== x || m.wanted === 'absent')))
       if (!v) return false
-      for (const m of await daemon.measurements(v)) await daemon.ctl(['approve', m.id])
-      s.values.set(v, 'present')
+      for (const m of all.filter((x) => x.value === v)) await daemon.ctl(['approve', m.id])
+      s.say(v, 'present')
     }],
     withdraw: [1, async () => {
       const p = random.pick((await s.live()).filter((x) => ['drafted', 'multisig', 'timelock', 'execute'].includes(x.state)))

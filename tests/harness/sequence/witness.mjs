@@ -21,6 +21,7 @@ export class Witness {
   constructor(world, daemon, way, depth) {
     Object.assign(this, { world, daemon, way, depth, looks: 0, ends: {} })
     this.before = 0n // the head at the last look
+    this.said = new Map() // value -> 'present' | 'absent': what a person told the daemon, and it said yes
   }
 
   // ---- at every moment ------------------------------------------------------------------------------------------
@@ -39,6 +40,8 @@ export class Witness {
       assert.equal(t.posts.filter((x) => x.sender === people.proposer.address).length, 1, `${t.safeTxHash} was posted more than once`)
     }
     for (const tx of sent) assert.ok(db.sent.some((x) => x.hash === tx), `${tx} was sent by the executor key, and no database knows it`)
+    for (const m of db.measurements)
+      if (this.said.has(m.value)) assert.equal(m.wanted ? 'present' : 'absent', this.said.get(m.value), `what a person wants of m${m.id} is forgotten (${m.reason})`)
     for (const p of db.proposals) {
       if (!this.#since.has(p.id)) this.#since.set(p.id, this.before)
       if (LIVE.includes(p.state) || this.#ended.has(p.id)) continue
