@@ -1,6 +1,7 @@
 #include "daemon/chain/follower.h"
 
 #include "common/base/log.h"
+#include "common/eth/jsonrpc.h"
 #include "common/governance/events.h"
 #include "common/store/alarm.h"
 #include "common/store/store_chain.h"
@@ -413,6 +414,19 @@ static void cursor_checked(const struct error *error, const struct block_ref *bl
 		reorganised(follower, follower->cursor);
 }
 
+/* That the cursor's block is gone counts only when a quorum has nothing in its place: some may be
+ * far behind, and one that says so would move states back. */
+static void cursor_missing(const struct error *error, const struct jval *block, void *arg)
+{
+	struct follower *follower = arg;
+
+	follower->op = NULL;
+	if (error == NULL && jval_is_null(block))
+		reorganised(follower, follower->head.number + 1);
+	else
+		fail_low(follower, follower->cursor, "was read");
+}
+
 /* The head is below the cursor: a slow backend, or a shorter chain. Another hash at a remembered
  * height decides at once, patience otherwise. */
 static void low_head(struct follower *follower)
@@ -422,14 +436,20 @@ static void low_head(struct follower *follower)
 	bool known = store_cursor_before(follower->store, chain_id(follower),
 	                                 follower->head.number + 1, &number, &hash) == 0;
 
-	if ((known && number == follower->head.number &&
-	     !hash32_equal(&hash, &follower->head.hash)) ||
-	    ++follower->low_heads >= LOW_HEAD_TICKS) {
+	if (known && number == follower->head.number &&
+	    !hash32_equal(&hash, &follower->head.hash)) {
 		follower->low_heads = 0;
 		reorganised(follower, follower->head.number + 1);
-		return;
+	} else if (++follower->low_heads >= LOW_HEAD_TICKS) {
+		struct jval *params = jval_array();
+		follower->low_heads = 0;
+		jval_push(params, jsonrpc_new_quantity(follower->cursor));
+		jval_push(params, jval_new_bool(false));
+		follower->op = chain_rpc_agreed(follower->chain, "eth_getBlockByNumber", params,
+		                                cursor_missing, follower);
+	} else {
+		fail_low(follower, follower->cursor, "was read");
 	}
-	fail_low(follower, follower->cursor, "was read");
 }
 
 /* --- a tick ------------------------------------------------------------------------------------

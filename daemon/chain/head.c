@@ -224,8 +224,8 @@ static int newest_first(const void *a, const void *b)
 
 struct named {
 	struct block_ref chosen;
-	bool spread;      /* they are further apart than a moment explains */
-	bool equal;       /* all name the same block */
+	bool spread; /* they are further apart than a moment explains, or behind what was known */
+	bool equal;  /* all name the same block */
 	unsigned without; /* so many have no such tag */
 };
 
@@ -243,6 +243,8 @@ static struct named judge_named(const struct head_op *op, const struct question_
 	qsort(blocks, result->count, sizeof(*blocks), newest_first);
 	named.spread = far_apart(&blocks[result->count - 1], &blocks[0]);
 	named.chosen = blocks[op->op.chain->config->quorum - 1];
+	if (op->step == STEP_LATEST && named.chosen.number < op->op.chain->last_head.number)
+		named.spread = true;
 	free(blocks);
 	return named;
 }
@@ -256,7 +258,10 @@ static void put_off_laggards(struct head_op *op, const struct question_result *r
 	for (size_t i = 0; i < result->count; i++) {
 		struct block_ref block =
 		        block_from_canonical(buf_bytes(&result->answers[i].canonical));
-		if (!far_apart(&block, chosen))
+		/* A moment ago a quorum was further than it is now. */
+		bool behind = block.number < chosen->number &&
+		              block.number < op->op.chain->last_head.number;
+		if (!behind && !far_apart(&block, chosen))
 			continue;
 		snprintf(why, sizeof(why), "is %" PRIu64 " blocks behind",
 		         chosen->number - block.number);

@@ -1,7 +1,6 @@
 // Endpoints on a bad day, and endpoints that lie.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { startRpcProxy } from '../harness/rpc-proxy.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
 
 const inWorld = (options, fn, settings = {}) => async () => {
@@ -77,7 +76,7 @@ describe('a chain endpoint on a bad day', { concurrency: 3 }, () => {
     const p = await daemon.untilProposal(eif.value)
     await world.carry(daemon, p.id)
   }, async (world) => {
-    world.liar = await startRpcProxy(world.chain)
+    world.liar = await world.addEndpoint()
     return { chain: { rpc: [world.rpc.url, world.liar.url], quorum: 2 } }
   }))
 

@@ -94,6 +94,11 @@ export async function startChain({ chainId = 31337, slots = 32, multicall = true
   return chain
 }
 
+/// A second node of the same chain that knows its blocks up to this one, and from there on goes its own way.
+export async function forkChain(chain, block) {
+  return startChain({ chainId: chain.chainId, multicall: false, args: ['--fork-url', chain.url, '--fork-block-number', String(block), '--no-storage-caching'] })
+}
+
 export class Chain {
   #child
   #forget

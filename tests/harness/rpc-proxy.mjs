@@ -1,5 +1,5 @@
 // A JSON-RPC endpoint in front of the local chain that counts what is asked and can misbehave: what a daemon sees of
-// a public provider on a bad day.
+// a public provider on a bad day. Like several of those it takes no batches, and whoever sends one is careless.
 import { createServer } from 'node:http'
 
 export async function startRpcProxy(chain) {
@@ -14,8 +14,10 @@ export class RpcProxy {
   #port = 0
   #faults = []
 
+  /// chain: the node behind it; a test may put another one there at any time.
   constructor(chain) {
     this.chain = chain
+    this.violations = [] // what a well-behaved client never does
     this.calls = [] // { at, method, params }
     this.httpRequests = 0
     this.bytes = 0 // asked and answered
@@ -38,6 +40,7 @@ export class RpcProxy {
   }
 
   /// match: (method, params) => bool; status/body: a plain HTTP answer; error: a JSON-RPC error object; delay (ms);
+  /// hang: no answer, ever;
   /// mutate: (result, method, params) => another result, or an Error; drop: cut the connection ('after': the node has done it by then);
   /// then: awaited before it is cut, e.g. to kill the client.
   fault({ match = () => true, times = Infinity, ...how }) {
@@ -55,12 +58,18 @@ export class RpcProxy {
     this.httpRequests++
     this.bytes += text.length
     const body = JSON.parse(text)
-    const list = Array.isArray(body) ? body : [body]
-    for (const { method, params } of list) this.calls.push({ at: new Date(), method, params })
-    const active = this.#faults.find((f) => f.left > 0 && list.some((c) => f.match(c.method, c.params)))
+    if (Array.isArray(body)) {
+      this.violations.push(`a batch of ${body.length} requests`)
+      res.writeHead(200, { 'content-type': 'application/json' })
+      return res.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32600, message: 'batch requests are not supported' } }))
+    }
+    const { method, params } = body
+    this.calls.push({ at: new Date(), method, params })
+    const active = this.#faults.find((f) => f.left > 0 && f.match(method, params))
     if (active) {
       active.left--
       active.hits++
+      if (active.hang) return
       if (active.delay) await new Promise((resolve) => setTimeout(resolve, active.delay))
       if (active.drop && active.drop !== 'after') {
         await active.then?.()
@@ -77,15 +86,10 @@ export class RpcProxy {
       await active.then?.()
       return req.socket.destroy()
     }
-    if (active) {
-      const change = (item, asked) => {
-        if (!active.match(asked.method, asked.params)) return item
-        if (active.error) return { jsonrpc: '2.0', id: item.id, error: active.error }
-        if (!active.mutate || !('result' in item)) return item
-        const result = active.mutate(item.result, asked.method, asked.params)
-        return result instanceof Error ? { jsonrpc: '2.0', id: item.id, error: { code: -32000, message: result.message } } : { ...item, result }
-      }
-      out = Array.isArray(out) ? out.map((item) => change(item, list.find((c) => c.id === item.id))) : change(out, list[0])
+    if (active?.error) out = { jsonrpc: '2.0', id: out.id, error: active.error }
+    else if (active?.mutate && 'result' in out) {
+      const result = active.mutate(out.result, method, params)
+      out = result instanceof Error ? { jsonrpc: '2.0', id: out.id, error: { code: -32000, message: result.message } } : { ...out, result }
     }
     const reply = JSON.stringify(out)
     this.bytes += reply.length

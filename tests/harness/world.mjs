@@ -65,6 +65,7 @@ export class World {
   constructor(tag) {
     this.tmp = makeTempDir(tag)
     this.daemons = []
+    this.endpoints = [] // beside world.rpc
     this.builds = 0
   }
 
@@ -80,6 +81,13 @@ export class World {
       else await this.timelock.runByHand(acceptances, { salt: `0x${(0xacce00 + ++acceptanceCount).toString(16).padStart(64, '0')}` })
     }
     return registry
+  }
+
+  /// One more endpoint in front of the same chain.
+  async addEndpoint() {
+    const proxy = await startRpcProxy(this.chain)
+    this.endpoints.push(proxy)
+    return proxy
   }
 
   folder(...parts) { return join(this.tmp.path, 'releases', ...parts) }
@@ -169,8 +177,10 @@ export class World {
     if (this.queue?.violations.length) problems.push(new Error(`a careless client: ${this.queue.violations.join('; ')}`))
     await attempt(() => this.queue?.stop())
     await attempt(() => this.service?.stop())
-    await attempt(() => this.rpc?.down())
-    await attempt(() => this.liar?.down())
+    for (const proxy of [this.rpc, ...this.endpoints].filter(Boolean)) {
+      if (proxy.violations.length) problems.push(new Error(`a careless client: ${proxy.violations.join('; ')}`))
+      await attempt(() => proxy.down())
+    }
     await attempt(() => this.chain?.stop())
     if (!process.env.E2E_KEEP) this.tmp.remove()
     if (problems.length) throw problems.length === 1 ? problems[0] : new AggregateError(problems, problems.map((p) => p.message).join('\n'))

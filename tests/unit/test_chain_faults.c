@@ -57,6 +57,25 @@ static void test_the_only_one_that_is_asked_has_stopped(void **state)
 	assert_int_equal(world->nodes[0].heads, before);
 }
 
+static void test_one_that_is_a_little_behind_takes_nothing_back(void **state)
+{
+	struct chain_world *world = *state;
+	struct node *slow = &world->nodes[0];
+
+	slow->head = 995; /* ten seconds: as a slow backend may be */
+	slow->fail_times = 1;
+	slow->fail_status = 500;
+	open_chain(world, 3, 2);
+	assert_int_equal(ask_head(world), 0);
+	assert_int_equal(world->head.number, 1000);
+	assert_int_equal(ask_head(world), 0);
+	assert_int_equal(world->head.number, 1000);
+	unsigned before = slow->heads;
+	assert_int_equal(ask_head(world), 0);
+	assert_int_equal(world->head.number, 1000);
+	assert_int_equal(slow->heads, before);
+}
+
 static void test_two_of_three_behind_are_the_quorum(void **state)
 {
 	struct chain_world *world = *state;
@@ -386,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        WITH_WORLD(test_one_that_is_far_behind_holds_nobody_up),
 	        WITH_WORLD(test_the_only_one_that_is_asked_has_stopped),
+	        WITH_WORLD(test_one_that_is_a_little_behind_takes_nothing_back),
 	        WITH_WORLD(test_two_of_three_behind_are_the_quorum),
 	        WITH_WORLD(test_one_that_claims_another_finality),
 	        WITH_WORLD(test_trouble_is_no_missing_tag),
