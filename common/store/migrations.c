@@ -458,6 +458,12 @@ static const char troubles[] =
 /* The status shows the last of many events. */
 static const char alarms[] = "CREATE INDEX event_alarm ON event (id) WHERE type = 'alarm';";
 
+/* Until now a key scheduled (the selector of scheduleBatch) or executed. */
+static const char cancellations[] =
+        "ALTER TABLE sent_tx ADD COLUMN purpose INTEGER NOT NULL DEFAULT 3"
+        " CHECK (purpose IN (1, 3, 5));"
+        "UPDATE sent_tx SET purpose = 1 WHERE instr(raw, x'8f2a0bb0') > 0;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -501,6 +507,8 @@ static const struct {
         {troubles, "DROP TABLE trouble; DROP INDEX sent_tx_nonce; ALTER TABLE safe_tx DROP COLUMN"
                    " was_signed; and the row of `upgrade` and user_version as above"},
         {alarms, "DROP INDEX event_alarm; and the row of `upgrade` and user_version as above"},
+        {cancellations, "ALTER TABLE sent_tx DROP COLUMN purpose; and the row of `upgrade` and"
+                        " user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

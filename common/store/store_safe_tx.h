@@ -23,7 +23,7 @@ struct safe_tx_row {
 	enum safe_tx_status status;
 	unsigned confirmations, threshold;
 	bool was_signed; /* by as many owners as were needed, once */
-	bool has_tx; /* the transaction on chain that executed (or replaced) it */
+	bool has_tx;     /* the transaction on chain that executed (or replaced) it */
 	struct hash32 tx;
 	uint64_t tx_block;
 	struct wall posted_at; /* when its nonce was assigned for the POST; 0: never */
@@ -96,6 +96,7 @@ enum sent_status { SENT_STORED = 1, SENT_MINED = 2, SENT_FAILED = 3, SENT_REPLAC
 struct sent_tx {
 	int64_t id;
 	struct proposal_id proposal;
+	enum purpose purpose; /* schedule, execute or cancel */
 	uint64_t chain_id, nonce;
 	struct address from;
 	struct bytes raw;

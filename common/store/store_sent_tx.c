@@ -25,12 +25,13 @@ int64_t store_sent_tx_add(struct store *store, const struct sent_tx *tx)
 
 	if (known != 0)
 		return known;
-	struct query *query =
-	        db_query(store->db,
-	                 "INSERT INTO sent_tx (proposal_id, chain_id, sender, nonce, attempt, raw,"
-	                 " tx_hash, max_fee, max_priority_fee, status, sent_at)"
-	                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)");
+	struct query *query = db_query(
+	        store->db,
+	        "INSERT INTO sent_tx (proposal_id, purpose, chain_id, sender, nonce, attempt,"
+	        " raw, tx_hash, max_fee, max_priority_fee, status, sent_at)"
+	        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)");
 	db_bind_int(query, tx->proposal.n);
+	db_bind_int(query, tx->purpose);
 	db_bind_u64(query, tx->chain_id);
 	db_bind_blob(query, tx->from.b, sizeof(tx->from.b));
 	db_bind_u64(query, tx->nonce);
@@ -58,7 +59,7 @@ void store_sent_tx_set_status(struct store *store, int64_t id, enum sent_status 
 }
 
 #define SELECT_SENT                                                                                \
-	"SELECT id, proposal_id, chain_id, nonce, sender, raw, tx_hash, max_fee,"                  \
+	"SELECT id, proposal_id, purpose, chain_id, nonce, sender, raw, tx_hash, max_fee,"         \
 	" max_priority_fee, attempt, status, sent_at FROM sent_tx"
 
 static void read_list(struct query *query, struct arena *arena, struct sent_tx_list *out)
@@ -69,6 +70,7 @@ static void read_list(struct query *query, struct arena *arena, struct sent_tx_l
 		struct sent_tx *item = &out->items[out->count++];
 		item->id = db_int(query);
 		item->proposal.n = db_int(query);
+		item->purpose = (enum purpose)db_int(query);
 		item->chain_id = db_u64(query);
 		item->nonce = db_u64(query);
 		db_fixed(query, item->from.b, sizeof(item->from.b));

@@ -27,7 +27,7 @@ struct target_slots {
 	size_t safe_proposes, safe_executes, anybody_executes;
 	size_t key_proposes, key_cancels, key_executes; /* the executor key */
 	struct scheduler_slots {
-		size_t proposes, executes, administers, administers_v4;
+		size_t proposes, executes, cancels, administers, administers_v4;
 	} scheduler;
 };
 
@@ -79,6 +79,7 @@ static void ask_scheduler(struct target_exam *target, struct reads *reads)
 	target->slots->scheduler = (struct scheduler_slots){
 	        .proposes = reads_add_has_role(reads, timelock, &timelock_role_proposer, key),
 	        .executes = reads_add_has_role(reads, timelock, &timelock_role_executor, key),
+	        .cancels = reads_add_has_role(reads, timelock, &timelock_role_canceller, key),
 	        .administers =
 	                reads_add_has_role(reads, timelock, &timelock_role_default_admin, key),
 	        .administers_v4 = reads_add_has_role(reads, timelock, &timelock_role_admin_v4, key),
@@ -395,11 +396,16 @@ static void judge_scheduler_key(struct target_exam *target, const struct chain_r
 		exam_row(exam, row, "%s does not have PROPOSER_ROLE", key);
 	} else {
 		row.result = FINDING_WARNING;
-		row.fix = "Without `scheduler_key_file` people schedule from the drafted files.";
+		bool cancels = role(slots->cancels, results) == CHECK_YES;
+		row.fix = cancels ? "Without `scheduler_key_file` people schedule from the drafted "
+		                    "files."
+		                  : "With CANCELLER_ROLE it would also cancel what is taken back "
+		                    "after it was scheduled; without, people send the drafted "
+		                    "file of the cancellation.";
 		exam_row(exam, row,
 		         "%s: whoever has it can schedule anything; only the delay and the "
-		         "cancellers are left",
-		         key);
+		         "cancellers are left%s",
+		         key, cancels ? "; it can cancel, too" : "; it cannot cancel");
 	}
 }
 

@@ -141,7 +141,7 @@ void draft_file_write_cancel(struct lane *lane, const struct proposal *proposal)
 	struct arena arena = {0};
 	struct draft_form form;
 
-	draft_form_cancel(&form, &arena, proposal);
+	draft_form_cancel(&form, &arena, lane->parts->store, proposal);
 	write_forms(lane, &form);
 	arena_free(&arena);
 }

@@ -2,6 +2,7 @@
 
 #include "common/governance/cast.h"
 #include "common/governance/txbuilder.h"
+#include "daemon/govern/proposers.h"
 
 #include <string.h>
 
@@ -209,8 +210,10 @@ struct draft_form draft_form_aside(struct arena *arena, const struct proposal *p
 	return form;
 }
 
-void draft_form_cancel(struct draft_form *out, struct arena *arena, const struct proposal *proposal)
+void draft_form_cancel(struct draft_form *out, struct arena *arena, struct store *store,
+                       const struct proposal *proposal)
 {
+	char text[ADDRESS_TEXT_SIZE];
 	struct path_step *step = arena_alloc(arena, sizeof(*step));
 	struct buf data = {0};
 
@@ -221,7 +224,12 @@ void draft_form_cancel(struct draft_form *out, struct arena *arena, const struct
 	                           .data = arena_copy(arena, buf_bytes(&data))};
 	buf_free(&data);
 	*out = form_of(arena, proposal, step, 1, 1);
-	out->note = "to be sent by an account with the timelock's CANCELLER_ROLE";
+	out->from = role_holder_of(store, proposal->chain_id, &proposal->timelock,
+	                           &timelock_role_canceller);
+	bool known = !address_is_zero(&out->from);
+	out->note = arena_printf(arena,
+	                         "to be sent by an account with the timelock's CANCELLER_ROLE%s%s",
+	                         known ? ": " : "", known ? address_text(text, &out->from) : "");
 	out->description = describe(arena, proposal, "cancelled");
 }
 
@@ -246,7 +254,7 @@ int draft_form_current(struct draft_form *out, struct arena *arena, struct store
 		return 0;
 	}
 	if (is_to_be_cancelled(proposal)) {
-		draft_form_cancel(out, arena, proposal);
+		draft_form_cancel(out, arena, store, proposal);
 		return 0;
 	}
 	if (ready)

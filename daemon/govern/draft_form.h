@@ -37,8 +37,9 @@ int draft_form_then(struct draft_form *out, struct arena *arena,
 /* One call of the timelock or Delay module beside the proposal's own way. */
 struct draft_form draft_form_aside(struct arena *arena, const struct proposal *proposal,
                                    const char *name, struct bytes data, const char *note);
-/* What cancels its operation, where no Safe does. */
-void draft_form_cancel(struct draft_form *out, struct arena *arena,
+/* What cancels its operation, where no Safe does; from is whom the timelock's events name for it.
+ */
+void draft_form_cancel(struct draft_form *out, struct arena *arena, struct store *store,
                        const struct proposal *proposal);
 /* The one that matters now. ERR_NOT_FOUND: none. */
 int draft_form_current(struct draft_form *out, struct arena *arena, struct store *store,

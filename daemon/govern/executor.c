@@ -8,6 +8,7 @@
 #include "daemon/govern/proposers.h"
 #include "daemon/govern/scheduled.h"
 #include "daemon/govern/send.h"
+#include "daemon/govern/withdraw.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +29,9 @@ struct executor {
 	struct job *jobs;
 	struct send *send; /* under way, else NULL: one at a time, since each takes a nonce */
 	struct proposal_id sending;
-	const char *what; /* is done with it: "scheduled", "executed" */
-	int64_t wait_ms;  /* of this pass: until the next one is due; -1: none */
-	bool resent;      /* what an earlier run of the daemon had stored was handed on again */
+	enum purpose purpose; /* of what is under way */
+	int64_t wait_ms;      /* of this pass: until the next one is due; -1: none */
+	bool resent;          /* what an earlier run of the daemon had stored was handed on again */
 };
 
 static void timer_fired(void *arg)
@@ -153,6 +154,11 @@ static void come_back_in(struct executor *executor, int64_t wait_ms)
 		executor->wait_ms = wait_ms;
 }
 
+static enum alarm alarm_of(enum purpose purpose)
+{
+	return purpose == PURPOSE_CANCEL ? ALARM_NOT_WITHDRAWN : ALARM_NOT_EXECUTED;
+}
+
 static void sent(const struct error *error, void *arg)
 {
 	struct executor *executor = arg;
@@ -163,13 +169,20 @@ static void sent(const struct error *error, void *arg)
 	proposal_subject(subject, executor->sending);
 	if (error == NULL) {
 		backoff_worked(&job->backoff);
-		lane_alarm_clear(executor->lane, ALARM_NOT_EXECUTED, subject);
+		lane_alarm_clear(executor->lane, alarm_of(executor->purpose), subject);
 	} else {
 		if (error->code == ERR_DENIED)
-			lane_alarm(executor->lane, ALARM_NOT_EXECUTED, subject, "cannot be %s: %s",
-			           executor->what, error->text);
+			lane_alarm(
+			        executor->lane, alarm_of(executor->purpose), subject,
+			        "cannot be %s by us: %s%s", send_done_text(executor->purpose),
+			        error->text,
+			        executor->purpose == PURPOSE_CANCEL
+			                ? "; the draft files of the cancellation are for whoever "
+			                  "has it"
+			                : "");
 		else
-			log_unusual(subject, "it waits to be %s: %s", executor->what, error->text);
+			log_unusual(subject, "it waits to be %s: %s",
+			            send_done_text(executor->purpose), error->text);
 		backoff_failed(&job->backoff, clock_mono(),
 		               chain_retry_max_ms(executor->lane->config));
 	}
@@ -178,12 +191,12 @@ static void sent(const struct error *error, void *arg)
 }
 
 static const struct sent_tx *latest_stored(const struct sent_tx_list *list,
-                                           const struct address *from)
+                                           const struct address *from, enum purpose purpose)
 {
 	const struct sent_tx *latest = NULL;
 
 	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].status == SENT_STORED &&
+		if (list->items[i].status == SENT_STORED && list->items[i].purpose == purpose &&
 		    address_equal(&list->items[i].from, from))
 			latest = &list->items[i];
 	return latest;
@@ -196,27 +209,30 @@ static void hand_on_again(struct executor *executor, const struct sent_tx *previ
 		send_again(executor->lane, previous->raw);
 }
 
+/* cancelled: of a cancellation, what would execute the operation; else nothing. */
 static void send_by_key(struct executor *executor, struct arena *arena,
                         const struct proposal *proposal, const struct path_step *step,
-                        enum signer_key key)
+                        struct bytes cancelled)
 {
 	struct lane *lane = executor->lane;
 	struct send_request request = {.proposal = proposal->id,
 	                               .target = proposal->target,
-	                               .key = key,
+	                               .purpose = step->purpose,
 	                               .model = proposal->model,
 	                               .state = proposal->state,
 	                               .to = step->to,
-	                               .data = step->data};
+	                               .data = step->data,
+	                               .cancelled = cancelled};
 	struct sent_tx_list list;
 
-	if (!signer_address(lane->parts->signer, proposal->target, key, &request.from))
+	if (!signer_address(lane->parts->signer, proposal->target, send_key(step->purpose),
+	                    &request.from))
 		return;
 	struct job *job = job_of(executor, proposal->id);
 	job->from = request.from;
 	job->seen = true;
 	store_sent_tx_list(lane->parts->store, arena, proposal->id, &list);
-	const struct sent_tx *previous = latest_stored(&list, &request.from);
+	const struct sent_tx *previous = latest_stored(&list, &request.from, step->purpose);
 	hand_on_again(executor, previous);
 	if (executor->send != NULL)
 		return; /* its end brings us back */
@@ -239,7 +255,7 @@ static void send_by_key(struct executor *executor, struct arena *arena,
 		request.previous_priority_fee = previous->max_priority_fee;
 	}
 	executor->sending = proposal->id;
-	executor->what = key == SIGNER_SCHEDULER ? "scheduled" : "executed";
+	executor->purpose = step->purpose;
 	executor->send = send_start(lane, &request, sent, executor);
 }
 
@@ -276,10 +292,30 @@ static void schedule(struct executor *executor, struct arena *arena,
 	struct store *store = executor->lane->parts->store;
 	if (target->scheduler.file == NULL ||
 	    (!posting_allowed(store, arena, proposal, PURPOSE_SCHEDULE) &&
-	     !send_is_under_way(store, arena, proposal->id)))
+	     !send_is_under_way(store, arena, proposal->id, PURPOSE_SCHEDULE)))
 		return;
 	path_first(&steps, arena, &path);
-	send_by_key(executor, arena, proposal, &steps[0], SIGNER_SCHEDULER);
+	send_by_key(executor, arena, proposal, &steps[0], bytes_of(NULL, 0));
+}
+
+/* What was withdrawn after it had been scheduled. The file is there in any case. */
+static void cancel(struct executor *executor, struct arena *arena, const struct proposal *proposal,
+                   const struct config_target *target)
+{
+	struct path path = proposal_path(arena, proposal);
+	struct path_step step, then;
+	struct buf data = {0};
+
+	if (path_first_sender(path.model) != PATH_PROPOSER || target->scheduler.file == NULL ||
+	    !path_then(&then, arena, &path))
+		return;
+	timelock_encode_cancel(&data, &proposal->operation_id);
+	step = (struct path_step){.purpose = PURPOSE_CANCEL,
+	                          .sender = PATH_PROPOSER,
+	                          .to = proposal->timelock,
+	                          .data = buf_bytes(&data)};
+	send_by_key(executor, arena, proposal, &step, then.data);
+	buf_free(&data);
 }
 
 static void execute(struct executor *executor, struct arena *arena, const struct proposal *proposal,
@@ -295,7 +331,7 @@ static void execute(struct executor *executor, struct arena *arena, const struct
 	case EXECUTE_DIRECT:
 		if (target->executor.file != NULL) {
 			if (path_then(&step, arena, &path))
-				send_by_key(executor, arena, proposal, &step, SIGNER_EXECUTOR);
+				send_by_key(executor, arena, proposal, &step, bytes_of(NULL, 0));
 			return;
 		}
 		break;
@@ -354,6 +390,8 @@ void executor_run(struct executor *executor)
 			continue;
 		if (proposal->state == STATE_DRAFTED)
 			schedule(executor, &arena, proposal, target);
+		else if (withdraw_cancels(lane, &arena, proposal))
+			cancel(executor, &arena, proposal, target);
 		else if (proposal->state == STATE_EXECUTE &&
 		         (proposal->flags & FLAG_WITHDRAWING) == 0 &&
 		         scheduled_predecessor_done(lane, proposal) &&

@@ -31,11 +31,9 @@ static bool revoked_since(const struct seen_log_list *revoked, const struct seen
 	return false;
 }
 
-static struct address from_logs(struct lane *lane, const struct address *timelock)
+struct address role_holder_of(struct store *store, uint64_t chain_id,
+                              const struct address *timelock, const struct hash32 *role)
 {
-	const struct hash32 *role = &timelock_role_proposer;
-	struct store *store = lane->parts->store;
-	uint64_t chain_id = lane->config->chain_id;
 	struct seen_log_list granted, revoked;
 	struct arena arena = {0};
 	struct address found = {0}, account;
@@ -58,5 +56,6 @@ struct address proposer_of(struct lane *lane, const struct config_target *target
 
 	if (signer_address(lane->parts->signer, target->name, SIGNER_SCHEDULER, &key))
 		return key;
-	return from_logs(lane, &target->timelock);
+	return role_holder_of(lane->parts->store, lane->config->chain_id, &target->timelock,
+	                      &timelock_role_proposer);
 }

@@ -84,42 +84,80 @@ static void hand_on_previous(const struct send *send)
 		send_again(send->lane, send->request.previous_raw);
 }
 
-static bool is_schedule(const struct send *send)
+enum signer_key send_key(enum purpose purpose)
 {
-	return send->request.key == SIGNER_SCHEDULER;
+	return purpose == PURPOSE_EXECUTE ? SIGNER_EXECUTOR : SIGNER_SCHEDULER;
+}
+
+/* What people read of it. */
+struct words {
+	const char *noun, *verb, *past;
+};
+
+static struct words words_of(enum purpose purpose)
+{
+	switch (purpose) {
+	case PURPOSE_SCHEDULE:
+		return (struct words){"schedule", "schedule", "scheduled"};
+	case PURPOSE_EXECUTE:
+		return (struct words){"execution", "execute", "executed"};
+	case PURPOSE_CANCEL:
+		return (struct words){"cancellation", "cancel", "cancelled"};
+	case PURPOSE_APPLY:
+	case PURPOSE_REJECT:
+		break;
+	}
+	die("no key of ours sends: %s", purpose_name(purpose));
+}
+
+const char *send_done_text(enum purpose purpose)
+{
+	return words_of(purpose).past;
+}
+
+static bool is_purpose(const struct send *send, enum purpose purpose)
+{
+	return send->request.purpose == purpose;
 }
 
 static const char *key_name(const struct send *send)
 {
-	return is_schedule(send) ? "scheduler" : "executor";
+	return is_purpose(send, PURPOSE_EXECUTE) ? "executor" : "scheduler";
 }
 
 static const char *function_name(const struct send *send)
 {
+	if (is_purpose(send, PURPOSE_CANCEL))
+		return "cancel";
 	if (send->request.model == MODEL_DELAY)
 		return "executeNextTx";
-	return is_schedule(send) ? "scheduleBatch" : "executeBatch";
+	return is_purpose(send, PURPOSE_SCHEDULE) ? "scheduleBatch" : "executeBatch";
 }
 
-bool send_is_under_way(struct store *store, struct arena *arena, struct proposal_id id)
+bool send_is_under_way(struct store *store, struct arena *arena, struct proposal_id id,
+                       enum purpose purpose)
 {
 	struct sent_tx_list list;
 
 	store_sent_tx_list(store, arena, id, &list);
 	for (size_t i = 0; i < list.count; i++)
-		if (list.items[i].status == SENT_STORED)
+		if (list.items[i].status == SENT_STORED && list.items[i].purpose == purpose)
 			return true;
 	return false;
 }
 
 /* A schedule that is on its way is brought to its end, since only what the chain shows can be
  * cancelled for certain. */
-static bool schedule_is_due(struct send *send, const struct proposal *proposal)
+static bool is_due(struct send *send, const struct proposal *proposal)
 {
 	struct store *store = send->lane->parts->store;
+	enum purpose purpose = send->request.purpose;
 
-	return posting_allowed(store, &send->arena, proposal, PURPOSE_SCHEDULE) ||
-	       send_is_under_way(store, &send->arena, proposal->id);
+	if (purpose == PURPOSE_EXECUTE)
+		return (proposal->flags & FLAG_WITHDRAWING) == 0;
+	return posting_allowed(store, &send->arena, proposal, purpose) ||
+	       (purpose == PURPOSE_SCHEDULE &&
+	        send_is_under_way(store, &send->arena, proposal->id, PURPOSE_SCHEDULE));
 }
 
 /* People and the tracker go on while the chain and the signer are asked. */
@@ -130,9 +168,7 @@ static bool still_due(struct send *send)
 
 	return !send->lane->stopped &&
 	       store_proposal_get(store, &send->arena, send->request.proposal, &proposal) == 0 &&
-	       proposal.state == send->request.state &&
-	       (is_schedule(send) ? schedule_is_due(send, &proposal)
-	                          : (proposal.flags & FLAG_WITHDRAWING) == 0);
+	       proposal.state == send->request.state && is_due(send, &proposal);
 }
 
 /* With a lower nonce it comes before what was sent with a higher one, which can only revert then.
@@ -165,6 +201,7 @@ static void signed_one(const struct error *error, struct bytes raw, const struct
 	}
 	struct sent_tx row = {
 	        .proposal = send->request.proposal,
+	        .purpose = send->request.purpose,
 	        .chain_id = send->tx.chain_id,
 	        .nonce = send->tx.nonce,
 	        .from = send->request.from,
@@ -180,10 +217,9 @@ static void signed_one(const struct error *error, struct bytes raw, const struct
 	store_begin(store);
 	give_up_higher(send);
 	store_sent_tx_add(store, &row);
-	store_event_add(store, "safe-tx", subject, "%s: %s nonce %llu",
-	                is_schedule(send) ? "schedule sent by the scheduler key"
-	                                  : "execution sent by the executor key",
-	                hash32_text(hash, tx_hash), (unsigned long long)row.nonce);
+	store_event_add(store, "safe-tx", subject, "%s sent by the %s key: %s nonce %llu",
+	                words_of(row.purpose).noun, key_name(send), hash32_text(hash, tx_hash),
+	                (unsigned long long)row.nonce);
 	store_commit(store);
 	send->op = chain_broadcast(send->lane->chain, raw, sent, send);
 }
@@ -274,6 +310,22 @@ static struct u256 cost_of(const struct eth_transaction *tx)
 	return out;
 }
 
+static void sign(struct send *send)
+{
+	struct signer *signer = send->lane->parts->signer;
+	const char *target = send->request.target;
+	struct eth_transaction cancelled = send->tx;
+
+	if (is_purpose(send, PURPOSE_SCHEDULE)) {
+		signer_sign_schedule(signer, target, &send->tx, signed_one, send);
+	} else if (is_purpose(send, PURPOSE_CANCEL)) {
+		cancelled.data = send->request.cancelled;
+		signer_sign_cancel(signer, target, &cancelled, signed_one, send);
+	} else {
+		signer_sign_execution(signer, target, &send->tx, signed_one, send);
+	}
+}
+
 static void balance_answered(const struct error *error, const struct jval *result, void *arg)
 {
 	struct send *send = arg;
@@ -295,8 +347,7 @@ static void balance_answered(const struct error *error, const struct jval *resul
 			           "and needs up to %s to %s p%lld; send it at least %s",
 			           key_name(send), send->request.target,
 			           coins(&send->arena, &balance), lane->config->name,
-			           coins(&send->arena, &cost),
-			           is_schedule(send) ? "schedule" : "execute",
+			           coins(&send->arena, &cost), words_of(send->request.purpose).verb,
 			           (long long)send->request.proposal.n, coins(&send->arena, &cost));
 		hand_on_previous(send);
 		finish(send, ERR_UNAVAILABLE,
@@ -304,12 +355,7 @@ static void balance_answered(const struct error *error, const struct jval *resul
 		return;
 	}
 	lane_alarm_clear(lane, ALARM_EXECUTOR_FUNDS, from);
-	if (is_schedule(send))
-		signer_sign_schedule(lane->parts->signer, send->request.target, &send->tx,
-		                     signed_one, send);
-	else
-		signer_sign_execution(lane->parts->signer, send->request.target, &send->tx,
-		                      signed_one, send);
+	sign(send);
 }
 
 static void tips_answered(const struct error *error, const uint64_t *tips, size_t count, void *arg)
@@ -560,10 +606,24 @@ static const struct role_rule scheduler_rules[] = {
          "the scheduler key also has the timelock's TIMELOCK_ADMIN_ROLE and is refused"},
 };
 
+/* To take something back needs no more than this, whatever else the key may do. */
+static const struct role_rule canceller_rules[] = {
+        {&timelock_role_canceller, true,
+         "the scheduler key does not have the timelock's CANCELLER_ROLE"},
+};
+
 static const struct role_rule *rules_of(const struct send *send, size_t *count)
 {
-	*count = is_schedule(send) ? ARRAY_LEN(scheduler_rules) : ARRAY_LEN(executor_rules);
-	return is_schedule(send) ? scheduler_rules : executor_rules;
+	if (is_purpose(send, PURPOSE_CANCEL)) {
+		*count = ARRAY_LEN(canceller_rules);
+		return canceller_rules;
+	}
+	if (is_purpose(send, PURPOSE_SCHEDULE)) {
+		*count = ARRAY_LEN(scheduler_rules);
+		return scheduler_rules;
+	}
+	*count = ARRAY_LEN(executor_rules);
+	return executor_rules;
 }
 
 static const char *timelock_problem(const struct send *send,
@@ -648,6 +708,7 @@ struct send *send_start(struct lane *lane, const struct send_request *request, s
 	send->request = *request;
 	send->request.target = arena_strdup(&send->arena, request->target);
 	send->request.data = arena_copy(&send->arena, request->data);
+	send->request.cancelled = arena_copy(&send->arena, request->cancelled);
 	send->request.previous_raw = arena_copy(&send->arena, request->previous_raw);
 	send->done = done;
 	send->arg = arg;

@@ -9,13 +9,14 @@ struct send;
 
 struct send_request {
 	struct proposal_id proposal;
-	const char *target;  /* whose key */
-	enum signer_key key; /* executor or scheduler */
+	const char *target;   /* whose key */
+	enum purpose purpose; /* schedule and cancel: the scheduler key; execute: the executor */
 	enum model model;
 	enum proposal_state state; /* in which it is sent, and in no other */
 	struct address from, to;   /* that key's, the timelock or Delay module */
 	struct bytes data;
-	bool has_previous; /* sent before and not mined: same nonce, higher fee */
+	struct bytes cancelled; /* what would execute the operation; for a cancellation */
+	bool has_previous;      /* sent before and not mined: same nonce, higher fee */
 	struct bytes previous_raw;
 	uint64_t previous_nonce;
 	unsigned previous_attempt;
@@ -34,8 +35,13 @@ void send_cancel(struct send *send);
 /* Hands a stored transaction to the chain again; what it answers does not matter. */
 void send_again(struct lane *lane, struct bytes raw);
 
-/* Whether a transaction for the proposal was sent and not seen to its end: it may still be mined.
- */
-bool send_is_under_way(struct store *store, struct arena *arena, struct proposal_id id);
+enum signer_key send_key(enum purpose purpose);
+/* "scheduled", "executed", "cancelled": what it is to be. */
+const char *send_done_text(enum purpose purpose);
+
+/* Whether a transaction of this purpose was sent for the proposal and not seen to its end: it may
+ * still be mined. */
+bool send_is_under_way(struct store *store, struct arena *arena, struct proposal_id id,
+                       enum purpose purpose);
 
 #endif

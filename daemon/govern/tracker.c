@@ -156,7 +156,9 @@ static void settle_sent(struct store *store, const struct observed *observed)
 		const struct hash32 *hash = &list.items[i].tx_hash;
 		bool ours =
 		        (observed->has_executed_tx && hash32_equal(hash, &observed->executed_tx)) ||
-		        (observed->has_scheduled_tx && hash32_equal(hash, &observed->scheduled_tx));
+		        (observed->has_scheduled_tx &&
+		         hash32_equal(hash, &observed->scheduled_tx)) ||
+		        (observed->has_ended_tx && hash32_equal(hash, &observed->ended_tx));
 		if (list.items[i].status == SENT_STORED)
 			store_sent_tx_set_status(store, list.items[i].id,
 			                         ours ? SENT_MINED : SENT_REPLACED);

@@ -2,8 +2,12 @@
 
 #include "common/base/log.h"
 #include "common/eth/revert.h"
+#include "common/governance/events.h"
 #include "common/governance/safe_tx.h"
+#include "common/store/store_chain.h"
+#include "daemon/govern/call_log.h"
 #include "daemon/govern/draft_file.h"
+#include "daemon/govern/draft_form.h"
 #include "daemon/govern/tracker.h"
 
 #include <stdlib.h>
@@ -118,13 +122,47 @@ static bool has_cancellation(const struct safe_tx_list *txs)
 	return false;
 }
 
+static bool is_timelocked(enum model model)
+{
+	return model == MODEL_SAFE_TIMELOCK || model == MODEL_TIMELOCK;
+}
+
+static bool last_log(struct lane *lane, struct arena *arena, const struct proposal *proposal,
+                     enum event_type type, struct seen_log *out)
+{
+	struct seen_log_list logs;
+
+	store_log_find(lane->parts->store, arena, proposal->chain_id, &proposal->timelock,
+	               event_topic0(type), &proposal->operation_id, &logs);
+	if (logs.count == 0)
+		return false;
+	*out = logs.items[logs.count - 1];
+	return true;
+}
+
+/* Until that is final the state stays, and a second cancellation could only revert. */
+static bool is_cancelled(struct lane *lane, struct arena *arena, const struct proposal *proposal)
+{
+	struct seen_log scheduled, cancelled;
+
+	return last_log(lane, arena, proposal, EVENT_CANCELLED, &cancelled) &&
+	       (!last_log(lane, arena, proposal, EVENT_CALL_SCHEDULED, &scheduled) ||
+	        seen_log_is_later(&cancelled, &scheduled));
+}
+
+bool withdraw_cancels(struct lane *lane, struct arena *arena, const struct proposal *proposal)
+{
+	return (proposal->flags & FLAG_WITHDRAWING) != 0 && is_timelocked(proposal->model) &&
+	       (proposal->state == STATE_TIMELOCK || proposal->state == STATE_EXECUTE) &&
+	       !is_cancelled(lane, arena, proposal);
+}
+
 static bool wants_cancellation(struct withdraw *withdraw, struct arena *arena,
                                const struct proposal *proposal)
 {
 	struct safe_tx_list txs;
 
-	if ((proposal->flags & FLAG_WITHDRAWING) == 0 ||
-	    (proposal->state != STATE_TIMELOCK && proposal->state != STATE_EXECUTE))
+	if (!withdraw_cancels(withdraw->lane, arena, proposal))
 		return false;
 	store_safe_tx_list(withdraw->lane->parts->store, arena, proposal->id, &txs);
 	return !has_cancellation(&txs);
@@ -160,6 +198,24 @@ static void try_later(struct withdraw *withdraw)
 	loop_timer_set(withdraw->timer, backoff_wait_ms(&withdraw->backoff, now));
 }
 
+/* The Safe may not cancel it: whoever has the role can, with this file. */
+static void write_for_others(struct withdraw *withdraw, struct arena *arena)
+{
+	struct proposal proposal;
+	struct draft_form form;
+	struct buf data = {0};
+
+	if (store_proposal_get(withdraw->lane->parts->store, arena, withdraw->simulated,
+	                       &proposal) != 0)
+		return;
+	draft_form_cancel(&form, arena, withdraw->lane->parts->store, &proposal);
+	timelock_encode_cancel(&data, &proposal.operation_id);
+	draft_file_write_aside(withdraw->lane, &proposal,
+	                       arena_printf(arena, "p%lld-cancel-others", (long long)proposal.id.n),
+	                       buf_bytes(&data), form.note);
+	buf_free(&data);
+}
+
 static void simulated(const struct error *error, const struct chain_read_result *result, void *arg)
 {
 	struct withdraw *withdraw = arg;
@@ -172,9 +228,11 @@ static void simulated(const struct error *error, const struct chain_read_result 
 		log_unusual(subject, "withdrawing it waits for the chain: %s", error->text);
 		try_later(withdraw);
 	} else if (!result->success) {
+		write_for_others(withdraw, &arena);
 		lane_alarm(withdraw->lane, ALARM_NOT_WITHDRAWN, subject,
-		           "cannot be withdrawn: cancel(bytes32) from the Safe reverts: %s",
-		           revert_text(&arena, result->returned));
+		           "cannot be withdrawn: cancel(bytes32) from the Safe reverts: %s; for "
+		           "another account with CANCELLER_ROLE there is drafts/%s-cancel-others",
+		           revert_text(&arena, result->returned), subject);
 		try_later(withdraw);
 	} else {
 		backoff_worked(&withdraw->backoff);
@@ -198,11 +256,6 @@ static void simulate(struct withdraw *withdraw, const struct proposal *proposal)
 	buf_free(&data);
 }
 
-static bool is_timelocked(enum model model)
-{
-	return model == MODEL_SAFE_TIMELOCK || model == MODEL_TIMELOCK;
-}
-
 /* One at a time, in turn: one that cannot be cancelled keeps no other waiting. */
 static void cancel_next(struct withdraw *withdraw, struct arena *arena,
                         const struct proposal_list *list)
@@ -211,8 +264,7 @@ static void cancel_next(struct withdraw *withdraw, struct arena *arena,
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct proposal *proposal = &list->items[i];
-		if (!is_timelocked(proposal->model) ||
-		    !wants_cancellation(withdraw, arena, proposal))
+		if (!wants_cancellation(withdraw, arena, proposal))
 			continue;
 		if (!lifecycle_has_safe(proposal->model))
 			draft_file_write_cancel(withdraw->lane, proposal);

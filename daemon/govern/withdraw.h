@@ -10,6 +10,9 @@ struct withdraw;
 
 struct withdraw *withdraw_new(struct lane *lane);
 void withdraw_free(struct withdraw *withdraw); /* NULL is fine */
+/* Whether the proposal is withdrawn, and its operation stands in a timelock to be cancelled: it is
+ * not cancelled yet, as far as the logs up to the head say. */
+bool withdraw_cancels(struct lane *lane, struct arena *arena, const struct proposal *proposal);
 /* Looks at the store and does what is due. */
 void withdraw_run(struct withdraw *withdraw);
 

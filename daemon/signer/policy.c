@@ -350,18 +350,46 @@ int policy_execution(const struct config *config, const char *target_name,
 	return rc != 0 ? rc : check_execute(config, target, tx->data, error);
 }
 
+/* A target whose timelock obeys the scheduler key. */
+static int find_scheduled(const struct config_target **out, const struct config *config,
+                          const char *name, const struct eth_transaction *tx, struct error *error)
+{
+	int rc = find_target(out, config, name, error);
+
+	if (rc == 0 && (*out)->model != MODEL_TIMELOCK)
+		rc = error_set(
+		        error, ERR_DENIED,
+		        "the target's model is %s, whose timelock no key of ours schedules on",
+		        model_name((*out)->model));
+	return rc != 0 ? rc : check_timelock_transaction(*out, tx, error);
+}
+
 int policy_schedule(const struct config *config, const char *target_name,
                     const struct eth_transaction *tx, struct error *error)
 {
 	const struct config_target *target;
 
-	int rc = find_target(&target, config, target_name, error);
-	if (rc == 0 && target->model != MODEL_TIMELOCK)
-		rc = error_set(
-		        error, ERR_DENIED,
-		        "the target's model is %s, whose timelock no key of ours schedules on",
-		        model_name(target->model));
-	if (rc == 0)
-		rc = check_timelock_transaction(target, tx, error);
+	int rc = find_scheduled(&target, config, target_name, tx, error);
 	return rc != 0 ? rc : check_schedule(config, target, tx->data, error);
+}
+
+int policy_cancel(struct buf *out, const struct config *config, const char *target_name,
+                  const struct eth_transaction *tx, struct error *error)
+{
+	const struct config_target *target;
+	struct timelock_batch batch;
+	struct arena arena = {0};
+
+	buf_clear(out);
+	int rc = find_scheduled(&target, config, target_name, tx, error);
+	if (rc == 0)
+		rc = check_execute(config, target, tx->data, error);
+	if (rc == 0)
+		rc = timelock_decode_execute(&arena, &batch, tx->data, error);
+	if (rc == 0) {
+		struct hash32 id = timelock_operation_id(&batch);
+		timelock_encode_cancel(out, &id);
+	}
+	arena_free(&arena);
+	return rc;
 }

@@ -39,4 +39,11 @@ int policy_execution(const struct config *config, const char *target,
 int policy_schedule(const struct config *config, const char *target,
                     const struct eth_transaction *tx, struct error *error) MUST_USE;
 
+/* The cancellation of one operation of that timelock with the same key, within the same limits. tx
+ * is as for an execution: its data are the execute or executeBatch of the operation, which must be
+ * of registry calls alone. What is signed is cancel(id) with the id that the signer computes of
+ * them: put into *out by policy_cancel, so that the key stops nothing else. */
+int policy_cancel(struct buf *out, const struct config *config, const char *target,
+                  const struct eth_transaction *tx, struct error *error) MUST_USE;
+
 #endif

@@ -639,3 +639,11 @@ void signer_sign_schedule(struct signer *signer, const char *target,
 	                &(struct wire_execution){.target = target, .tx = *tx},
 	                new_request(NULL, done, arg));
 }
+
+void signer_sign_cancel(struct signer *signer, const char *target, const struct eth_transaction *tx,
+                        signer_transaction_fn *done, void *arg)
+{
+	ask_transaction(signer, WIRE_SIGN_CANCEL,
+	                &(struct wire_execution){.target = target, .tx = *tx},
+	                new_request(NULL, done, arg));
+}

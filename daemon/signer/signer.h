@@ -55,6 +55,10 @@ void signer_sign_execution(struct signer *signer, const char *target,
 /* The same with its scheduler key: a schedule on a timelock whose proposer that is. */
 void signer_sign_schedule(struct signer *signer, const char *target,
                           const struct eth_transaction *tx, signer_transaction_fn *done, void *arg);
+/* The cancellation of an operation of that timelock, with the same key. tx->data are the
+ * operation's execute or executeBatch: cancel(id) is made of them by the signer itself. */
+void signer_sign_cancel(struct signer *signer, const char *target, const struct eth_transaction *tx,
+                        signer_transaction_fn *done, void *arg);
 
 /* The role itself: runs in its own process on the socket; returns the exit status. */
 int signer_role_main(int socket);

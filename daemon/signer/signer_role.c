@@ -180,17 +180,44 @@ static int answer_delete(const struct role_state *state, struct arena *arena, st
 	return 0;
 }
 
-typedef int policy_transaction_fn(const struct config *config, const char *target,
-                                  const struct eth_transaction *tx, struct error *error);
+/* Judges the request and makes it what is signed; what it needs for that is in the buffer. */
+typedef int judge_transaction_fn(struct buf *data, const struct config *config,
+                                 struct wire_execution *request, struct error *error);
 struct transaction_request {
 	enum signer_key key;
-	policy_transaction_fn *policy;
+	judge_transaction_fn *judge;
 	const char *what;
 };
-static const struct transaction_request execution = {SIGNER_EXECUTOR, policy_execution,
+
+static int judge_execution(struct buf *data, const struct config *config,
+                           struct wire_execution *request, struct error *error)
+{
+	(void)data;
+	return policy_execution(config, request->target, &request->tx, error);
+}
+
+static int judge_schedule(struct buf *data, const struct config *config,
+                          struct wire_execution *request, struct error *error)
+{
+	(void)data;
+	return policy_schedule(config, request->target, &request->tx, error);
+}
+
+static int judge_cancel(struct buf *data, const struct config *config,
+                        struct wire_execution *request, struct error *error)
+{
+	int rc = policy_cancel(data, config, request->target, &request->tx, error);
+
+	request->tx.data = buf_bytes(data);
+	return rc;
+}
+
+static const struct transaction_request execution = {SIGNER_EXECUTOR, judge_execution,
                                                      "the execution"};
-static const struct transaction_request schedule = {SIGNER_SCHEDULER, policy_schedule,
+static const struct transaction_request schedule = {SIGNER_SCHEDULER, judge_schedule,
                                                     "the schedule"};
+static const struct transaction_request cancellation = {SIGNER_SCHEDULER, judge_cancel,
+                                                        "the cancellation"};
 
 static int answer_transaction(const struct role_state *state,
                               const struct transaction_request *kind, struct bytes body,
@@ -201,18 +228,19 @@ static int answer_transaction(const struct role_state *state,
 	struct ecdsa_signature signature;
 	struct wire_execution request;
 	struct wire_transaction out;
-	struct buf raw = {0};
+	struct buf raw = {0}, data = {0};
 	const uint8_t *key;
 
 	if (wire_get_execution(&arena, &request, body) != 0) {
 		arena_free(&arena);
 		return malformed(error);
 	}
-	int rc = kind->policy(state->config, request.target, &request.tx, error);
+	int rc = kind->judge(&data, state->config, &request, error);
 	if (rc == 0)
 		rc = get_key(&key, state, request.target, kind->key, error);
 	if (rc != 0) {
 		log_unusual(request.target, "refused to sign %s: %s", kind->what, error->text);
+		buf_free(&data);
 		arena_free(&arena);
 		return rc;
 	}
@@ -223,6 +251,7 @@ static int answer_transaction(const struct role_state *state,
 	answer->kind = WIRE_TRANSACTION;
 	wire_put_transaction(&answer->body, &out);
 	buf_free(&raw);
+	buf_free(&data);
 	log_info(request.target, "signed %s %s", kind->what, hash32_text(text, &out.hash));
 	arena_free(&arena);
 	return 0;
@@ -246,6 +275,9 @@ static int answer_request(const struct role_state *state, const struct message *
 		break;
 	case WIRE_SIGN_SCHEDULE:
 		rc = answer_transaction(state, &schedule, request->body, answer, error);
+		break;
+	case WIRE_SIGN_CANCEL:
+		rc = answer_transaction(state, &cancellation, request->body, answer, error);
 		break;
 	default:
 		rc = error_set(error, ERR_DENIED, "a request of kind %u, which is not in the table",

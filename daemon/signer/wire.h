@@ -16,10 +16,11 @@ enum wire_kind {
 	WIRE_SIGN_DELETE = 3,
 	WIRE_SIGN_EXECUTION = 4,
 	WIRE_SIGN_SCHEDULE = 5, /* the same body, another key */
+	WIRE_SIGN_CANCEL = 6,   /* the same body: the operation's execution, to be cancelled */
 	/* signer -> main */
 	WIRE_READY = 16,       /* the addresses of all keys */
 	WIRE_SIGNATURE = 17,   /* answers SIGN_SAFE_TX and SIGN_DELETE */
-	WIRE_TRANSACTION = 18, /* answers SIGN_EXECUTION and SIGN_SCHEDULE */
+	WIRE_TRANSACTION = 18, /* answers SIGN_EXECUTION, SIGN_SCHEDULE and SIGN_CANCEL */
 	WIRE_REFUSED = 19,     /* answers anything */
 };
 

@@ -29,6 +29,7 @@ static bool again_request(struct arena *arena, struct buf *again, uint8_t kind, 
 		return true;
 	case WIRE_SIGN_EXECUTION:
 	case WIRE_SIGN_SCHEDULE:
+	case WIRE_SIGN_CANCEL:
 		if (wire_get_execution(arena, &execution, body) != 0)
 			return false;
 		wire_put_execution(again, &execution);

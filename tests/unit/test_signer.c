@@ -583,7 +583,7 @@ static void nonsense_is_refused_and_costs_nothing(void **state)
 	assert_int_equal(say(&role, WIRE_HELLO, buf_bytes(&body)), WIRE_READY);
 	assert_int_equal(say(&role, WIRE_HELLO, buf_bytes(&body)), WIRE_REFUSED); /* once only */
 	assert_int_equal(say(&role, 999, bytes_text("")), WIRE_REFUSED);
-	for (uint16_t kind = WIRE_SIGN_SAFE_TX; kind <= WIRE_SIGN_SCHEDULE; kind++)
+	for (uint16_t kind = WIRE_SIGN_SAFE_TX; kind <= WIRE_SIGN_CANCEL; kind++)
 		assert_int_equal(say(&role, kind, bytes_text("\1\2\3")), WIRE_REFUSED);
 	int status = reap(&role);
 	assert_true(WIFEXITED(status));

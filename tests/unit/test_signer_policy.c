@@ -600,6 +600,61 @@ static void a_scheduler_schedules_registry_calls_alone(void **state)
 	buf_free(&fixture.calldata);
 }
 
+static void refuse_cancel(const char *name, const struct eth_transaction *tx, const char *reason)
+{
+	struct buf out = {0};
+
+	error = (struct error){0};
+	assert_int_equal(policy_cancel(&out, config, name, tx, &error), ERR_DENIED);
+	if (strstr(error.text, reason) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", error.text, reason);
+	assert_int_equal(out.len, 0);
+	buf_free(&out);
+}
+
+/* The same key cancels an operation of registry calls, whose id it computes itself. */
+static void a_scheduler_cancels_operations_of_registry_calls_alone(void **state)
+{
+	struct fixture fixture = {0};
+	struct buf out = {0}, wanted = {0};
+
+	(void)state;
+	add_call(&fixture, &target("sole")->kms, KIND_OS_IMAGE);
+	timelock_encode_execute(&fixture.calldata, &fixture.batch);
+	fixture.tx.data = buf_bytes(&fixture.calldata);
+	struct eth_transaction good = execution(&fixture), tx = good;
+	good.to = tx.to = target("sole")->timelock;
+	assert_int_equal(policy_cancel(&out, config, "sole", &tx, &error), 0);
+	struct hash32 id = timelock_operation_id(&fixture.batch);
+	timelock_encode_cancel(&wanted, &id);
+	assert_true(bytes_equal(buf_bytes(&out), buf_bytes(&wanted)));
+	buf_free(&out);
+	refuse_cancel("nobody", &tx, "no target");
+	refuse_cancel("pay", &tx, "model is safe+timelock");
+	refuse_cancel("plain", &tx, "model is safe");
+	tx.gas++;
+	refuse_cancel("sole", &tx, "max_gas");
+	tx = good;
+	tx.max_fee = u256_from(50000000001);
+	refuse_cancel("sole", &tx, "max_fee_gwei");
+	tx = good;
+	tx.value = u256_from(1);
+	refuse_cancel("sole", &tx, "value");
+	tx = good;
+	tx.to = target("pay")->timelock;
+	refuse_cancel("sole", &tx, "target's timelock");
+	tx = good;
+	tx.data = buf_bytes(&wanted); /* an id by itself may be of anything */
+	refuse_cancel("sole", &tx, "not exactly an execute");
+	buf_clear(&fixture.calldata);
+	fixture.calls[0].to = target("sole")->timelock; /* somebody's updateDelay */
+	timelock_encode_execute(&fixture.calldata, &fixture.batch);
+	tx.data = buf_bytes(&fixture.calldata);
+	refuse_cancel("sole", &tx, "no known registry call");
+	buf_free(&wanted);
+	buf_free(&fixture.calldata);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -615,6 +670,7 @@ int main(void)
 	        cmocka_unit_test(cancelling_is_one_exact_call),
 	        cmocka_unit_test(a_rejection_is_empty),
 	        cmocka_unit_test(a_scheduler_schedules_registry_calls_alone),
+	        cmocka_unit_test(a_scheduler_cancels_operations_of_registry_calls_alone),
 	        cmocka_unit_test(deletions_are_for_now_alone),
 	        cmocka_unit_test(an_execution_runs_registry_calls_within_its_limits),
 	};

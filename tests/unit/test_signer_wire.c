@@ -44,6 +44,7 @@ static int rewrite(enum wire_kind kind, struct bytes body, struct buf *again)
 		break;
 	case WIRE_SIGN_EXECUTION:
 	case WIRE_SIGN_SCHEDULE:
+	case WIRE_SIGN_CANCEL:
 		rc = wire_get_execution(&arena, &execution, body);
 		if (rc == 0)
 			wire_put_execution(again, &execution);
@@ -118,6 +119,7 @@ static void sample(enum wire_kind kind, struct buf *body)
 		break;
 	case WIRE_SIGN_EXECUTION:
 	case WIRE_SIGN_SCHEDULE:
+	case WIRE_SIGN_CANCEL:
 		wire_put_execution(body, &execution);
 		break;
 	case WIRE_SIGNATURE:
@@ -133,8 +135,9 @@ static void sample(enum wire_kind kind, struct buf *body)
 }
 
 static const enum wire_kind kinds[] = {WIRE_HELLO,          WIRE_SIGN_SAFE_TX,  WIRE_SIGN_DELETE,
-                                       WIRE_SIGN_EXECUTION, WIRE_SIGN_SCHEDULE, WIRE_READY,
-                                       WIRE_SIGNATURE,      WIRE_TRANSACTION,   WIRE_REFUSED};
+                                       WIRE_SIGN_EXECUTION, WIRE_SIGN_SCHEDULE, WIRE_SIGN_CANCEL,
+                                       WIRE_READY,          WIRE_SIGNATURE,     WIRE_TRANSACTION,
+                                       WIRE_REFUSED};
 
 static void every_message_survives_the_way(void **state)
 {

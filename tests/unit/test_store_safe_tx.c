@@ -338,6 +338,7 @@ static void what_cannot_be_is_loud(void **state)
 static struct sent_tx some_sent(struct proposal_id proposal, unsigned nonce, unsigned attempt)
 {
 	return (struct sent_tx){.proposal = proposal,
+	                        .purpose = PURPOSE_EXECUTE,
 	                        .chain_id = CHAIN,
 	                        .nonce = nonce,
 	                        .from = store_fixture_address(5),
@@ -371,6 +372,7 @@ static void sent_ones_are_kept_whole(void **state)
 	const struct sent_tx *row = &list.items[0];
 	assert_int_equal(row->id, id);
 	assert_int_equal(row->proposal.n, p.n);
+	assert_int_equal(row->purpose, PURPOSE_EXECUTE);
 	assert_int_equal(row->chain_id, CHAIN);
 	assert_int_equal(row->nonce, 7);
 	assert_true(address_equal(&row->from, &tx.from));
