@@ -51,6 +51,7 @@ static int setup(void **state)
 	w->lane = xcalloc(1, sizeof(*w->lane));
 	w->lane->parts = &w->parts;
 	w->lane->config = &w->chain;
+	w->lane->troubles = troubles_new(w->f->store, STORE_FIXTURE_CHAIN);
 	w->id = store_fixture_propose(w->f, ACTION_ADD, 1, store_fixture_record(w->f, 1));
 	assert_int_equal(store_proposal_get(w->f->store, &w->f->arena, w->id, &w->proposal), 0);
 	*state = w;
