@@ -104,6 +104,25 @@ static bool is_pointless(const struct observed *observed, const struct safe_tx_r
 	return false;
 }
 
+/* In the queue, while the timelock has the operation already: a module, or another proposer,
+ * scheduled it. Only where that is final, since what is given up does not come back. */
+static bool is_overtaken(const struct observed *observed, const struct safe_tx_row *row)
+{
+	enum operation_seen operation = observed->seen.operation;
+
+	return (operation == OPERATION_PENDING || operation == OPERATION_DONE) &&
+	       row->purpose == PURPOSE_SCHEDULE && row->has_nonce &&
+	       (row->status == SAFE_TX_POSTING || row->status == SAFE_TX_QUEUED);
+}
+
+static void drop_overtaken(struct observed *observed, const struct observe_context *context)
+{
+	for (size_t i = 0; i < observed->txs.count; i++)
+		if (is_overtaken(observed, &observed->txs.items[i]))
+			set_status(observed, context, &observed->txs.items[i], SAFE_TX_WITHDRAWN,
+			           NULL);
+}
+
 /* A row whose hash we know: the Safe's own events decide. */
 static void sync_hashed(struct observed *observed, const struct observe_context *context,
                         struct safe_tx_row *row)
@@ -542,7 +561,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 			sync_unhashed(observed, context, row);
 		if (safe != NULL)
 			note_threshold(context, row, safe);
-		observed->wants_final |= safe != NULL && nonce_passed(row, safe->nonce);
+		observed->wants_final |= (safe != NULL && nonce_passed(row, safe->nonce)) ||
+		                         is_overtaken(observed, row);
 	}
 	observe_first_tx(observed, context);
 	if (runs)
@@ -609,8 +629,11 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 	if (observed->delay != NULL)
 		observe_delay_take_final(observed, context, results);
 	if (observed->final_timestamp_read != READS_NONE &&
-	    reads_u64(&value, &results[observed->final_timestamp_read]) == 0)
+	    reads_u64(&value, &results[observed->final_timestamp_read]) == 0) {
 		observed->seen.executed_final = value == TIMELOCK_TIMESTAMP_DONE;
+		if (value != 0)
+			drop_overtaken(observed, context);
+	}
 	if (observed->final_nonce_read != READS_NONE &&
 	    reads_u64(&value, &results[observed->final_nonce_read]) == 0)
 		for (size_t i = 0; i < observed->txs.count; i++)
