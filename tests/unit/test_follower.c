@@ -1,9 +1,7 @@
-#include "daemon/chain/follower.h"
-
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
 #include "common/store/store_event.h"
-#include "tests/unit/node.h"
+#include "tests/unit/follower_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,272 +9,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-enum { CHAIN = 31337, LOGS = 40 };
-
-struct world {
-	struct loop *loop;
-	struct http *http;
-	struct node node;
-	char *url;
-	struct config_chain config;
-	struct chain *chain;
-	struct store *store;
-	char folder[64], path[96];
-	struct follower *follower;
-	struct loop_timer *timer;
-	struct node_log logs[LOGS];
-	struct hash32 values[LOGS];
-	/* what was told */
-	int ticks, unmoved, reorganised, failures, stopped;
-	size_t new_logs;
-	uint64_t common, depth;
-	struct block_ref head, final;
-};
-
-static const struct address kms = {{0xee}}, timelock = {{0xcc}};
-
-static void ticked(const struct block_ref *head, const struct block_ref *final, size_t new_logs,
-                   void *arg)
-{
-	struct world *world = arg;
-
-	world->ticks++;
-	world->new_logs += new_logs;
-	world->head = *head;
-	world->final = *final;
-	loop_stop(world->loop);
-}
-
-static void unmoved(const struct block_ref *head, const struct block_ref *final, void *arg)
-{
-	struct world *world = arg;
-
-	assert_true(final->number <= head->number);
-	world->unmoved++;
-	loop_stop(world->loop);
-}
-
-static void reorganised(uint64_t common, uint64_t depth, void *arg)
-{
-	struct world *world = arg;
-
-	world->reorganised++;
-	world->common = common;
-	world->depth = depth;
-}
-
-static void failed(const struct error *error, void *arg)
-{
-	struct world *world = arg;
-
-	assert_int_equal(error->code, ERR_UNAVAILABLE);
-	world->failures++;
-	loop_stop(world->loop);
-}
-
-static void was_stopped(const char *why, void *arg)
-{
-	struct world *world = arg;
-
-	assert_non_null(strstr(why, "was final with hash 0x"));
-	world->stopped++;
-	loop_stop(world->loop);
-}
-
-static const struct follower_callbacks callbacks = {ticked, unmoved, reorganised, failed,
-                                                    was_stopped};
-
-static void open_all(struct world *world)
-{
-	struct error error;
-
-	if (store_open(&world->store, world->path, &error) != 0)
-		fail_msg("%s", error.text);
-	store_set_now(world->store, (struct wall){1700000000000});
-	world->chain = chain_new(world->loop, world->http, &world->config);
-	world->follower = follower_new(world->loop, world->chain, world->store, &callbacks, world);
-	follower_set_addresses(world->follower, (struct address[]){timelock, kms, kms}, 3);
-}
-
-static void close_all(struct world *world)
-{
-	follower_free(world->follower);
-	chain_free(world->chain);
-	store_close(world->store);
-}
-
-static void stop(void *arg)
-{
-	struct world *world = arg;
-
-	loop_stop(world->loop);
-}
-
-static int setup(void **state)
-{
-	struct world *world = xcalloc(1, sizeof(*world));
-
-	world->loop = loop_new();
-	world->http = http_new(world->loop);
-	world->timer = loop_timer_new(world->loop, stop, world);
-	node_start(&world->node, world->loop);
-	world->url = xstrdup(httpd_url(world->node.httpd));
-	world->config = (struct config_chain){
-	        .name = "test",
-	        .chain_id = CHAIN,
-	        .rpc = {&world->url, 1},
-	        .quorum = 1,
-	        .finality = FINALITY_FINALIZED,
-	        .poll_ms = 3600000,
-	        .start_block = 0,
-	};
-	snprintf(world->folder, sizeof(world->folder), "/tmp/test_follower.XXXXXX");
-	if (mkdtemp(world->folder) == NULL)
-		fail();
-	snprintf(world->path, sizeof(world->path), "%s/registrard.db", world->folder);
-	/* Log i: the value i added to the KMS in block 100 * i. */
-	for (size_t i = 0; i < LOGS; i++) {
-		world->values[i] = (struct hash32){{(uint8_t)(i + 1)}};
-		world->logs[i] = (struct node_log){
-		        .block = 100 * i,
-		        .index = 3,
-		        .address = kms,
-		        .topics = {*event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD)},
-		        .topic_count = 1,
-		        .data = bytes_of(world->values[i].b, 32),
-		};
-	}
-	world->node.logs = world->logs;
-	world->node.log_count = LOGS;
-	open_all(world);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-	static const char *const suffixes[] = {"", "-wal", "-shm"};
-	char path[128];
-
-	close_all(world);
-	http_free(world->http);
-	node_stop(&world->node);
-	loop_free(world->loop);
-	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-		snprintf(path, sizeof(path), "%s%s", world->path, suffixes[i]);
-		unlink(path);
-	}
-	rmdir(world->folder);
-	free(world->url);
-	free(world);
-	return 0;
-}
-
-/* How often the store holds the value that log i added; at most one is right. */
-static size_t stored(struct world *world, size_t i)
-{
-	struct arena arena = {0};
-	struct seen_log_list list;
-
-	store_log_find(world->store, &arena, CHAIN, &kms,
-	               event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD), &world->values[i], &list);
-	for (size_t k = 0; k < list.count; k++) {
-		struct hash32 hash = node_hash(&world->node, list.items[k].block_number);
-		assert_true(hash32_equal(&list.items[k].block_hash, &hash));
-		assert_int_equal(list.items[k].data.len, 32);
-	}
-	size_t count = list.count;
-	arena_free(&arena);
-	return count;
-}
-
-static void expect_stored(struct world *world, size_t from, size_t to)
-{
-	for (size_t i = 0; i < LOGS; i++)
-		assert_int_equal(stored(world, i), i >= from && i <= to);
-}
-
-static void expect_cursor(struct world *world, uint64_t expected)
-{
-	struct hash32 hash, ours = node_hash(&world->node, expected);
-	uint64_t number;
-
-	assert_int_equal(store_cursor_get(world->store, CHAIN, &number, &hash), 0);
-	assert_int_equal(number, expected);
-	assert_true(hash32_equal(&hash, &ours));
-}
-
-static void start(struct world *world)
-{
-	follower_start(world->follower);
-	loop_run(world->loop);
-}
-
-static void tick(struct world *world)
-{
-	follower_tick_now(world->follower);
-	loop_run(world->loop);
-}
-
-/* Runs until the background reading of history is over. */
-static void finish_backfill(struct world *world)
-{
-	for (int i = 0; i < 500 && follower_backfilling(world->follower); i++) {
-		loop_timer_set(world->timer, 20);
-		loop_run(world->loop);
-	}
-	assert_false(follower_backfilling(world->follower));
-}
-
-/* --- tests -------------------------------------------------------------------------------------
- */
-
 static void test_the_first_tick_begins_at_the_head(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
+	follower_world_start(world);
 	assert_int_equal(world->ticks, 1);
 	assert_int_equal(world->head.number, 1000);
 	assert_int_equal(world->final.number, 936);
-	expect_cursor(world, 1000);
-	finish_backfill(world);
-	expect_stored(world, 0, 10); /* history from block 0 on */
-	tick(world);
+	follower_world_expect_cursor(world, 1000);
+	follower_world_backfill(world);
+	follower_world_expect(world, 0, 10); /* history from block 0 on */
+	follower_world_tick(world);
 	assert_int_equal(world->new_logs, 11);
 }
 
 static void test_a_tick_is_a_fixed_number_of_requests(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	struct node *node = &world->node;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	for (int i = 0; i < 5; i++) {
 		unsigned before = node->requests;
 		node->head += 150;
-		tick(world);
+		follower_world_tick(world);
 		assert_int_equal(node->requests - before, 4); /* latest, final, cursor, logs */
 	}
-	expect_stored(world, 0, 17);
+	follower_world_expect(world, 0, 17);
 	unsigned before = node->requests;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(node->requests - before, 1); /* the head stands still */
 }
 
 static void test_a_head_that_stands_still_is_not_told_again(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
 	world->config.poll_ms = 1;
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	int ticks = world->ticks;
 	while (world->unmoved < 3)
 		loop_run(world->loop);
@@ -286,60 +62,60 @@ static void test_a_head_that_stands_still_is_not_told_again(void **state)
 
 static void test_catching_up_in_steps(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
-	close_all(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
+	follower_world_close(world);
 	world->node.head = 3950; /* more than one step of 2000 blocks */
-	open_all(world);
+	follower_world_open(world);
 	world->ticks = 0;
-	start(world);
+	follower_world_start(world);
 	assert_int_equal(world->ticks, 1);
-	expect_cursor(world, 3950);
-	expect_stored(world, 0, 39);
+	follower_world_expect_cursor(world, 3950);
+	follower_world_expect(world, 0, 39);
 	assert_false(follower_backfilling(world->follower)); /* it was finished before */
 }
 
 static void test_late_logs_of_a_slow_backend(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.log_count = 11; /* the backend of eth_getLogs is behind */
 	world->node.head = 1105;
-	tick(world);
-	assert_int_equal(stored(world, 11), 0);
+	follower_world_tick(world);
+	assert_int_equal(follower_world_stored(world, 11), 0);
 	world->node.log_count = LOGS;
 	world->node.head = 1106;
-	tick(world);
-	assert_int_equal(stored(world, 11), 1);
+	follower_world_tick(world);
+	assert_int_equal(follower_world_stored(world, 11), 1);
 }
 
 static void test_reorganisation(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	struct arena arena = {0};
 	struct event_list events;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	for (int i = 0; i < 5; i++) { /* 1100, 1200, 1300, 1400, 1500 */
 		world->node.head += 100;
-		tick(world);
+		follower_world_tick(world);
 	}
-	expect_stored(world, 0, 15);
+	follower_world_expect(world, 0, 15);
 	world->node.fork = 1;
 	world->node.fork_from = 1250;
 	world->node.head = 1501;
 	world->node.log_count = 14; /* on the other branch the last two never happened */
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->reorganised, 1);
 	assert_int_equal(world->common, 1200);
 	assert_int_equal(world->depth, 300);
-	expect_cursor(world, 1501);
-	expect_stored(world, 0, 13); /* checks the hashes, too */
+	follower_world_expect_cursor(world, 1501);
+	follower_world_expect(world, 0, 13); /* checks the hashes, too */
 	store_event_list(world->store, &arena, 0, 100, &events);
 	assert_non_null(
 	        strstr(events.items[events.count - 1].text, "reorganisation of up to 300 blocks"));
@@ -349,63 +125,63 @@ static void test_reorganisation(void **state)
 
 static void test_reorganisation_at_the_same_height(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.head = 1100;
-	tick(world);
+	follower_world_tick(world);
 	world->node.fork = 1;
 	world->node.fork_from = 1100;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->reorganised, 1);
 	assert_int_equal(world->common, 1000);
-	expect_cursor(world, 1100);
-	expect_stored(world, 0, 11);
+	follower_world_expect_cursor(world, 1100);
+	follower_world_expect(world, 0, 11);
 }
 
 static void test_reorganisation_below_all_that_is_known(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.fork = 1;
 	world->node.fork_from = 950;
 	world->node.head = 1010;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->reorganised, 1);
 	assert_int_equal(world->common, 936); /* what is final stays */
-	expect_cursor(world, 1010);
-	finish_backfill(world);
-	expect_stored(world, 0, 10);
+	follower_world_expect_cursor(world, 1010);
+	follower_world_backfill(world);
+	follower_world_expect(world, 0, 10);
 }
 
 /* Few blocks are remembered, and none of them between the final one and the head. */
 static void test_reorganisation_down_to_the_final_block(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.finalized = 1150;
 	world->node.head = 1450;
-	tick(world);
-	expect_stored(world, 0, 14);
+	follower_world_tick(world);
+	follower_world_expect(world, 0, 14);
 	world->node.fork = 1;
 	world->node.fork_from = 1151;
 	world->node.log_count = 13;
 	world->node.head = 1460;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->reorganised, 1);
 	assert_int_equal(world->stopped, 0);
 	assert_int_equal(world->common, 1150);
-	expect_cursor(world, 1460);
-	expect_stored(world, 0, 12);
+	follower_world_expect_cursor(world, 1460);
+	follower_world_expect(world, 0, 12);
 	assert_false(follower_backfilling(world->follower)); /* what is below stays */
 }
 
-static size_t alarms(struct world *world)
+static size_t alarms(struct follower_world *world)
 {
 	struct arena arena = {0};
 	struct event_list events;
@@ -422,18 +198,18 @@ static size_t alarms(struct world *world)
 
 static void test_a_final_block_is_replaced(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.finalized = 1150;
 	world->node.head = 1250;
-	tick(world);
+	follower_world_tick(world);
 	world->node.fork = 1;
 	world->node.fork_from = 1150;
 	world->node.log_count = 11;
 	world->node.head = world->node.finalized = 1300;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->stopped, 1);
 	assert_int_equal(world->reorganised, 0);
 	assert_int_equal(alarms(world), 1);
@@ -445,8 +221,8 @@ static void test_a_final_block_is_replaced(void **state)
 	assert_int_equal(world->unmoved, 1);
 	assert_int_equal(world->ticks, ticks);
 	/* Nor after a restart, nor when the old chain comes back. */
-	close_all(world);
-	open_all(world);
+	follower_world_close(world);
+	follower_world_open(world);
 	world->stopped = 0;
 	follower_start(world->follower);
 	assert_int_equal(world->stopped, 1);
@@ -461,170 +237,170 @@ static void test_a_final_block_is_replaced(void **state)
 	assert_int_equal(world->ticks, ticks + 1);
 	assert_int_equal(world->reorganised, 1);
 	assert_int_equal(world->common, 1000);
-	expect_cursor(world, 1301);
-	expect_stored(world, 0, 10);
+	follower_world_expect_cursor(world, 1301);
+	follower_world_expect(world, 0, 10);
 	/* From there on it is as before. */
 	world->node.fork = 2;
 	world->node.fork_from = 1290;
 	world->node.finalized = world->node.head = 1302;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->stopped, 2);
 	assert_int_equal(alarms(world), 2);
 }
 
 static void test_resuming_on_a_chain_with_nothing_in_common(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.fork = 1;
 	world->node.fork_from = 1; /* no log is older */
 	world->node.head = 1100;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->stopped, 1);
 	world->node.log_count = 8;
 	follower_resume(world->follower);
 	loop_run(world->loop);
-	finish_backfill(world);
-	expect_stored(world, 0, 7); /* each with the hash of its new block */
+	follower_world_backfill(world);
+	follower_world_expect(world, 0, 7); /* each with the hash of its new block */
 }
 
 static void test_a_head_below_what_was_final(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.finalized = world->node.head = 1200;
-	tick(world);
+	follower_world_tick(world);
 	/* Behind: it is waited for, however long. */
 	world->node.finalized = world->node.head = 1100;
 	for (int i = 0; i < 12; i++)
-		tick(world);
+		follower_world_tick(world);
 	assert_int_equal(world->failures, 12);
 	assert_int_equal(world->reorganised + world->stopped, 0);
 	world->node.finalized = world->node.head = 1201;
-	tick(world);
-	expect_cursor(world, 1201);
+	follower_world_tick(world);
+	follower_world_expect_cursor(world, 1201);
 	/* Another chain, which is shorter. */
 	world->node.fork = 1;
 	world->node.fork_from = 900;
 	world->node.finalized = world->node.head = 1100;
 	for (int i = 0; i < 5 && world->stopped == 0; i++)
-		tick(world);
+		follower_world_tick(world);
 	assert_int_equal(world->stopped, 1);
 }
 
 static void test_fast_blocks_make_a_long_overlap(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
 	world->node.blocks_per_second = 10;
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.head = 1050;
-	tick(world);
+	follower_world_tick(world);
 	world->node.head = 1060;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->node.last_from, 1051 - 300); /* half a minute */
 }
 
 static void test_a_low_head_is_believed_only_when_it_stays(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.head = 1200;
-	tick(world);
+	follower_world_tick(world);
 	world->node.head = 1100;
 	for (int i = 0; i < 4; i++)
-		tick(world);
+		follower_world_tick(world);
 	assert_int_equal(world->failures, 4);
 	assert_int_equal(world->reorganised, 0);
-	expect_cursor(world, 1200);
-	tick(world);
+	follower_world_expect_cursor(world, 1200);
+	follower_world_tick(world);
 	assert_int_equal(world->reorganised, 1);
 	assert_int_equal(world->common, 1000);
-	expect_cursor(world, 1100);
-	expect_stored(world, 0, 11);
+	follower_world_expect_cursor(world, 1100);
+	follower_world_expect(world, 0, 11);
 }
 
 static void test_history_begins_with_the_oldest_contract(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	uint64_t from, next;
 
 	world->config.start_auto = true;
 	world->node.created_at = 337;
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	assert_int_equal(store_backfill_get(world->store, CHAIN, &from, &next), 0);
 	assert_int_equal(from, 337);
 	assert_int_equal(next, 337);
-	expect_stored(world, 4, 10);
+	follower_world_expect(world, 4, 10);
 	assert_true(world->node.get_codes < 30);
 }
 
 static void test_no_history_without_old_state(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	uint64_t from, next;
 
 	world->config.start_auto = true;
 	world->node.state_from = 990;
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	assert_int_equal(store_backfill_get(world->store, CHAIN, &from, &next), 0);
 	assert_int_equal(from, 1001);
-	expect_stored(world, 1, 0);
+	follower_world_expect(world, 1, 0);
 	world->node.head = 1100;
-	tick(world);
-	expect_stored(world, 10, 11); /* 10 by the overlap of the ticks */
+	follower_world_tick(world);
+	follower_world_expect(world, 10, 11); /* 10 by the overlap of the ticks */
 }
 
 static void test_backfill_goes_on_after_a_restart(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	uint64_t from, next;
 
 	world->node.head = 3950;
-	start(world);
+	follower_world_start(world);
 	do { /* until the first step is stored */
 		loop_timer_set(world->timer, 10);
 		loop_run(world->loop);
 	} while (store_backfill_get(world->store, CHAIN, &from, &next) != 0 || next > 3000);
 	assert_int_equal(next, 3951 - 2000);
 	assert_true(follower_backfilling(world->follower));
-	expect_stored(world, 20, 39);
-	close_all(world);
-	open_all(world);
-	start(world);
-	finish_backfill(world);
-	expect_stored(world, 0, 39);
+	follower_world_expect(world, 20, 39);
+	follower_world_close(world);
+	follower_world_open(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
+	follower_world_expect(world, 0, 39);
 }
 
 static void test_a_new_contract_gets_its_history(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	static const struct address newcomer = {{0xab}};
 
 	for (size_t i = 0; i < LOGS; i += 2)
 		world->logs[i].address = newcomer;
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	for (size_t i = 0; i <= 10; i++)
-		assert_int_equal(stored(world, i), i % 2);
-	follower_set_addresses(world->follower, (struct address[]){kms, newcomer}, 2);
+		assert_int_equal(follower_world_stored(world, i), i % 2);
+	follower_set_addresses(world->follower, (struct address[]){follower_kms, newcomer}, 2);
 	loop_run(world->loop);
 	assert_true(follower_backfilling(world->follower));
-	finish_backfill(world);
-	tick(world);
+	follower_world_backfill(world);
+	follower_world_tick(world);
 	assert_int_equal(world->new_logs, 11);
 }
 
-static size_t untold(struct world *world, uint64_t upto)
+static size_t untold(struct follower_world *world, uint64_t upto)
 {
 	struct arena arena = {0};
 	struct seen_log_list list;
@@ -638,17 +414,17 @@ static size_t untold(struct world *world, uint64_t upto)
  * restart bring; what it says from then on is news, also while nobody ran. */
 static void test_news_and_history(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	struct arena arena = {0};
 	struct log_counts history;
 	static const struct address newcomer = {{0xab}};
 
 	world->logs[12].address = world->logs[13].address = newcomer;
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	assert_int_equal(untold(world, UINT64_MAX >> 1), 0);
 	world->node.head = 1101;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(untold(world, 1099), 0);
 	assert_int_equal(untold(world, 1100), 1);
 	store_history_untold(world->store, &arena, CHAIN, &history);
@@ -656,17 +432,17 @@ static void test_news_and_history(void **state)
 	assert_int_equal(history.items[0].count, 11);
 	assert_int_equal(history.items[0].first_block, 0);
 	assert_int_equal(history.items[0].last_block, 1000);
-	assert_true(address_equal(&history.items[0].address, &kms));
+	assert_true(address_equal(&history.items[0].address, &follower_kms));
 
-	close_all(world);
+	follower_world_close(world);
 	world->node.head = 1250; /* block 1200 speaks of a contract that nobody follows yet */
-	open_all(world);
-	follower_set_addresses(world->follower, (struct address[]){kms, newcomer}, 2);
-	start(world);
-	finish_backfill(world);
+	follower_world_open(world);
+	follower_set_addresses(world->follower, (struct address[]){follower_kms, newcomer}, 2);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	assert_int_equal(untold(world, 1250), 2); /* 1200 was read forward */
 	world->node.head = 1350;
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(untold(world, 1350), 3);
 	store_begin(world->store);
 	store_history_told(world->store, CHAIN);
@@ -678,9 +454,9 @@ static void test_news_and_history(void **state)
 }
 
 /* Two more nodes; of the three, two must agree. */
-static void open_three(struct world *world, struct node others[2], char *urls[3])
+static void open_three(struct follower_world *world, struct node others[2], char *urls[3])
 {
-	close_all(world);
+	follower_world_close(world);
 	urls[0] = world->url;
 	for (size_t i = 0; i < 2; i++) {
 		node_start(&others[i], world->loop);
@@ -690,25 +466,25 @@ static void open_three(struct world *world, struct node others[2], char *urls[3]
 	}
 	world->config.rpc = (struct text_list){urls, 3};
 	world->config.quorum = 2;
-	open_all(world);
+	follower_world_open(world);
 }
 
-static void close_three(struct world *world, struct node others[2], char *urls[3])
+static void close_three(struct follower_world *world, struct node others[2], char *urls[3])
 {
-	close_all(world);
+	follower_world_close(world);
 	for (size_t i = 0; i < 2; i++) {
 		node_stop(&others[i]);
 		free(urls[i + 1]);
 	}
 	world->config.rpc = (struct text_list){&world->url, 1};
 	world->config.quorum = 1;
-	open_all(world);
+	follower_world_open(world);
 }
 
 /* A contract that is said to be younger than it is: what happened before would be missed. */
 static void test_no_single_endpoint_hides_history(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	struct node others[2];
 	char *urls[3];
 
@@ -716,9 +492,9 @@ static void test_no_single_endpoint_hides_history(void **state)
 	world->node.created_at = 900;
 	open_three(world, others, urls);
 	others[0].created_at = others[1].created_at = 300;
-	start(world);
-	finish_backfill(world);
-	expect_stored(world, 3, 10);
+	follower_world_start(world);
+	follower_world_backfill(world);
+	follower_world_expect(world, 3, 10);
 	assert_true(store_backfill_is_whole(world->store, CHAIN));
 	close_three(world, others, urls);
 }
@@ -726,77 +502,78 @@ static void test_no_single_endpoint_hides_history(void **state)
 /* One says that the newest blocks are gone while another is away: that is no reorganisation. */
 static void test_no_single_endpoint_takes_blocks_back(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	struct node others[2];
 	char *urls[3];
 
 	open_three(world, others, urls);
-	start(world);
-	finish_backfill(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
 	world->node.head = 980;
 	others[1].fail_times = 1000000;
 	others[1].fail_status = 500;
 	for (int i = 0; i < 15; i++)
-		tick(world);
+		follower_world_tick(world);
 	assert_int_equal(world->reorganised, 0);
 	assert_true(world->failures > 10);
-	expect_cursor(world, 1000);
+	follower_world_expect_cursor(world, 1000);
 	/* But when two say so. */
 	others[0].head = 980;
 	for (int i = 0; i < 10 && world->reorganised == 0; i++)
-		tick(world);
+		follower_world_tick(world);
 	assert_int_equal(world->reorganised, 1);
-	expect_cursor(world, 980);
+	follower_world_expect_cursor(world, 980);
 	close_three(world, others, urls);
 }
 
 /* The advice of the line that says "set start_block". */
 static void test_an_earlier_start_is_honoured(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 	uint64_t from, next;
 
 	world->config.start_auto = true;
 	world->node.state_from = 990;
-	start(world);
-	finish_backfill(world);
-	expect_stored(world, 1, 0);
+	follower_world_start(world);
+	follower_world_backfill(world);
+	follower_world_expect(world, 1, 0);
 	assert_false(store_backfill_is_whole(world->store, CHAIN));
-	close_all(world);
+	follower_world_close(world);
 	world->config.start_auto = false;
 	world->config.start_block = 450;
-	open_all(world);
-	start(world);
-	finish_backfill(world);
-	expect_stored(world, 5, 10);
+	follower_world_open(world);
+	follower_world_start(world);
+	follower_world_backfill(world);
+	follower_world_expect(world, 5, 10);
 	assert_true(store_backfill_is_whole(world->store, CHAIN));
 	assert_int_equal(store_backfill_get(world->store, CHAIN, &from, &next), 0);
 	assert_int_equal(from, 450);
 	unsigned before = world->node.requests;
-	close_all(world);
-	open_all(world);
-	start(world);
+	follower_world_close(world);
+	follower_world_open(world);
+	follower_world_start(world);
 	assert_false(follower_backfilling(world->follower)); /* and is not read again */
 	assert_in_range(world->node.requests - before, 1, 6);
 }
 
 static void test_failures_are_told_and_overcome(void **state)
 {
-	struct world *world = *state;
+	struct follower_world *world = *state;
 
 	world->node.fail_times = 1;
 	world->node.fail_status = 503;
-	start(world);
+	follower_world_start(world);
 	assert_int_equal(world->failures, 1);
-	tick(world);
+	follower_world_tick(world);
 	assert_int_equal(world->ticks, 1);
 	world->node.chain_id = CHAIN;
-	expect_cursor(world, 1000);
+	follower_world_expect_cursor(world, 1000);
 }
 
 int main(void)
 {
-#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_WORLD(test)                                                                           \
+	cmocka_unit_test_setup_teardown(test, follower_world_setup, follower_world_teardown)
 	const struct CMUnitTest tests[] = {
 	        WITH_WORLD(test_the_first_tick_begins_at_the_head),
 	        WITH_WORLD(test_a_tick_is_a_fixed_number_of_requests),
