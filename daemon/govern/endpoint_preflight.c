@@ -209,11 +209,11 @@ static void answered(const struct error *error, const struct preflight *answer, 
 }
 
 /* What cannot be asked is written down, too, so that it is not looked at for ever. */
-static void nothing_known(struct endpoint_preflight *preflight)
+static void nothing_known(struct endpoint_preflight *preflight, const char *why)
 {
 	preflight->worst = (struct preflight_row){
 	        .status = preflight->measurement.status,
-	        .reason = "no endpoint's evidence says enough about its machine",
+	        .reason = why,
 	        .call = boot_call_name(BOOT_ROLE_APP),
 	        .source = "",
 	        .assumed = "",
@@ -235,14 +235,17 @@ void endpoint_preflight_run(struct endpoint_preflight *preflight)
 	                    lane->final.number, DUE_AT_ONCE, &due);
 	for (size_t i = 0; i < due.count; i++) {
 		const struct config_target *target = lane_target(lane, due.items[i].target);
-		if (target == NULL || target->chain != lane->config)
-			continue;
+		bool here = target != NULL && target->chain == lane->config;
 		preflight->measurement = due.items[i];
-		find_machines(preflight);
-		if (preflight->count > 0) {
+		/* What nobody can be asked about must not take the place of the others. */
+		if (here)
+			find_machines(preflight);
+		if (here && preflight->count > 0) {
 			ask_next(preflight);
 			return;
 		}
-		nothing_known(preflight);
+		nothing_known(preflight,
+		              here ? "no endpoint's evidence says enough about its machine"
+		                   : "its target is not in the configuration");
 	}
 }

@@ -60,7 +60,12 @@ static void judge(struct recheck *recheck, const struct asked *asked, enum check
 	struct lane *lane = recheck->lane;
 	const struct measurement *m = &asked->measurement;
 	char subject[SUBJECT_SIZE];
+	struct measurement now;
 
+	/* Somebody may have decided otherwise while the chain was asked. */
+	if (store_measurement_get(lane->parts->store, &recheck->arena, m->id, &now) != 0 ||
+	    now.status != m->status)
+		return;
 	measurement_subject(subject, m->id);
 	if (m->status == MEASUREMENT_AUTHORIZED && answer == CHECK_NO) {
 		store_measurement_set_status(

@@ -3,6 +3,7 @@
 #include "common/crypto/hash.h"
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
+#include "common/store/store_preflight.h"
 #include "daemon/govern/registry_watch.h"
 #include "tests/unit/govern_steps.h"
 
@@ -329,11 +330,53 @@ static void test_removed_between_execution_and_confirmation(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, govern_world_setup, govern_world_teardown)
 
+/* --- the KMS's word about machines -------------------------------------------------------------
+ */
+
+static struct measurement_id show_machine(struct govern_world *w, const char *target, uint8_t byte)
+{
+	const struct evidence evidence = {.level = LEVEL_CLAIMED,
+	                                  .source = "endpoint",
+	                                  .artifact = "http://machine",
+	                                  .details = "{}"};
+	const struct hash32 compose = {{0xc0, byte}};
+	bool created;
+	struct measurement_id id = store_measurement_record(w->store, target, KIND_COMPOSE,
+	                                                    &compose, &evidence, &created);
+
+	store_measurement_set_status(w->store, id, MEASUREMENT_AUTHORIZED, "for the test");
+	return id;
+}
+
+/* However many machines a target had that left the configuration. */
+static void test_machines_of_a_target_that_left(void **state)
+{
+	struct govern_world *w = *state;
+	const struct address gone = {{0x90}};
+	struct preflight_row row;
+
+	govern_world_prepare(w, &plain);
+	store_begin(w->store);
+	store_target_put(w->store, "gone", WORLD_CHAIN, &gone, &gone);
+	store_target_put(w->store, "payments", WORLD_CHAIN, &w->kms, &w->app);
+	for (uint8_t i = 0; i < 40; i++)
+		show_machine(w, "gone", i);
+	struct measurement_id id = show_machine(w, "payments", 1);
+	store_commit(w->store);
+	w->govern = govern_new(&w->parts);
+	for (int i = 0; i < 500 && store_preflight_get(w->store, &w->arena, id, &row) != 0; i++) {
+		govern_wake(w->govern);
+		world_run_for(w, 10);
+	}
+	assert_int_equal(store_preflight_get(w->store, &w->arena, id, &row), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(test_check),
 	        TEST(test_check_without_a_chain),
+	        TEST(test_machines_of_a_target_that_left),
 	        TEST(test_export),
 	        TEST(test_withdraw),
 	        TEST(test_status),
