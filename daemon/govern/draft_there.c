@@ -124,7 +124,7 @@ static void find_attempt(struct draft *draft, const struct chain_read_result *re
 	draft->attempt_seen = ATTEMPT_TAKEN;
 	for (unsigned i = 0; i < DRAFT_ATTEMPTS; i++) {
 		uint64_t timestamp;
-		if (reads_u64(&timestamp, &results[draft->attempt_reads[i]]) != 0) {
+		if (reads_timestamp(&timestamp, &results[draft->attempt_reads[i]]) != 0) {
 			draft->attempt_seen = ATTEMPT_UNKNOWN;
 			return;
 		}

@@ -515,7 +515,7 @@ static void take_operation(struct observed *observed, const struct chain_read_re
 
 	observed->seen.operation = OPERATION_UNKNOWN;
 	if (observed->timestamp_read == READS_NONE ||
-	    reads_u64(&timestamp, &results[observed->timestamp_read]) != 0)
+	    reads_timestamp(&timestamp, &results[observed->timestamp_read]) != 0)
 		return;
 	if (timestamp == 0) {
 		observed->seen.operation = OPERATION_UNSET;
@@ -629,7 +629,7 @@ void observe_final(struct observed *observed, const struct observe_context *cont
 	if (observed->delay != NULL)
 		observe_delay_take_final(observed, context, results);
 	if (observed->final_timestamp_read != READS_NONE &&
-	    reads_u64(&value, &results[observed->final_timestamp_read]) == 0) {
+	    reads_timestamp(&value, &results[observed->final_timestamp_read]) == 0) {
 		observed->seen.executed_final = value == TIMELOCK_TIMESTAMP_DONE;
 		if (value != 0)
 			drop_overtaken(observed, context);

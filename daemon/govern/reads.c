@@ -77,6 +77,19 @@ int reads_u64(uint64_t *out, const struct chain_read_result *result)
 	return result->success && view_u64(out, result->returned) == 0 ? 0 : ERR_UNAVAILABLE;
 }
 
+int reads_timestamp(uint64_t *out, const struct chain_read_result *result)
+{
+	struct u256 wide;
+
+	*out = 0;
+	if (!result->success || result->returned.len != sizeof(wide.b))
+		return ERR_UNAVAILABLE;
+	memcpy(wide.b, result->returned.data, sizeof(wide.b));
+	if (u256_to_u64(out, &wide) != 0)
+		*out = UINT64_MAX;
+	return 0;
+}
+
 int registry_call_for(struct registry_call *out, const struct config_target *target, enum kind kind)
 {
 	bool as_os_image = kind == KIND_COMPOSE && target->compose_registry_kms;

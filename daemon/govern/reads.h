@@ -31,6 +31,10 @@ size_t reads_add_lookup(struct reads *reads, const struct address *to, const uin
 /* The answer as one uint256; ERR_UNAVAILABLE when it reverted, is not 32 bytes or does not fit. */
 int reads_u64(uint64_t *out, const struct chain_read_result *result) MUST_USE;
 
+/* The same of getTimestamp, which may be any number: what does not fit is never (UINT64_MAX), not
+ * unknown. */
+int reads_timestamp(uint64_t *out, const struct chain_read_result *result) MUST_USE;
+
 /* The registry call of a measurement under a target: which contract, encoded as which kind.
  * ERR_NOT_FOUND when the target has no contract for the kind (compose without an app). */
 struct registry_call {

@@ -125,6 +125,25 @@ static void test_scheduled_already(void **state)
 	world_until_state(w, list.items[0].id, STATE_TIMELOCK);
 }
 
+/* A delay is any number of seconds: people can schedule it for never. */
+static void test_scheduled_for_never(void **state)
+{
+	struct govern_world *w = *state;
+	struct hash32 id = operation(w, 0);
+	const uint8_t never[32] = {1};
+	struct buf data = {0};
+
+	timelock_encode_get_timestamp(&data, &id);
+	world_says(w, &w->timelock, buf_bytes(&data), bytes_of(never, sizeof(never)));
+	buf_free(&data);
+	govern_world_start(w, &at_once);
+	struct measurement_id image = record(w, KIND_OS_IMAGE);
+	world_until_status(w, image, MEASUREMENT_PROPOSED);
+	struct proposal_id p1 = world_proposals(w).items[0].id;
+	world_until_state(w, p1, STATE_TIMELOCK);
+	assert_true(world_proposal(w, p1).ready_at == UINT64_MAX);
+}
+
 static void test_authorized_already(void **state)
 {
 	struct govern_world *w = *state;
@@ -358,6 +377,7 @@ int main(void)
 	        TEST(test_both_contracts_in_one_batch),
 	        TEST(test_the_lowest_attempt_that_is_free),
 	        TEST(test_scheduled_already),
+	        TEST(test_scheduled_for_never),
 	        TEST(test_authorized_already),
 	        TEST(test_no_getter_answers),
 	        TEST(test_getters_that_disagree_are_an_alarm),
