@@ -165,17 +165,14 @@ static void read_batch(struct reading *reading, const struct timelock_batch *bat
 /* --- the Delay module --------------------------------------------------------------------------
  */
 
-/* We execute it in the form that we make: in that alone its hash tells how it stands there. */
-static bool is_in_our_form(struct arena *arena, const struct delay_entry *entry,
-                           const struct contract_call *calls, size_t count)
+/* Whoever executes it has to name the entry itself, which must follow from its calls. */
+static bool follows_from(struct arena *arena, const struct contract_call *calls, size_t count,
+                         const struct delay_entry *entry)
 {
-	struct contract_call *ordered = arena_array(arena, count, sizeof(*ordered));
-	struct delay_entry found;
 	const struct hash32 hash = delay_tx_hash(entry);
+	struct delay_entry found;
 
-	memcpy(ordered, calls, count * sizeof(*ordered));
-	calls_order(ordered, count);
-	return delay_entry_find(&found, arena, ordered, count, &hash) == 0;
+	return delay_entry_find(&found, arena, calls, count, &hash) == 0;
 }
 
 static void read_entry(struct reading *reading, const struct delay_entry *entry)
@@ -192,9 +189,9 @@ static void read_entry(struct reading *reading, const struct delay_entry *entry)
 	}
 	for (size_t i = 0; i < count; i++)
 		read_inner(reading, &calls[i]);
-	if (!is_in_our_form(reading->arena, entry, calls, count)) {
+	if (!follows_from(reading->arena, calls, count, entry)) {
 		reading->more = true;
-		buf_append_text(&reading->text, " (in another form than registrard's)");
+		buf_append_text(&reading->text, " (a single call through MultiSendCallOnly)");
 	}
 	reading->out->batch = (struct timelock_batch){.calls = calls, .count = count};
 }

@@ -35,6 +35,49 @@ void adopt_tell(struct lane *lane, const char *target, const struct address *con
 	store_commit(store);
 }
 
+uint64_t adopt_drafted_after(const struct lane *lane, const struct seen_log *log)
+{
+	uint64_t before = log->block_number > 0 ? log->block_number - 1 : 0;
+
+	return before < lane->final.number ? before : lane->final.number;
+}
+
+bool adopt_is_news(struct lane *lane, const struct seen_log *log)
+{
+	uint64_t since;
+
+	return store_watched_since(lane->parts->store, lane->config->chain_id, &log->address,
+	                           &since) == 0 &&
+	       log->block_number >= since;
+}
+
+static bool was_executed_in(struct store *store, struct arena *arena, struct proposal_id id,
+                            const struct hash32 *tx)
+{
+	struct history_list history;
+
+	store_history_list(store, arena, id, &history);
+	for (size_t i = 0; i < history.count; i++)
+		if (history.items[i].to == STATE_EXECUTED && history.items[i].has_tx &&
+		    hash32_equal(&history.items[i].tx, tx))
+			return true;
+	return false;
+}
+
+bool adopt_is_recorded(struct lane *lane, struct arena *arena, const struct contract_call *call,
+                       const struct hash32 *tx)
+{
+	struct store *store = lane->parts->store;
+	struct proposal_id *ids;
+	size_t count = store_call_proposals(store, arena, lane->config->chain_id, &call->to,
+	                                    call->data, &ids);
+
+	for (size_t i = 0; i < count; i++)
+		if (was_executed_in(store, arena, ids[i], tx))
+			return true;
+	return false;
+}
+
 static bool may_be_added(struct lane *lane, const struct measurement *m)
 {
 	const struct config_target *target = lane_target(lane, m->target);
@@ -126,6 +169,8 @@ static struct proposal_id contested_by(struct lane *lane, struct arena *arena,
 	for (size_t i = 0; i < count; i++) {
 		if (can_give_way(lane->parts->store, arena, &holders[i]))
 			continue;
+		if (offer->ran)
+			return holders[i].id;
 		lane_alarm(lane, ALARM_CONTESTED, proposal_subject(subject, holders[i].id),
 		           "%s makes one of its calls, too (%s): one of the two has to be rejected "
 		           "or cancelled",
@@ -203,7 +248,7 @@ static void serve(const struct taking *taking, const struct config_target *targe
 
 	store_call_serve(lane->parts->store, lane->config->chain_id, &call->call.to,
 	                 call->call.data, m->id);
-	if (why != NULL)
+	if (why != NULL && !taking->offer->ran)
 		lane_alarm_once(lane, ALARM_UNWANTED, measurement_subject(subject, m->id),
 		                "p%lld, made by others (%s), would %s %s %s, %s",
 		                (long long)taking->proposal.n, taking->offer->where,
@@ -257,6 +302,8 @@ static void serve_unknown(const struct taking *taking, const struct adopt_call *
 	                                                    &call->value, &evidence, &created);
 	store_call_serve(store, lane->config->chain_id, &call->call.to, call->call.data, id);
 	store_measurement_set_status(store, id, MEASUREMENT_PROPOSED, reason);
+	if (taking->offer->ran)
+		return;
 	lane_alarm_once(lane, ALARM_UNVERIFIED, measurement_subject(subject, id),
 	                "p%lld, made by others (%s), would add %s %s to %s, which was never "
 	                "verified here: who asked for it?",
@@ -296,7 +343,7 @@ static struct proposal_id create(struct lane *lane, struct arena *arena,
 	        .origin = "external",
 	        .chain_id = lane->config->chain_id,
 	        .model = offer->way->way.model,
-	        .safe = offer->way->way.safe,
+	        .safe = offer->by_account ? (struct address){{0}} : offer->way->way.safe,
 	        .timelock = offer->way->way.timelock,
 	        .salt = found->batch.salt,
 	        .predecessor = found->batch.predecessor,

@@ -31,7 +31,7 @@ struct change_watch {
 	struct chain_op *op;
 	struct hash32 asked;
 	unsigned failures; /* of asking for it */
-	bool waiting; /* for the timer */
+	bool waiting;      /* for the timer */
 };
 
 static void time_is_up(void *arg)
@@ -317,7 +317,8 @@ static void look_at_history(struct lane *lane)
 
 void change_watch_run(struct change_watch *watch)
 {
-	if (watch->op != NULL || watch->waiting || !watch->lane->have_head)
+	if (watch->op != NULL || watch->waiting || !watch->lane->have_head ||
+	    lane_looks_at_others(watch->lane))
 		return;
 	look_at_history(watch->lane);
 	while (tell_some(watch))

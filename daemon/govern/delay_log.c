@@ -1,5 +1,6 @@
 #include "daemon/govern/delay_log.h"
 
+#include "common/crypto/hash.h"
 #include "common/governance/events.h"
 #include "daemon/govern/call_log.h"
 
@@ -7,13 +8,14 @@
 
 /* --- the queue -------------------------------------------------------------------------------- */
 
-static bool take_added(struct delay_added *out, const struct seen_log *log)
+int delay_added_of(struct delay_added *out, const struct seen_log *log)
 {
 	struct event event;
 
+	*out = (struct delay_added){0};
 	if (event_decode_stored(&event, &log->address, &log->topic0, log->data) != 0 ||
-	    event.delay.operation > DELAY_DELEGATECALL)
-		return false;
+	    event.type != EVENT_DELAY_ADDED || event.delay.operation > DELAY_DELEGATECALL)
+		return ERR_INVALID;
 	*out = (struct delay_added){
 	        .nonce = event.delay.nonce,
 	        .hash = event.delay.hash,
@@ -25,7 +27,16 @@ static bool take_added(struct delay_added *out, const struct seen_log *log)
 	};
 	/* What the event says and what the module keeps are one. */
 	struct hash32 hash = delay_tx_hash(&out->entry);
-	return hash32_equal(&hash, &out->hash);
+	return hash32_equal(&hash, &out->hash) ? 0 : ERR_INVALID;
+}
+
+struct hash32 delay_added_key(const struct delay_added *added)
+{
+	uint8_t numbered[sizeof(added->hash.b) + sizeof(uint64_t)];
+
+	memcpy(numbered, added->hash.b, sizeof(added->hash.b));
+	be64_put(numbered + sizeof(added->hash.b), added->nonce);
+	return keccak256(bytes_of(numbered, sizeof(numbered)));
 }
 
 static size_t take_list(struct delay_added **out, struct arena *arena,
@@ -35,7 +46,7 @@ static size_t take_list(struct delay_added **out, struct arena *arena,
 
 	*out = arena_array(arena, logs->count, sizeof(**out));
 	for (size_t i = 0; i < logs->count; i++)
-		if (take_added(&(*out)[count], &logs->items[i]))
+		if (delay_added_of(&(*out)[count], &logs->items[i]) == 0)
 			count++;
 	return count;
 }
@@ -95,9 +106,11 @@ bool delay_elsewhere(struct store *store, struct arena *arena, uint64_t chain_id
 	size_t count = delay_added_list(&list, store, arena, chain_id, module);
 
 	for (size_t i = 0; i < count; i++) {
+		const struct hash32 key = delay_added_key(&list[i]);
 		struct contract_call *calls;
 		size_t call_count;
 		if (list[i].nonce < next || (but != NULL && hash32_equal(&list[i].hash, but)) ||
+		    store_outside_known(store, chain_id, module, &key) ||
 		    delay_entry_calls(arena, &calls, &call_count, &list[i].entry, NULL) != 0)
 			continue;
 		for (size_t k = 0; k < call_count; k++)

@@ -14,6 +14,11 @@ struct delay_added {
 	struct seen_log log;
 };
 
+/* ERR_INVALID: it does not decode, or the module's hash is not that of its entry. */
+int delay_added_of(struct delay_added *out, const struct seen_log *log) MUST_USE;
+/* The same entry may be added again: what it is known by when people are told of it. */
+struct hash32 delay_added_key(const struct delay_added *added);
+
 /* All that were added to this module, in chain order; an entry that does not decode is left out. */
 size_t delay_added_list(struct delay_added **out, struct store *store, struct arena *arena,
                         uint64_t chain_id, const struct address *module);
@@ -26,8 +31,8 @@ int delay_added_find(struct delay_added *out, struct store *store, struct arena 
 int delay_veto_find(struct seen_log *out, struct store *store, struct arena *arena,
                     uint64_t chain_id, const struct delay_added *added) MUST_USE;
 /* The transaction since then in which the module made its avatar act and the registry said that
- * every one of these calls was made: no other event tells that an entry ran. ERR_NOT_FOUND: none.
- */
+ * every call of the proposal was made: no other event tells that an entry ran. Of the proposal only
+ * chain_id and calls are looked at. ERR_NOT_FOUND: none. */
 int delay_run_find(struct seen_log *out, struct store *store, struct arena *arena,
                    const struct proposal *proposal, const struct delay_added *added) MUST_USE;
 
@@ -35,7 +40,7 @@ int delay_run_find(struct seen_log *out, struct store *store, struct arena *aren
 bool delay_made_act(const struct seen_log_list *logs, const struct address *module);
 
 /* Whether an entry of the module from number `next` on, other than one with the hash `but` (NULL:
- * any), makes this call; *hash is then its. */
+ * any), makes this call; *hash is then its. What is foreign does not count: it may never run. */
 bool delay_elsewhere(struct store *store, struct arena *arena, uint64_t chain_id,
                      const struct address *module, uint64_t next, const struct contract_call *call,
                      const struct hash32 *but, struct hash32 *hash);

@@ -1,6 +1,7 @@
 #include "daemon/govern/delay_tell.h"
 
 #include "common/base/clock.h"
+#include "daemon/govern/adopt.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/observe_delay.h"
 
@@ -37,19 +38,26 @@ static bool find_front(struct telling *telling, struct delay_added *out)
 	return false;
 }
 
-/* One of ours tells its own story. */
-static bool is_ours(struct telling *telling, const struct delay_added *front)
-{
-	struct proposal_list live;
+/* What the entry in front is here: how it goes on, who may bring it out of the way. */
+struct front {
+	struct delay_added added;
+	struct adopted found;
+	struct proposal proposal; /* that follows it; id 0: none */
+	bool may_run;             /* nothing here speaks against executing it */
+};
 
-	store_proposal_list(telling->lane->parts->store, telling->arena, PROPOSALS_LIVE,
-	                    telling->proposal->chain_id, &live);
-	for (size_t i = 0; i < live.count; i++)
-		if (live.items[i].model == MODEL_DELAY &&
-		    address_equal(&live.items[i].timelock, &front->log.address) &&
-		    hash32_equal(&live.items[i].operation_id, &front->hash))
-			return true;
-	return false;
+static void judge_front(struct telling *telling, struct front *front)
+{
+	struct lane *lane = telling->lane;
+
+	ways_read_entry(&front->found, telling->arena, lane, &front->added.log.address,
+	                &front->added.entry);
+	if (adopt_find_operation(lane, telling->arena, &front->added.log.address,
+	                         &front->added.hash, &front->proposal) == 0)
+		front->may_run = (front->proposal.flags & FLAG_WITHDRAWING) == 0 &&
+		                 adopt_may_execute(lane, telling->arena, &front->proposal);
+	else
+		front->may_run = front->found.verdict == ADOPT_UNRELATED;
 }
 
 static const char *write_file(struct telling *telling, const char *what, uint64_t nonce,
@@ -76,6 +84,14 @@ static const char *write_skip(struct telling *telling, uint64_t nonce)
 	return write_file(telling, "skip", nonce, &data);
 }
 
+static const char *write_veto(struct telling *telling, uint64_t nonce)
+{
+	struct buf data = {0};
+
+	delay_encode_set_nonce(&data, nonce + 1);
+	return write_file(telling, "veto", nonce, &data);
+}
+
 static const char *write_execute(struct telling *telling, const struct delay_added *front)
 {
 	struct buf data = {0};
@@ -85,9 +101,10 @@ static const char *write_execute(struct telling *telling, const struct delay_add
 }
 
 /* Since when it stands in the way, and what brings it out of it. */
-static const char *remedy(struct telling *telling, const struct delay_added *front)
+static const char *remedy(struct telling *telling, const struct front *in_front)
 {
 	const struct observed_delay *delay = telling->delay;
+	const struct delay_added *front = &in_front->added;
 	uint64_t created = delay->front_created_at;
 	uint64_t last = delay_last_at(&delay->queue, created);
 
@@ -101,6 +118,14 @@ static const char *remedy(struct telling *telling, const struct delay_added *fro
 		                    "drafts/%s.cast",
 		                    time_text(telling->arena, last),
 		                    write_skip(telling, front->nonce));
+	if (!in_front->may_run)
+		return arena_printf(
+		        telling->arena,
+		        "not executed since %s, when it could have been; nobody here vouches for "
+		        "it: where it is not to run, the module's owner passes over it by "
+		        "setTxNonce(%llu), drafts/%s.cast",
+		        time_text(telling->arena, delay_ready_at(&delay->queue, created)),
+		        (unsigned long long)front->nonce + 1, write_veto(telling, front->nonce));
 	return arena_printf(telling->arena,
 	                    "not executed since %s, when it could have been: anybody may send "
 	                    "executeNextTx, drafts/%s.cast",
@@ -108,22 +133,46 @@ static const char *remedy(struct telling *telling, const struct delay_added *fro
 	                    write_execute(telling, front));
 }
 
+/* What concerns us of it, call by call; "" where nothing does. */
+static const char *calls_of(struct telling *telling, const struct front *front)
+{
+	if (front->found.verdict == ADOPT_UNRELATED)
+		return "";
+	return arena_printf(telling->arena, ": %s", front->found.text);
+}
+
+static const char *followed_as(struct telling *telling, const struct front *front)
+{
+	char subject[SUBJECT_SIZE];
+
+	if (front->proposal.id.n == 0)
+		return "";
+	return arena_printf(telling->arena, " (%s)", proposal_subject(subject, front->proposal.id));
+}
+
 static void tell_blocked(struct telling *telling)
 {
 	char to[ADDRESS_TEXT_SIZE], module[ADDRESS_TEXT_SIZE];
-	struct delay_added front;
+	struct front front = {0};
+	bool found = find_front(telling, &front.added);
 
-	if (!find_front(telling, &front) || is_ours(telling, &front)) {
+	if (found)
+		judge_front(telling, &front);
+	/* One that goes on here tells its own story. */
+	if (!found || (front.proposal.id.n != 0 && front.may_run)) {
 		lane_alarm_clear(telling->lane, ALARM_DELAY_BLOCKED, telling->subject);
 		return;
 	}
-	lane_alarm(
-	        telling->lane, ALARM_DELAY_BLOCKED, telling->subject,
-	        "entry %llu of the Delay module %s, a %s of %s, stands before its own (%llu), %s",
-	        (unsigned long long)front.nonce, address_text(module, &telling->proposal->timelock),
-	        front.entry.operation == DELAY_CALL ? "call" : "delegatecall",
-	        address_text(to, &front.entry.to), (unsigned long long)telling->delay->added.nonce,
-	        remedy(telling, &front));
+	const struct delay_entry *entry = &front.added.entry;
+	lane_alarm(telling->lane, ALARM_DELAY_BLOCKED, telling->subject,
+	           "entry %llu of the Delay module %s, a %s of %s%s, stands before its own (%llu), "
+	           "%s%s",
+	           (unsigned long long)front.added.nonce,
+	           address_text(module, &telling->proposal->timelock),
+	           entry->operation == DELAY_CALL ? "call" : "delegatecall",
+	           address_text(to, &entry->to), followed_as(telling, &front),
+	           (unsigned long long)telling->delay->added.nonce, remedy(telling, &front),
+	           calls_of(telling, &front));
 }
 
 static void tell_expired(struct telling *telling)
@@ -143,10 +192,8 @@ static void tell_expired(struct telling *telling)
 static void tell_withdrawn(struct telling *telling)
 {
 	const struct observed_delay *delay = telling->delay;
-	struct buf data = {0};
+	const char *name = write_veto(telling, delay->added.nonce);
 
-	delay_encode_set_nonce(&data, delay->added.nonce + 1);
-	const char *name = write_file(telling, "veto", delay->added.nonce, &data);
 	lane_alarm(
 	        telling->lane, ALARM_NOT_WITHDRAWN, telling->subject,
 	        "only the owner of the Delay module can take entry %llu back, by setTxNonce(%llu), "

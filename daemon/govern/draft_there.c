@@ -341,7 +341,8 @@ bool draft_set_apart(struct draft *draft)
 	const struct hash32 *keep = NULL;
 	bool apart = false, some_free = false;
 
-	if (!draft_still_wanted(draft)) { /* others asked for it meanwhile, or people decided */
+	/* Others asked for it meanwhile, may just have, or people decided. */
+	if (!draft_still_wanted(draft) || lane_looks_at_others(draft->lane)) {
 		for (size_t i = 0; i < draft->count; i++)
 			draft->items[i].dropped = true;
 		return true;

@@ -7,6 +7,7 @@
 #include "daemon/govern/blockage.h"
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/endpoint_preflight.h"
+#include "daemon/govern/enqueued.h"
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
 #include "daemon/govern/proposer.h"
@@ -24,6 +25,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What people made by other means, as far as the logs tell. */
+static void look_at_others(struct lane *lane)
+{
+	scheduled_run(lane);
+	enqueued_run(lane->enqueued);
+}
+
+bool lane_looks_at_others(const struct lane *lane)
+{
+	return enqueued_is_looking(lane->enqueued);
+}
+
+void lane_look_at_final(struct lane *lane)
+{
+	if (lane->stopped || lane_looks_at_others(lane))
+		return;
+	registry_watch_run(lane);
+	change_watch_run(lane->changes);
+}
+
 static void run_stages(void *arg)
 {
 	struct lane *lane = arg;
@@ -32,7 +53,7 @@ static void run_stages(void *arg)
 		return;
 	registry_watch_held(lane);
 	if (lane->have_head)
-		scheduled_run(lane);
+		look_at_others(lane);
 	if (lane->track_due) {
 		lane->track_due = false;
 		tracker_run(lane->tracker);
@@ -42,7 +63,8 @@ static void run_stages(void *arg)
 	if (!lane->have_head)
 		return;
 	endpoint_preflight_run(lane->preflight);
-	drafter_run(lane->drafter);
+	if (!lane_looks_at_others(lane))
+		drafter_run(lane->drafter);
 	/* What the store says may be older than the last stop: nobody is asked to sign, and nothing
 	 * is sent, for what others did in the meantime. */
 	if (!lane->tracked)
@@ -125,8 +147,8 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	lane->head_seen = clock_wall();
 	lane->last_error[0] = '\0';
 	look_around(lane, head);
-	registry_watch_run(lane);
-	change_watch_run(lane->changes);
+	look_at_others(lane);
+	lane_look_at_final(lane);
 	safe_watch_run(lane);
 	recheck_run(lane->recheck);
 	queue_watch_ticked(lane->queue_watch);
@@ -159,6 +181,9 @@ static void reorganised(uint64_t common, uint64_t depth, void *arg)
 	(void)depth;
 	lane->reorganised = true;
 	lane->reorganised_above = common;
+	/* What had ended by what is gone stands there again. */
+	lane->scheduled_looked = false;
+	enqueued_look_again(lane->enqueued);
 }
 
 static void stopped(const char *why, void *arg)
@@ -203,6 +228,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->drafter = drafter_new(lane);
 	lane->proposer = proposer_new(lane);
 	lane->queue_watch = queue_watch_new(lane);
+	lane->enqueued = enqueued_new(lane);
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
 	lane->trials = trials_new(lane);
@@ -235,6 +261,7 @@ void lane_free(struct lane *lane)
 	recheck_free(lane->recheck);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
+	enqueued_free(lane->enqueued);
 	queue_watch_free(lane->queue_watch);
 	proposer_free(lane->proposer);
 	drafter_free(lane->drafter);

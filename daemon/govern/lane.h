@@ -25,6 +25,7 @@ struct endpoint_preflight;
 struct withdraw;
 struct recheck;
 struct queue_watch;
+struct enqueued;
 struct budget;
 
 struct lane {
@@ -44,6 +45,7 @@ struct lane {
 	struct withdraw *withdraw;
 	struct recheck *recheck;
 	struct queue_watch *queue_watch;
+	struct enqueued *enqueued;
 	bool track_due; /* the tracker's next look was asked for */
 	bool news; /* logs were read since the tracker's last look, or nothing was looked at yet */
 	bool have_head;
@@ -74,6 +76,11 @@ void lane_free(struct lane *lane);
  */
 void lane_wake(struct lane *lane);
 void lane_track(struct lane *lane);
+/* What people made by other means is being asked about: what it is about is neither drafted nor
+ * told of meanwhile. */
+bool lane_looks_at_others(const struct lane *lane);
+/* What became final in the registries is acted on and told of, once it is known who made it. */
+void lane_look_at_final(struct lane *lane);
 /* An operator's word after lane->stopped. ERR_CONFLICT when it is not. */
 int lane_resume(struct lane *lane, struct error *error) MUST_USE;
 /* How long ago that was by our clock and by the chain's, whichever says less: a clock that jumps

@@ -179,21 +179,14 @@ static const char *where_of(struct arena *arena, const struct seen_log *log)
 	                    hash32_text(id, &log->key), hash32_text(tx, &log->tx_hash));
 }
 
-static uint64_t block_before(const struct lane *lane, const struct seen_log *log)
-{
-	uint64_t before = log->block_number > 0 ? log->block_number - 1 : 0;
-
-	/* A reorganisation may bring it into an earlier block, but not into a final one. */
-	return before < lane->final.number ? before : lane->final.number;
-}
-
 static bool take(struct lane *lane, struct arena *arena, const struct governed_way *way,
                  struct adopted *found, const struct operation *operation)
 {
 	const struct adopt_offer offer = {.way = way,
 	                                  .found = found,
 	                                  .where = where_of(arena, &operation->first),
-	                                  .drafted_after = block_before(lane, &operation->first)};
+	                                  .drafted_after =
+	                                          adopt_drafted_after(lane, &operation->first)};
 
 	found->delay = operation->delay;
 	return adopt_take(lane, arena, &offer).n == 0;
@@ -306,7 +299,8 @@ static void look_at_new(struct lane *lane)
 /* --- what is gone -------------------------------------------------------------------------------
  */
 
-/* Found in the timelock, and then a reorganisation took it back: nothing of it is left anywhere. */
+/* Found in the timelock or the module, and then a reorganisation took it back: nothing of it is
+ * left anywhere. */
 static bool is_gone(struct lane *lane, struct arena *arena, const struct proposal *proposal)
 {
 	struct seen_log_list logs;
@@ -315,12 +309,13 @@ static bool is_gone(struct lane *lane, struct arena *arena, const struct proposa
 	/* What was found by its log alone, and not by the timelock's own word, was drafted after
 	 * some block. */
 	if (proposal->state != STATE_DRAFTED || strcmp(proposal->origin, "external") != 0 ||
-	    proposal->drafted_after == 0 || !lifecycle_has_timelock(proposal->model) ||
-	    proposal->model == MODEL_DELAY)
+	    proposal->drafted_after == 0 || !lifecycle_has_timelock(proposal->model))
 		return false;
 	store_safe_tx_list(lane->parts->store, arena, proposal->id, &txs);
 	store_log_find(lane->parts->store, arena, lane->config->chain_id, &proposal->timelock,
-	               event_topic0(EVENT_CALL_SCHEDULED), &proposal->operation_id, &logs);
+	               event_topic0(proposal->model == MODEL_DELAY ? EVENT_DELAY_ADDED
+	                                                           : EVENT_CALL_SCHEDULED),
+	               &proposal->operation_id, &logs);
 	return txs.count == 0 && logs.count == 0;
 }
 

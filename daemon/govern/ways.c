@@ -110,3 +110,23 @@ const struct governed_way *ways_read_operation(struct adopted *found, struct are
 	}
 	return best;
 }
+
+const struct governed_way *ways_read_entry(struct adopted *found, struct arena *arena,
+                                           const struct lane *lane, const struct address *module,
+                                           const struct delay_entry *entry)
+{
+	const struct governed_way *best = NULL;
+	struct governed_way *ways;
+	size_t count = ways_list(&ways, arena, lane);
+
+	*found = (struct adopted){.verdict = ADOPT_UNRELATED};
+	for (size_t i = 0; i < count; i++) {
+		struct adopted says;
+		if (ways[i].way.model != MODEL_DELAY ||
+		    !address_equal(&ways[i].way.timelock, module))
+			continue;
+		adopt_entry(&says, arena, &ways[i].way, entry);
+		keep_best(&best, found, &ways[i], &says);
+	}
+	return best;
+}

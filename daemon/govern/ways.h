@@ -23,5 +23,9 @@ const struct governed_way *ways_read_operation(struct adopted *found, struct are
                                                const struct lane *lane,
                                                const struct address *timelock,
                                                const struct timelock_batch *batch);
+/* The same for an entry of this Delay module. */
+const struct governed_way *ways_read_entry(struct adopted *found, struct arena *arena,
+                                           const struct lane *lane, const struct address *module,
+                                           const struct delay_entry *entry);
 
 #endif

@@ -241,21 +241,22 @@ describe('behind a Delay module', { concurrency: 3 }, () => {
     await confirmed(world, daemon, p.id)
   }))
 
-  test('an entry with other calls makes this one already: held, with the entry named', inWorld({}, {}, async (world, daemon) => {
+  test('an entry with other calls makes this one already: followed, and the rest is drafted beside it', inWorld({}, { execute: 'manual' }, async (world, daemon) => {
     const eif = makeEif(world.random)
     const [image] = callsFor(world.registry, eif.value), [other] = callsFor(world.registry, makeEif(world.random).value)
     const entry = world.delay.entryOf([image, other])
     await world.safe.byHand({ to: world.delay.address, data: world.delay.enqueueData(entry) })
     await daemon.start()
+    const theirs = await daemon.untilProposal(eif.value, { where: (p) => p.origin === 'external' })
+    assert.equal(theirs.operation_id, world.delay.hashOf(entry))
     world.drop('payments', { eif })
-    await until(async () => (await daemon.measurements(eif.value)).find((m) => m.kind === 'os-image' && m.status === 'held' && m.reason.includes(world.delay.hashOf(entry))), { what: 'the held image' })
     // The other call is nobody's yet.
-    const p = await daemon.untilProposal(eif.value)
+    const p = await daemon.untilProposal(eif.value, { where: (x) => x.origin === 'registrard' })
     assert.deepEqual(p.calls.map((c) => c.kind), ['compose'])
-    // It runs, and the value is found there.
+    await daemon.untilState(theirs.id, 'timelock')
     await world.chain.advance(world.cooldown + 5)
     await world.delay.execute(entry)
-    await world.chain.mine(3)
+    await confirmed(world, daemon, theirs.id)
     await until(async () => (await daemon.measurements(eif.value)).find((m) => m.kind === 'os-image' && m.status === 'authorized'), { what: 'the image to be authorized' })
   }))
 
