@@ -578,6 +578,11 @@ static void queue_seen(const struct error *error, int64_t retry_after_ms,
 	/* Asked by hash before: the service never had it, so nobody can have signed it. */
 	if (posting->row.has_nonce && nonces_lost(&view, &posting->row))
 		give_nonce_up(posting);
+	/* Its answer about the one transaction may lag behind its queue. */
+	if (posting->row.has_nonce && find_hash(&view, &posting->row.safe_tx_hash) != NULL) {
+		queued(posting, "found in the Safe's queue");
+		return;
+	}
 	if (same != NULL && !posting->row.has_nonce && still_open(posting)) {
 		if (assign(posting, found.tx.nonce,
 		           nonces_held(posting->lane, &posting->arena, &posting->row.safe,

@@ -40,7 +40,7 @@ export class RpcProxy {
   }
 
   /// match: (method, params) => bool; status/body: a plain HTTP answer; error: a JSON-RPC error object; delay (ms);
-  /// hang: no answer, ever;
+  /// hang: no answer, ever; instead: (method, params) => a result, without asking the node;
   /// mutate: (result, method, params) => another result, or an Error; drop: cut the connection ('after': the node has done it by then);
   /// then: awaited before it is cut, e.g. to kill the client.
   fault({ match = () => true, times = Infinity, ...how }) {
@@ -79,6 +79,10 @@ export class RpcProxy {
         res.writeHead(active.status, { 'content-type': 'text/html', ...active.headers })
         return res.end(active.body ?? 'Bad Gateway')
       }
+    }
+    if (active?.instead) {
+      res.writeHead(200, { 'content-type': 'application/json' })
+      return res.end(JSON.stringify({ jsonrpc: '2.0', id: body.id, result: active.instead(method, params) }))
     }
     const answer = await fetch(this.chain.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: text })
     let out = await answer.json()
