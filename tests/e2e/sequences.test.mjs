@@ -187,7 +187,10 @@ class Sequence {
     const { world, daemon } = this
     this.honest()
     world.service?.clearFaults()
-    if (world.service) world.service.indexing = true
+    if (world.service) {
+      world.service.indexing = true
+      if (world.service.delegates.length === 0) await world.owners.addDelegate(people.proposer.address)
+    }
     if (this.shape.execute === 'direct') await world.chain.rpc('anvil_setBalance', people.executor.address, hex(10n ** 18n))
     const refused = new Map() // safeTxHash -> how often the Safe reverted
     let left

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { makeEif } from '../eif.mjs'
 import { callsFor } from '../opinion.mjs'
 import { people } from '../chain.mjs'
-import { testsDir, tick } from '../util.mjs'
+import { testsDir, tick, until } from '../util.mjs'
 import { lag, LIES } from './lies.mjs'
 
 const guardArtifact = createRequire(import.meta.url)('@safe-global/safe-smart-account/build/artifacts/contracts/examples/guards/OnlyOwnersGuard.sol/OnlyOwnersGuard.json')
@@ -92,6 +92,11 @@ function anywhere(s) {
       await daemon.kill9()
       await daemon.start()
     }],
+    'stopped and started': [1, async () => {
+      await daemon.stop()
+      await daemon.start()
+    }],
+    reload: [1, async () => { daemon.reload() }],
     'kill -9 at a commit': [2, async () => {
       await daemon.kill9()
       s.library ??= (() => {
@@ -130,6 +135,15 @@ function withQueue(s) {
       if (!open?.length) return false
       await s.unlessTakenOff(world.owners.confirm(tx.safeTxHash, random.pick(open)))
     }],
+    'approve on chain': [1, async () => {
+      const tx = random.pick(await world.service.pending(world.safe.address))
+      if (!tx) return false
+      await world.chain.write(random.pick(people.owners).address, world.safe.address, 'function approveHash(bytes32)', tx.safeTxHash)
+    }],
+    'the proposer is no delegate, or again': [1, async () => {
+      if (world.service.delegates.length > 0) world.service.removeDelegate(people.proposer.address)
+      else await world.owners.addDelegate(people.proposer.address)
+    }],
     sign: [8, async () => {
       const tx = await s.next()
       if (!tx) return false
@@ -166,6 +180,7 @@ function withQueue(s) {
       s.dropped()
       for (let n = 0; n < 30 && fault.hits === 0; n++) await tick(50)
       fault.left = 0
+      if (fault.hits > 0) await until(() => !daemon.running, { every: 5, what: 'the kill' })
       await daemon.kill9()
       await daemon.start()
     }],
@@ -246,6 +261,21 @@ function withDelay(s) {
   }
 }
 
+/// A module of the Safe that acts past its owners.
+function withModule(s) {
+  const { world, random } = s
+  const module = people.stranger.address
+  return {
+    'a module does it': [1, async () => {
+      const v = random.pick(s.wanted())
+      if (!v) return false
+      if (!s.hasModule) await world.safe.admin('enableModule(address)', module)
+      s.hasModule = true
+      for (const call of callsFor(world.registry, v)) await world.safe.byModule(module, call)
+    }],
+  }
+}
+
 /// Without a queue: who has to send it sends what the files say.
 function byAccount(s) {
   return {
@@ -278,6 +308,11 @@ function withExecutor(s) {
   return {
     'the executor has no money': [1, async () => { await balance('0x1') }],
     'the executor has money': [1, async () => { await balance('0xde0b6b3a7640000') }],
+    'others use the executor key': [1, async () => {
+      await balance('0xde0b6b3a7640000')
+      const { transactionHash } = await world.chain.send({ from: people.executor.address, to: people.stranger.address, gas: 50_000 })
+      s.witness.others.add(transactionHash)
+    }],
   }
 }
 
@@ -287,6 +322,7 @@ export function eventsOf(s) {
     ...anywhere(s),
     ...(s.way.hasQueue() ? withQueue(s) : byAccount(s)),
     ...(['safe+timelock', 'timelock'].includes(model) && withTimelock(s)),
+    ...(model === 'safe' && withModule(s)),
     ...(model === 'delay' && withDelay(s)),
     ...(s.endpoints.length > 1 && withQuorum(s)),
     ...(s.shape.execute === 'direct' && withExecutor(s)),

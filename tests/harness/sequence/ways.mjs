@@ -141,10 +141,11 @@ export class TimelockWay extends Way {
     return logs.some((l) => BigInt(l.blockNumber) <= final) ? null : 'the Safe ran it, and the timelock never cancelled it'
   }
 
-  /// Without a Safe: the account that proposes sends what the files say.
+  /// Without a Safe: the account that proposes, and may cancel, sends what the files say.
   async act(daemon) {
     if (this.hasQueue()) return
-    for (const p of await daemon.proposals()) if (p.state === 'drafted') await this.send(daemon, p)
+    for (const p of await daemon.proposals())
+      if (p.state === 'drafted' || (p.flags.includes('withdrawing') && ['timelock', 'execute'].includes(p.state))) await this.send(daemon, p)
   }
   async send(daemon, p) {
     const { stdout } = await daemon.ctl(['export', p.id, '--format', 'calldata'], { ok: false })
