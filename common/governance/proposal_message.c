@@ -202,6 +202,9 @@ static bool already_listed(const struct proposal_tx *tx, const struct address *o
 static int read_confirmations(struct arena *arena, struct proposal_tx *out,
                               const struct jval *array, struct error *error)
 {
+	if (jval_count(array) > PROPOSAL_MAX_CONFIRMATIONS)
+		return error_set(error, ERR_LIMIT, "confirmations: %zu, at most %d",
+		                 jval_count(array), PROPOSAL_MAX_CONFIRMATIONS);
 	out->confirmations = arena_array(arena, jval_count(array), sizeof(*out->confirmations));
 	for (size_t i = 0; i < jval_count(array); i++) {
 		struct proposal_confirmation next = {0};
@@ -284,6 +287,9 @@ int service_parse_page(struct arena *arena, struct proposal_page *out,
 	int rc = jval_parse(&value, body, error);
 	if (rc == 0 && !jval_is_array(jval_get(value, "results")))
 		rc = error_set(error, ERR_INVALID, "results: expected a list");
+	if (rc == 0 && jval_count(jval_get(value, "results")) > PROPOSAL_PAGE)
+		rc = error_set(error, ERR_LIMIT, "results: %zu, at most %d",
+		               jval_count(jval_get(value, "results")), PROPOSAL_PAGE);
 	if (rc == 0)
 		read_page(arena, out, question, value);
 	jval_free(value);

@@ -7,6 +7,9 @@
 #include "common/governance/safe_tx.h"
 
 #define PROPOSAL_PAGE 100 /* entries, at most */
+/* More owners than any Safe can count in one transaction; each costs a signature to be recovered.
+ */
+#define PROPOSAL_MAX_CONFIRMATIONS 256
 
 struct proposal_confirmation {
 	struct address owner;

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PAGES = 20 }; /* of PROPOSAL_PAGE: no Safe has so long a queue in good faith */
+enum {
+	MAX_PAGES = 20, /* of PROPOSAL_PAGE: no Safe has so long a queue in good faith */
+	MAX_BYTES = 16 * 1024 * 1024,
+};
 
 struct queue_look {
 	struct queue_ask ask;
@@ -17,6 +20,7 @@ struct queue_look {
 	struct safe_slot slot;
 	struct queue_view view;
 	unsigned pages;
+	size_t bytes; /* of the pages so far */
 };
 
 void queue_look_cancel(struct queue_look *look)
@@ -72,6 +76,13 @@ static void page_answered(const struct service_result *result, void *arg)
 		finish(look, &result->error, result->retry_after_ms);
 		return;
 	}
+	look->bytes += result->body.len;
+	if (look->bytes > MAX_BYTES) {
+		error_set(&error, ERR_UNAVAILABLE, "the service's queue is larger than %d bytes",
+		          MAX_BYTES);
+		finish(look, &error, -1);
+		return;
+	}
 	/* What the page's structs point to must outlive the answer. */
 	struct bytes body = arena_copy(look->ask.arena, result->body);
 	if (service_api(look->ask.service)
@@ -87,10 +98,16 @@ static void page_answered(const struct service_result *result, void *arg)
 	else
 		lane_alarm_clear(look->ask.lane, ALARM_SERVICE_CONTRADICTS, "service");
 	keep(look, &page);
-	if (page.more && ++look->pages < MAX_PAGES)
+	if (page.more && ++look->pages < MAX_PAGES) {
 		ask_page(look);
-	else
-		finish(look, NULL, -1);
+		return;
+	}
+	if (page.more)
+		log_unusual("service",
+		            "the Safe's queue is longer than %d entries: only the "
+		            "lowest nonces of it are looked at",
+		            MAX_PAGES * PROPOSAL_PAGE);
+	finish(look, NULL, -1);
 }
 
 static void ask_page(struct queue_look *look)

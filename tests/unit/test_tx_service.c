@@ -359,6 +359,46 @@ static void test_page_with_a_lie(void **state)
 	jval_free(body);
 }
 
+static struct jval *repeated(const struct jval *item, size_t count)
+{
+	struct jval *list = jval_array();
+
+	for (size_t i = 0; i < count; i++)
+		jval_push(list, jval_copy(item));
+	return list;
+}
+
+/* Each entry and each signature costs time: what no Safe needs is not worked through. */
+static void test_more_than_any_safe_has(void **state)
+{
+	struct jval *body = jval_copy(answer_value("list by nonce"));
+	const struct jval *item = jval_at(jval_get(body, "results"), 1);
+	struct jval *many = jval_copy(item), *null = jval_new_null();
+	struct error error = {0};
+	struct proposal_page page;
+
+	(void)state;
+	jval_add(many, "confirmations", repeated(null, PROPOSAL_MAX_CONFIRMATIONS + 1));
+	jval_add(body, "results", repeated(many, 1));
+	assert_int_equal(
+	        tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, as_text(body), &error), 0);
+	assert_int_equal(page.count, 0);
+	assert_int_equal(page.refused, 1);
+	assert_non_null(strstr(page.refusal, "confirmations: 257, at most 256"));
+	jval_add(body, "results", repeated(null, PROPOSAL_PAGE));
+	assert_int_equal(
+	        tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, as_text(body), &error), 0);
+	assert_int_equal(page.refused, PROPOSAL_PAGE);
+	jval_add(body, "results", repeated(null, PROPOSAL_PAGE + 1));
+	assert_int_equal(
+	        tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, as_text(body), &error),
+	        ERR_LIMIT);
+	assert_non_null(strstr(error.text, "results: 101, at most 100"));
+	jval_free(null);
+	jval_free(many);
+	jval_free(body);
+}
+
 static void test_delegates(void **state)
 {
 	struct proposal_delegate *delegates;
@@ -480,6 +520,7 @@ int main(void)
 	        cmocka_unit_test(test_confirmations_are_verified),
 	        cmocka_unit_test(test_pages),
 	        cmocka_unit_test(test_page_with_a_lie),
+	        cmocka_unit_test(test_more_than_any_safe_has),
 	        cmocka_unit_test(test_delegates),
 	        cmocka_unit_test(test_errors),
 	        cmocka_unit_test(test_long_error_is_cut),
