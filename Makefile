@@ -128,7 +128,8 @@ $(BUILD)/tests/valgrind-self.so: tests/valgrind/self.c
 
 .PHONY: e2e
 e2e: $(PROGRAMS) node-modules ## the whole product against a real EVM; E2E=tests/e2e/x.test.mjs for one file
-	@node --test $(E2E)
+	@node tests/contracts/compile.mjs >/dev/null
+	@node --test --test-concurrency=$(shell nproc) $(E2E)
 
 $(BENCH): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/unit/store_fill.o $(BUILD)/libdaemon.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

@@ -174,6 +174,7 @@ describe('the stand-in for the Safe service', () => {
 
   test('faults: status, cut connections, delays, changed bodies', async () => {
     const path = `/v1/safes/${safe.address}/`
+    owners.spared = false
     service.fault({ match: /safes/, times: 2, status: 503, body: { exception: 'x' } })
     assert.deepEqual((await Promise.all([owners.get(path), owners.get(path)])).map((r) => r.status), [503, 503])
     assert.equal((await owners.get(path)).status, 200)
@@ -190,6 +191,10 @@ describe('the stand-in for the Safe service', () => {
     await service.up()
     assert.equal((await owners.get(path)).status, 200)
     assert.ok(service.seen(/^GET .*safes/).length > 4)
+    owners.spared = true
+    service.fault({ match: /safes/, status: 503 })
+    assert.equal((await owners.get(path)).status, 200, 'not for people')
+    service.clearFaults()
   })
 
   test('executed transactions are indexed from the chain', async () => {

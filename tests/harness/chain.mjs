@@ -72,6 +72,7 @@ export async function startChain({ chainId = 31337, slots = 32, multicall = true
   const [command, list] = tied(anvilPath(), [
     '--port', '0', '--host', '127.0.0.1', '--chain-id', String(chainId), '--slots-in-an-epoch', String(slots),
     '--threads', '1', ...args])
+  const { contracts } = compileContracts() // before there is a process that a failure would leave behind
   const child = spawn(command, list, { stdio: ['ignore', 'pipe', 'pipe'] })
   const forget = onExit(() => child.kill('SIGKILL'))
   const url = await new Promise((resolve, reject) => {
@@ -89,7 +90,7 @@ export async function startChain({ chainId = 31337, slots = 32, multicall = true
   // Go on reading, or anvil blocks on a full pipe.
   child.stdout.removeAllListeners('data').resume()
   child.stderr.removeAllListeners('data').resume()
-  const chain = new Chain(url, chainId, child, forget)
+  const chain = new Chain(url, chainId, child, forget, contracts)
   if (multicall) await chain.setMulticall(true)
   return chain
 }
@@ -104,13 +105,13 @@ export class Chain {
   #forget
   #id = 0
 
-  constructor(url, chainId, child, forget) {
+  constructor(url, chainId, child, forget, contracts) {
     this.url = url
     this.chainId = chainId
     this.#child = child
     this.#forget = forget
     this.client = createPublicClient({ transport: http(url), cacheTime: 0, pollingInterval: 20 })
-    this.contracts = compileContracts().contracts
+    this.contracts = contracts
   }
 
   async stop() {
