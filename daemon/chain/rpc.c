@@ -110,7 +110,8 @@ const char *rpc_trouble(const struct rpc *rpc, size_t endpoint)
 {
 	const struct endpoint *e = &rpc->endpoints[endpoint];
 
-	if (e->identity == IDENTITY_WRONG)
+	/* Also while it is asked again: it was when it last said. */
+	if (e->identity == IDENTITY_WRONG || e->foreign_chain != 0)
 		return "it is on another chain";
 	if (e->failures > 0 || !rpc_usable(rpc, endpoint))
 		return e->trouble;
