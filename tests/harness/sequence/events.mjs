@@ -117,7 +117,7 @@ function anywhere(s) {
       if (daemon.clock.offset === 0) return false
       daemon.clock.set(0)
     }],
-    'the contract forgets': [1, async () => {
+    'the contract forgets': [4, async () => {
       const done = (await s.live()).filter((p) => p.state === 'executed').flatMap((p) => p.calls).filter((c) => c.action === 'add')
       const c = random.pick(done)
       if (!c || !(await s.forget(c))) return false
