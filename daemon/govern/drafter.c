@@ -5,6 +5,7 @@
 #include "daemon/govern/draft.h"
 #include "daemon/govern/draft_file.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct drafter {
@@ -334,7 +335,18 @@ static void head_answered(const struct error *error, const struct block_ref *hea
 {
 	struct drafter *drafter = arg;
 
+	const struct lane *lane = drafter->lane;
+	struct error behind;
+
 	drafter->op = NULL;
+	/* A removal, and whether there is anything to remove, is not judged by what is old. */
+	if (error == NULL && lane->have_head && head->number < lane->head.number) {
+		error_set(&behind, ERR_UNAVAILABLE,
+		          "the endpoints are at block %" PRIu64 ", below block %" PRIu64
+		          " that was read",
+		          head->number, lane->head.number);
+		error = &behind;
+	}
 	if (error != NULL) {
 		give_up_chain(drafter, error);
 		return;

@@ -352,6 +352,24 @@ static void test_what_is_not_there_is_revoked_without_a_proposal(void **state)
 	assert_false(world_measurement(w, id).wanted);
 }
 
+/* Others answer for the endpoint that is up to date, with what they still see. */
+static void test_nothing_is_drafted_or_left_undrafted_by_old_blocks(void **state)
+{
+	struct govern_world *w = *state;
+
+	govern_world_start(w, &at_once);
+	world_run_for(w, 200);
+	w->node.head--;
+	struct measurement_id add = record(w, KIND_OS_IMAGE), remove = record(w, KIND_COMPOSE);
+	take_back(w, remove, false);
+	world_run_for(w, 400);
+	assert_int_equal(world_proposals(w).count, 0);
+	assert_int_equal(world_measurement(w, remove).status, MEASUREMENT_NEW);
+	w->node.head++;
+	world_until_status(w, add, MEASUREMENT_PROPOSED);
+	world_until_status(w, remove, MEASUREMENT_REVOKED);
+}
+
 static void test_a_removal_that_reverts_is_held(void **state)
 {
 	struct govern_world *w = *state;
@@ -386,6 +404,7 @@ int main(void)
 	        TEST(test_a_silent_timelock_keeps_no_other_target_waiting),
 	        TEST(test_a_revoked_value_is_removed),
 	        TEST(test_what_is_not_there_is_revoked_without_a_proposal),
+	        TEST(test_nothing_is_drafted_or_left_undrafted_by_old_blocks),
 	        TEST(test_a_removal_that_reverts_is_held),
 	        TEST(test_a_foreign_owner_stops_drafting),
 	};
