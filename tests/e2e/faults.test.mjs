@@ -177,7 +177,7 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     assert.equal(proposed(world).length, 1)
   }))
 
-  test('confirmations that nobody signed are not counted', inWorld({}, async (world, daemon) => {
+  test('confirmations that nobody signed are not counted, nor an execution that nobody sent', inWorld({}, async (world, daemon) => {
     daemon.expectBroken(/signature|confirmation/)
     await daemon.start()
     const eif = world.drop()
@@ -186,10 +186,14 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     await world.owners.confirm(row.safe_tx_hash, people.owners[0])
     await until(async () => (await daemon.proposal(p.id)).confirmations === 1, { what: 'the true one' })
     const forged = (owner) => ({ owner, submissionDate: new Date().toISOString(), transactionHash: null, signature: `0x${'22'.repeat(64)}1b`, signatureType: 'EOA' })
-    const lie = (t) => ({ ...t, confirmations: [...t.confirmations, forged(people.owners[1].address), forged(people.owners[2].address)] })
+    const done = { isExecuted: true, isSuccessful: true, executionDate: new Date().toISOString(), transactionHash: `0x${'77'.repeat(32)}`, blockNumber: 1, confirmationsRequired: 1 }
+    const lie = (t) => ({ ...t, ...done, confirmations: [...t.confirmations, forged(people.owners[1].address), forged(people.owners[2].address)] })
     const fault = world.service.fault({ match: /^GET .*multisig-transactions/, times: Infinity, mutate: (b) => (b.results ? { ...b, results: b.results.map(lie) } : lie(b)) })
     await until(() => fault.hits > 2, { timeout: 30_000, what: 'the lie was told' })
-    assert.equal((await daemon.proposal(p.id)).confirmations, 1)
+    const { state, confirmations, threshold } = await daemon.proposal(p.id)
+    assert.deepEqual({ state, confirmations, threshold }, { state: 'multisig', confirmations: 1, threshold: 2 })
+    world.service.clearFaults()
+    await world.carry(daemon, p.id)
   }))
 
   test('others use the queue too: free nonces are taken, a conflict is renumbered', inWorld({}, async (world, daemon) => {

@@ -85,13 +85,28 @@ describe('three endpoints, two of which must agree', { concurrency: 2 }, () => {
     let turn = 0
     for (const [name, make] of Object.entries(ways)) {
       const one = endpoints[++turn % 3]
+      const began = Date.now(), asked = one.calls.length
       make(one)
-      const began = Date.now()
       await carrySafe(world, daemon, world.drop().value).catch((e) => { e.message = `an endpoint ${name}: ${e.message}`; throw e })
       if (process.env.E2E_VERBOSE) console.log(`  ${name}: ${Date.now() - began} ms`)
       one.clearFaults()
+      if (name === 'over its limit') {
+        const times = one.calls.slice(asked).map((c) => c.at - began)
+        const waits = times.slice(1).map((t, i) => t - times[i]).filter((wait) => wait > 500) // what was under way counts not
+        assert.ok(waits.every((wait) => wait >= 2900), `asked again after ${waits} ms`)
+      }
       await allWell(daemon)
     }
+    // Nobody knows the tag any more: what is 64 blocks deep is final.
+    for (const e of endpoints) e.fault({ match: (m, [tag] = []) => m === 'eth_getBlockByNumber' && tag === 'finalized', error: { code: -32602, message: 'invalid block tag' } })
+    const p = await daemon.untilProposal(world.drop().value)
+    await world.owners.approve((await daemon.untilQueued(p.id, 'apply')).safe_tx_hash)
+    await world.chain.mine(60)
+    await daemon.untilState(p.id, 'executed')
+    await looks(endpoints[0], 2)
+    assert.equal((await daemon.proposal(p.id)).state, 'executed')
+    await world.chain.mine(5)
+    await daemon.untilState(p.id, 'confirmed')
     assert.deepEqual((await daemon.events()).filter((e) => e.type === 'alarm').map((e) => e.text), [])
   }))
 
