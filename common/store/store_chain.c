@@ -213,7 +213,15 @@ bool store_log_put(struct store *store, uint64_t chain_id, const struct seen_log
 	db_bind_blob(query, log->key.b, sizeof(log->key.b));
 	db_bind_blob(query, log->data.data, log->data.len);
 	db_run(query);
-	return db_changes(store->db) > 0;
+	if (db_changes(store->db) == 0)
+		return false;
+	query = db_query(store->db, "DELETE FROM seen_log WHERE chain_id = ? AND block_number = ?"
+	                            " AND block_hash <> ?");
+	db_bind_u64(query, chain_id);
+	db_bind_u64(query, log->block_number);
+	db_bind_blob(query, log->block_hash.b, sizeof(log->block_hash.b));
+	db_run(query);
+	return true;
 }
 
 #define LOG_COLUMNS " block_hash, log_index, block_number, tx_hash, contract, topic0, key, data "

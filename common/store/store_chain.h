@@ -51,7 +51,8 @@ void store_backfill_set(struct store *store, uint64_t chain_id, uint64_t from, u
 bool store_follow_known(struct store *store, uint64_t chain_id, const struct address *contract);
 void store_follow_add(struct store *store, uint64_t chain_id, const struct address *contract);
 
-/* Idempotent; true when the log was not there yet. */
+/* Idempotent; true when the log was not there yet. What was stored of another block of that number
+ * goes: a chain has one. */
 bool store_log_put(struct store *store, uint64_t chain_id, const struct seen_log *log);
 /* Logs with this address, topic0 and key in chain order. */
 void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,

@@ -162,6 +162,36 @@ static void record_step(struct follower *follower, const struct chain_log *logs,
 	follower->cursor_hash = follower->step_end.hash;
 }
 
+/* Whether the block of the log is another one than was told under this number. */
+static bool is_of_another_chain(struct follower *follower, const struct chain_log *log)
+{
+	const struct block_ref *end = &follower->step_end;
+	struct hash32 hash = end->hash;
+	uint64_t number = end->number;
+
+	if (log->block_number != end->number &&
+	    store_cursor_before(follower->store, chain_id(follower), log->block_number + 1, &number,
+	                        &hash) != 0)
+		return false;
+	return number == log->block_number && !hash32_equal(&hash, &log->block_hash);
+}
+
+/* Who told the blocks and who told the logs may stand on two forks: nothing of that is kept. */
+static bool logs_fit(struct follower *follower, const struct chain_log *logs, size_t count)
+{
+	struct error error;
+
+	for (size_t i = 0; i < count; i++)
+		if (is_of_another_chain(follower, &logs[i])) {
+			error_set(&error, ERR_UNAVAILABLE,
+			          "the logs are of another block %" PRIu64 " than the chain's",
+			          logs[i].block_number);
+			tick_failed(follower, &error);
+			return false;
+		}
+	return true;
+}
+
 static void step_read(const struct error *error, const struct chain_log *logs, size_t count,
                       void *arg)
 {
@@ -172,6 +202,8 @@ static void step_read(const struct error *error, const struct chain_log *logs, s
 		tick_failed(follower, error);
 		return;
 	}
+	if (!logs_fit(follower, logs, count))
+		return;
 	record_step(follower, logs, count);
 	step(follower);
 }

@@ -77,6 +77,75 @@ static void test_catching_up_in_steps(void **state)
 	assert_false(follower_backfilling(world->follower)); /* it was finished before */
 }
 
+/* The backend of eth_getLogs stands on another fork, from this block on. */
+struct torn {
+	struct node *node;
+	uint64_t from;
+	unsigned times;
+};
+
+static struct jval *answer_torn(const char *name, const struct jval *params, void *arg)
+{
+	struct torn *torn = arg;
+	bool logs = strcmp(name, "eth_getLogs") == 0 && torn->times > 0;
+
+	(void)params;
+	torn->times -= logs;
+	torn->node->fork_from = torn->from;
+	torn->node->fork = logs ? 7 : 0;
+	return NULL;
+}
+
+static void tear(struct follower_world *world, struct torn *torn, uint64_t from)
+{
+	*torn = (struct torn){.node = &world->node, .from = from, .times = 1};
+	world->node.method = answer_torn;
+	world->node.arg = torn;
+}
+
+static void test_logs_of_another_fork_than_the_head(void **state)
+{
+	struct follower_world *world = *state;
+	struct torn torn;
+
+	follower_world_start(world);
+	follower_world_backfill(world);
+	tear(world, &torn, 1050);
+	world->node.head = 1100; /* log 11 is in this very block */
+	follower_world_tick(world);
+	assert_int_equal(world->failures, 1);
+	world->node.fork = 0;
+	assert_int_equal(follower_world_stored(world, 11), 0);
+	follower_world_expect_cursor(world, 1000);
+	follower_world_tick(world);
+	assert_int_equal(follower_world_stored(world, 11), 1);
+	/* And in one that was the head before. */
+	tear(world, &torn, 1050);
+	world->node.head = 1103;
+	follower_world_tick(world);
+	assert_int_equal(world->failures, 2);
+	follower_world_tick(world);
+	assert_int_equal(follower_world_stored(world, 11), 1);
+	follower_world_expect_cursor(world, 1103);
+}
+
+/* Nobody told its block before: when the chain's own log comes, the other one goes. */
+static void test_logs_of_a_fork_that_nobody_saw(void **state)
+{
+	struct follower_world *world = *state;
+	struct torn torn;
+
+	follower_world_start(world);
+	follower_world_backfill(world);
+	tear(world, &torn, 1050);
+	world->node.head = 1105;
+	follower_world_tick(world);
+	assert_int_equal(world->failures, 0);
+	world->node.head = 1106;
+	follower_world_tick(world);
+	assert_int_equal(follower_world_stored(world, 11), 1);
+}
+
 static void test_late_logs_of_a_slow_backend(void **state)
 {
 	struct follower_world *world = *state;
@@ -579,6 +648,8 @@ int main(void)
 	        WITH_WORLD(test_a_tick_is_a_fixed_number_of_requests),
 	        WITH_WORLD(test_a_head_that_stands_still_is_not_told_again),
 	        WITH_WORLD(test_catching_up_in_steps),
+	        WITH_WORLD(test_logs_of_another_fork_than_the_head),
+	        WITH_WORLD(test_logs_of_a_fork_that_nobody_saw),
 	        WITH_WORLD(test_late_logs_of_a_slow_backend),
 	        WITH_WORLD(test_reorganisation),
 	        WITH_WORLD(test_reorganisation_at_the_same_height),
