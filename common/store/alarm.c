@@ -99,7 +99,7 @@ static const struct remedy {
         {ALARM_DELAY_EXPIRED, "send the file that it names, then registrarctl approve %s"},
         {ALARM_DRAFT_FILE, "free the space, or repair the rights of drafts/"},
         {ALARM_EXECUTOR_FUNDS, "send coin to %s"},
-        {ALARM_NONCE_HOLE, "have an owner propose an empty transaction with that nonce"},
+        {ALARM_NONCE_HOLE, "registrarctl fill pN (what waits), and have owners sign it"},
         {ALARM_NOT_EXECUTED, "registrarctl doctor"},
         {ALARM_NOT_PROPOSED, "registrarctl doctor"},
         {ALARM_NOT_WITHDRAWN, "registrarctl doctor"},

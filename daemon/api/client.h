@@ -54,6 +54,7 @@ void command_log(struct client *client, const struct jval *args);
 void command_approve(struct client *client, const struct jval *args);
 void command_hold(struct client *client, const struct jval *args);
 void command_withdraw(struct client *client, const struct jval *args);
+void command_fill(struct client *client, const struct jval *args);
 void command_check(struct client *client, const struct jval *args);
 void command_drift(struct client *client, const struct jval *args);
 void command_resume(struct client *client, const struct jval *args);

@@ -316,6 +316,6 @@ const struct command commands[] = {
         {"register", command_register},   {"revoke", command_revoke},
         {"export", command_export},       {"log", command_log},
         {"doctor", command_doctor},       {"backup", command_backup},
-        {"resume", command_resume},
+        {"resume", command_resume},       {"fill", command_fill},
 };
 const size_t command_count = ARRAY_LEN(commands);

@@ -178,29 +178,60 @@ void command_hold(struct client *client, const struct jval *args)
 	arena_free(&arena);
 }
 
-void command_withdraw(struct client *client, const struct jval *args)
+static bool find_proposal(struct client *client, const struct jval *args, struct proposal_id *out)
 {
-	const struct control_parts *parts = client_parts(client);
 	const char *text = jval_get_string(args, "id");
-	struct error error = {0};
+	char letter;
+
+	if (client_parse_id(text, &letter, &out->n) && letter == 'p')
+		return true;
+	client_fail(client, EXIT_USAGE, "\"%s\" is no proposal; expected an id such as p7",
+	            text != NULL ? text : "");
+	return false;
+}
+
+/* Answers with the proposal as it is now, or with why not. */
+static void done_with_proposal(struct client *client, struct proposal_id id, int rc,
+                               const struct error *error)
+{
+	struct store *store = client_parts(client)->store;
 	struct arena arena = {0};
 	struct proposal now;
-	char letter;
-	int64_t id;
 
-	if (!client_parse_id(text, &letter, &id) || letter != 'p') {
-		client_fail(client, EXIT_USAGE, "\"%s\" is no proposal; expected an id such as p7",
-		            text != NULL ? text : "");
-	} else if (govern_withdraw(parts->govern, (struct proposal_id){id}, &error) != 0) {
-		client_fail_error(client, &error);
+	if (rc != 0) {
+		client_fail_error(client, error);
 	} else {
 		struct jval *list = jval_array();
-		if (store_proposal_get(parts->store, &arena, (struct proposal_id){id}, &now) == 0)
-			jval_push(list, report_proposal(parts->store, &arena, &now));
+		if (store_proposal_get(store, &arena, id, &now) == 0)
+			jval_push(list, report_proposal(store, &arena, &now));
 		client_wake_others(client);
 		client_done(client, EXIT_YES, list, NULL);
 	}
 	arena_free(&arena);
+}
+
+void command_withdraw(struct client *client, const struct jval *args)
+{
+	struct error error = {0};
+	struct proposal_id id;
+
+	if (find_proposal(client, args, &id))
+		done_with_proposal(client, id,
+		                   govern_withdraw(client_parts(client)->govern, id, &error),
+		                   &error);
+}
+
+/* A nonce that nothing holds: what its alarm asks for. */
+void command_fill(struct client *client, const struct jval *args)
+{
+	struct error error = {0};
+	struct proposal_id id;
+
+	if (find_proposal(client, args, &id))
+		done_with_proposal(
+		        client, id,
+		        govern_fill(client_parts(client)->govern, id, client_who(client), &error),
+		        &error);
 }
 
 /* A chain of which a final block was replaced: what its alarm asks for. */

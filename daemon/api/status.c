@@ -9,7 +9,7 @@
 
 /* --- whom a proposal waits for -------------------------------------------------------------- */
 
-static const char *what_to_sign(enum purpose purpose)
+static const char *what_to_sign(enum purpose purpose, bool withdrawing)
 {
 	switch (purpose) {
 	case PURPOSE_SCHEDULE:
@@ -17,16 +17,18 @@ static const char *what_to_sign(enum purpose purpose)
 	case PURPOSE_EXECUTE:
 		return "";
 	case PURPOSE_REJECT:
-		return "the rejection with ";
+		return withdrawing ? "the rejection with " : "the empty transaction with ";
 	case PURPOSE_CANCEL:
 		return "the cancellation with ";
 	}
 	return "";
 }
 
-static char *waiting_in_queue(struct arena *arena, const struct safe_tx_row *open)
+static char *waiting_in_queue(struct arena *arena, const struct proposal *proposal,
+                              const struct safe_tx_row *open)
 {
-	const char *what = what_to_sign(open->purpose);
+	bool withdrawing = (proposal->flags & FLAG_WITHDRAWING) != 0;
+	const char *what = what_to_sign(open->purpose, withdrawing);
 	unsigned long long nonce = open->nonce;
 
 	if (open->threshold > 0 && open->confirmations >= open->threshold)
@@ -114,14 +116,14 @@ char *report_waiting_for(struct arena *arena, const struct config_target *target
 	if ((proposal->flags & FLAG_WITHDRAWING) != 0 && proposal->state < STATE_EXECUTED)
 		return open != NULL && (open->purpose == PURPOSE_REJECT ||
 		                        open->purpose == PURPOSE_CANCEL)
-		               ? waiting_in_queue(arena, open)
+		               ? waiting_in_queue(arena, proposal, open)
 		               : waiting_for_withdrawal(arena, proposal);
 	switch (proposal->state) {
 	case STATE_DRAFTED:
-		return open != NULL ? waiting_in_queue(arena, open)
+		return open != NULL ? waiting_in_queue(arena, proposal, open)
 		                    : waiting_for_draft(arena, target, proposal);
 	case STATE_MULTISIG:
-		return open != NULL ? waiting_in_queue(arena, open)
+		return open != NULL ? waiting_in_queue(arena, proposal, open)
 		                    : arena_strdup(arena, "owners to sign it in the Safe");
 	case STATE_TIMELOCK:
 		return arena_printf(
@@ -131,7 +133,7 @@ char *report_waiting_for(struct arena *arena, const struct config_target *target
 		        proposal->ready_at != 0 ? wall_text_seconds(text, proposal->ready_at)
 		                                : "its delay is over");
 	case STATE_EXECUTE:
-		return open != NULL ? waiting_in_queue(arena, open)
+		return open != NULL ? waiting_in_queue(arena, proposal, open)
 		                    : waiting_for_execution(arena, target, proposal);
 	case STATE_EXECUTED:
 		return arena_strdup(arena, "finality, and the answer of the chain");

@@ -70,6 +70,11 @@ const struct ctl_command ctl_commands[] = {
          "in the timelock a cancellation: Safe transactions for the owners to sign. The proposal "
          "is followed until the chain\n"
          "says which came first. Its measurements are held, unless it was executed.\n"},
+        {"fill", ARGUMENT_PROPOSAL, 0, 0, "ID", "have a hole in a Safe's nonces filled",
+         "For the alarm nonce-hole: nothing holds a nonce below what waits for signatures. An "
+         "empty transaction with that nonce\n"
+         "is proposed for the owners to sign, after which the proposal goes on as it is. 2: "
+         "no such nonce is known.\n"},
         {"wait", ARGUMENT_VALUE, OPT_TARGET | OPT_TIMEOUT, 0, "VALUE [--target T] [--timeout 72h]",
          "block until a value is authorized, also one not seen yet",
          "Exit 0: authorized, at finality and at the latest block, in a read made just now. 1: the "

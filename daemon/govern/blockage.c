@@ -193,6 +193,9 @@ static const char *own_text(const struct waiting *waiting, const struct place *p
 {
 	const struct safe_tx_row *a = place->own[0], *b = place->own[1];
 
+	if (b == NULL && a->purpose == PURPOSE_REJECT)
+		return arena_printf(waiting->arena, "the empty transaction of p%lld",
+		                    (long long)a->proposal.n);
 	if (b == NULL)
 		return arena_printf(waiting->arena, "the %s transaction of p%lld",
 		                    purpose_name(a->purpose), (long long)a->proposal.n);
@@ -353,6 +356,33 @@ static const struct order *order_of(const struct blockage *blockage, struct aren
 	order->next = *orders;
 	*orders = order;
 	return order;
+}
+
+bool blockage_hole(struct blockage *blockage, struct arena *arena, struct proposal_id proposal,
+                   struct safe_tx_row *above, uint64_t *nonce)
+{
+	struct lane *lane = blockage->lane;
+	struct order *orders = NULL;
+	struct safe_tx_list open;
+
+	store_safe_tx_open(lane->parts->store, arena, lane->config->chain_id, &open);
+	for (size_t i = 0; i < open.count; i++) {
+		struct waiting waiting = {
+		        .blockage = blockage, .arena = arena, .row = &open.items[i]};
+		if (open.items[i].proposal.n != proposal.n ||
+		    open.items[i].status != SAFE_TX_QUEUED)
+			continue;
+		waiting.order = order_of(blockage, arena, &open, &open.items[i].safe, &orders);
+		if (waiting.order == NULL || open.items[i].nonce <= waiting.order->safe->nonce)
+			continue;
+		struct front front = look_in_front(&waiting);
+		if (!front.hole)
+			continue;
+		*above = open.items[i];
+		*nonce = front.hole_nonce;
+		return true;
+	}
+	return false;
 }
 
 /* Proposals that may be behind others, in one pass. */

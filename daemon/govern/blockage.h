@@ -17,4 +17,9 @@ void blockage_run(struct blockage *blockage);
 /* Somebody has read this Safe's queue. */
 void blockage_seen(struct blockage *blockage, const struct queue_view *view);
 
+/* The lowest nonce that nothing holds below something of the proposal that is queued, and that;
+ * false: none is known. */
+bool blockage_hole(struct blockage *blockage, struct arena *arena, struct proposal_id proposal,
+                   struct safe_tx_row *above, uint64_t *nonce);
+
 #endif

@@ -3,6 +3,7 @@
 #include "common/governance/cast.h"
 #include "common/governance/txbuilder.h"
 #include "daemon/govern/proposers.h"
+#include "daemon/govern/fill.h"
 
 #include <string.h>
 
@@ -124,10 +125,15 @@ static struct draft_form form_of(struct arena *arena, const struct proposal *pro
 }
 
 /* What a Safe transaction says of the calls that it is to prevent; NULL: it makes them. */
-static const char *taking_back(struct arena *arena, const struct safe_tx_row *row)
+static const char *taking_back(struct arena *arena, const struct proposal *proposal,
+                               const struct safe_tx_row *row)
 {
 	if (row->purpose == PURPOSE_CANCEL)
 		return "cancelled";
+	if (row->purpose == PURPOSE_REJECT && (proposal->flags & FLAG_WITHDRAWING) == 0)
+		return arena_printf(arena,
+		                    "waits behind this empty one: give it exactly nonce %llu",
+		                    (unsigned long long)row->nonce);
 	if (row->purpose == PURPOSE_REJECT)
 		return arena_printf(arena, "rejected: give it exactly nonce %llu",
 		                    (unsigned long long)row->nonce);
@@ -146,7 +152,7 @@ struct draft_form draft_form_of_row(struct arena *arena, const struct proposal *
 	                           .operation = row->operation};
 	struct draft_form form = form_of(arena, proposal, step, 1, row->attempt);
 	form.safe = form.from = proposal->safe;
-	form.description = describe(arena, proposal, taking_back(arena, row));
+	form.description = describe(arena, proposal, taking_back(arena, proposal, row));
 	return form;
 }
 
@@ -240,6 +246,15 @@ static bool is_to_be_cancelled(const struct proposal *proposal)
 	       (proposal->state == STATE_TIMELOCK || proposal->state == STATE_EXECUTE);
 }
 
+/* An empty one for a nonce before its own is of interest only until that is used. */
+static const struct safe_tx_row *last_that_matters(const struct safe_tx_list *txs)
+{
+	for (size_t i = txs->count; i-- > 0;)
+		if (txs->items[i].status <= SAFE_TX_QUEUED || !fill_is(txs, &txs->items[i]))
+			return &txs->items[i];
+	return NULL;
+}
+
 int draft_form_current(struct draft_form *out, struct arena *arena, struct store *store,
                        const struct proposal *proposal)
 {
@@ -247,7 +262,7 @@ int draft_form_current(struct draft_form *out, struct arena *arena, struct store
 
 	*out = (struct draft_form){0};
 	store_safe_tx_list(store, arena, proposal->id, &txs);
-	const struct safe_tx_row *last = txs.count > 0 ? &txs.items[txs.count - 1] : NULL;
+	const struct safe_tx_row *last = last_that_matters(&txs);
 	bool ready = proposal->state == STATE_EXECUTE;
 	if (last != NULL && (!ready || last->purpose != PURPOSE_SCHEDULE)) {
 		*out = draft_form_of_row(arena, proposal, last);

@@ -52,6 +52,11 @@ struct govern_op *govern_doctor(struct govern *govern, govern_doctor_fn *done, v
  * signers may have seen is rejected or cancelled on chain, and followed until the chain says so. */
 int govern_withdraw(struct govern *govern, struct proposal_id id, struct error *error) MUST_USE;
 
+/* Has an empty transaction proposed for the lowest nonce that nothing holds below something of the
+ * proposal. ERR_NOT_FOUND, or ERR_CONFLICT: there is no such nonce. Said twice it is done once. */
+int govern_fill(struct govern *govern, struct proposal_id id, const char *who,
+                struct error *error) MUST_USE;
+
 /* A value that is not to be authorized any more. */
 struct govern_revocation {
 	const struct config_target *target;
@@ -69,13 +74,14 @@ struct govern_revocation {
 int govern_revoke(struct govern *govern, struct arena *arena,
                   const struct govern_revocation *revocation, struct measurement_list *out,
                   struct error *error) MUST_USE;
-/* What a person approved is not removed: withdraws what is about to. In the caller's transaction. */
+/* What a person approved is not removed: withdraws what is about to. In the caller's transaction.
+ */
 void govern_keep(struct govern *govern, struct measurement_id id, const char *who);
 
 /* What stands where something urgent of the target's Safe would go, asked of its service now: an
  * array of {nonce, safe_tx_hash, proposal (or null), by ("registrard" or the proposer's address)}.
- * With an error the queue could not be asked, and the array holds what the store knows. The array is
- * the callback's to free. */
+ * With an error the queue could not be asked, and the array holds what the store knows. The array
+ * is the callback's to free. */
 typedef void govern_displaced_fn(const struct error *error, struct jval *displaced, void *arg);
 struct govern_op *govern_displaced(struct govern *govern, const struct config_target *target,
                                    govern_displaced_fn *done, void *arg);

@@ -1,3 +1,4 @@
+#include "daemon/govern/fill.h"
 #include "daemon/govern/posting.h"
 
 #include "common/base/log.h"
@@ -159,7 +160,8 @@ static bool still_allowed(struct posting *posting)
 
 	return !posting->lane->stopped && still_open(posting) &&
 	       store_proposal_get(store, &posting->arena, posting->row.proposal, &proposal) == 0 &&
-	       posting_allowed(store, &posting->arena, &proposal, posting->row.purpose);
+	       (posting_allowed(store, &posting->arena, &proposal, posting->row.purpose) ||
+	        fill_allowed(store, &posting->arena, &proposal, &posting->row));
 }
 
 /* Nobody can have seen it under this nonce. */
@@ -298,6 +300,14 @@ static void make_origin(struct posting *posting, char origin[PROPOSAL_ORIGIN_SIZ
 	origin[0] = '\0';
 	if (store_proposal_get(store, &posting->arena, posting->row.proposal, &proposal) != 0)
 		return;
+	struct safe_tx_list txs;
+	store_safe_tx_list(store, &posting->arena, proposal.id, &txs);
+	if (fill_is(&txs, &posting->row)) {
+		snprintf(origin, PROPOSAL_ORIGIN_SIZE,
+		         "{\"name\":\"registrard\",\"note\":\"empty: fills a hole below p%lld\"}",
+		         (long long)proposal.id.n);
+		return;
+	}
 	store_proposal_measurements(store, &posting->arena, proposal.id, &served);
 	struct proposal_note *notes =
 	        arena_array(&posting->arena, proposal.call_count, sizeof(*notes));

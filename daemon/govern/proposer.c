@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "daemon/govern/confirmations.h"
 #include "daemon/govern/deletions.h"
+#include "daemon/govern/fill.h"
 #include "daemon/govern/posting.h"
 #include "daemon/govern/service_use.h"
 
@@ -167,7 +168,8 @@ static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, in
 	/* What an earlier try may have brought there is asked for all the same. */
 	if (store_proposal_get(lane->parts->store, &arena, row->proposal, &proposal) == 0 &&
 	    (row->status == SAFE_TX_POSTING ||
-	     posting_allowed(lane->parts->store, &arena, &proposal, row->purpose))) {
+	     posting_allowed(lane->parts->store, &arena, &proposal, row->purpose) ||
+	     fill_allowed(lane->parts->store, &arena, &proposal, row))) {
 		const struct config_target *target = lane_target(lane, proposal.target);
 		struct service *service =
 		        target != NULL ? proposer_service(proposer, target) : NULL;

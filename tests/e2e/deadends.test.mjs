@@ -344,7 +344,7 @@ describe('dead ends', { concurrency: 2 }, () => {
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }, { target: { blocked_after: '1s' } }))
 
-  test('a hole in the nonces: named at once; filled, ours goes on', inWorld({}, async (world, daemon) => {
+  test('a hole in the nonces: named at once; the one command has it filled, ours goes on', inWorld({}, async (world, daemon) => {
     await daemon.start()
     const other = await world.owners.propose({ to: people.stranger.address, data: '0x' })
     const eif = world.drop()
@@ -356,8 +356,24 @@ describe('dead ends', { concurrency: 2 }, () => {
     assert.ok(alarm.text.includes(`nothing holds nonce ${row.nonce - 1} of the Safe ${world.safe.address}`), alarm.text)
     assert.deepEqual((await troubles(daemon)).map((t) => [t.alarm, t.subject]), [['nonce-hole', id]])
     assert.match((await daemon.proposal(id)).safe_txs[0].blocked.by, /a hole/)
-    await world.safe.burnNonce()
+    // The one command: an empty transaction for the owners to sign. Said twice, and over a restart, it is one.
+    const posts = world.service.posts().length
+    await daemon.ctl(['fill', id])
+    await daemon.ctl(['fill', id])
+    const fill = await daemon.untilQueued(id, 'reject')
+    assert.deepEqual([fill.nonce, world.service.posts().length], [row.nonce - 1, posts + 1])
+    const { tx, shown } = await world.owners.read(fill.safe_tx_hash)
+    assert.deepEqual([tx.to, tx.data, tx.value, tx.operation], [world.safe.address, '0x', 0n, 0])
+    assert.equal(JSON.parse(shown.origin).note, `empty: fills a hole below ${id}`)
+    assert.match((await daemon.ctl(['status'])).stdout, new RegExp(`owners to sign the empty transaction with nonce ${fill.nonce} of the Safe`))
     await untilNoTrouble(daemon)
+    await daemon.kill9()
+    await daemon.start()
+    const refused = await daemon.ctl(['fill', id], { ok: false })
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, new RegExp(`nothing of ${id} waits above a nonce that is known to be free`))
+    assert.equal((await daemon.ctl(['fill', 'p99'], { ok: false })).code, 1)
+    await world.owners.approve(fill.safe_tx_hash)
     await world.carry(daemon, id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
