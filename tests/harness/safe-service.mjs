@@ -292,6 +292,7 @@ export class SafeService {
     const receipt = await this.chain.rpc('eth_getTransactionReceipt', log.transactionHash)
     const transaction = await this.chain.rpc('eth_getTransactionByHash', log.transactionHash)
     const block = await this.chain.rpc('eth_getBlockByNumber', log.blockNumber, false)
+    if (!receipt || !transaction || !block) return // a reorganisation took it back meanwhile; the next look begins anew
     if (!this.transactions.has(hash)) {
       const tx = await this.#decodeExecution(safe, receipt, transaction)
       if (tx) this.transactions.set(hash, this.#record(safe, hash, tx, { trusted: true }))
