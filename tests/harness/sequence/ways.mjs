@@ -1,8 +1,9 @@
 // What differs between the ways of governance in a sequence: how people act on the chain, and what a proposal's state
 // has to look like there.
-import { decodeAbiParameters, encodeFunctionData, parseAbi, parseAbiParameters, toEventSelector, zeroHash } from 'viem'
+import { decodeAbiParameters, decodeFunctionData, encodeAbiParameters, encodeFunctionData, keccak256, parseAbi, parseAbiParameters, toEventSelector, zeroHash } from 'viem'
 import { people } from '../chain.mjs'
-import { DelayModule } from '../delay.mjs'
+import { delayAbi, DelayModule } from '../delay.mjs'
+import { timelockAbi } from '../deploy.mjs'
 
 const SUCCESS = toEventSelector('ExecutionSuccess(bytes32,uint256)')
 const FAILURE = toEventSelector('ExecutionFailure(bytes32,uint256)')
@@ -57,6 +58,9 @@ class Way {
   }
   async endedLater() { return 'the Safe ran it' }
 
+  /// What a Safe transaction would bring onto the chain: { id, calls }, undefined where that has no id of its own.
+  brings() {}
+
   async passTime(seconds = 3600) { await this.chain.advance(seconds) }
   wait() { return 3605 }
   async act() {} // what people do in conclude besides signing
@@ -97,6 +101,15 @@ export class TimelockWay extends Way {
     if (this.shape.open) return chain.send({ from: people.stranger.address, to: timelock.address, data, mayRevert: true })
     if (this.hasQueue()) return (await safe.byHand({ to: timelock.address, data }, { mayRevert: true })).receipt
     return chain.send({ from: people.spare.address, to: timelock.address, data, mayRevert: true })
+  }
+
+  brings({ data }) {
+    let call
+    try { call = decodeFunctionData({ abi: timelockAbi, data }) } catch { return undefined }
+    if (call.functionName !== 'scheduleBatch') return undefined
+    const [to, , payloads] = call.args
+    const id = keccak256(encodeAbiParameters(parseAbiParameters('address[], uint256[], bytes[], bytes32, bytes32'), call.args.slice(0, 5)))
+    return { id, calls: payloads.map((payload, i) => `${to[i]} ${payload}`) }
   }
 
   async setDelay(seconds) {
@@ -179,6 +192,13 @@ export class DelayWay extends Way {
   async enqueue(entry) { await this.world.safe.byHand({ to: this.world.delay.address, data: this.world.delay.enqueueData(entry) }) }
   async queuedByOthers(calls, nonce) {
     return this.world.owners.propose({ to: this.world.delay.address, data: this.world.delay.enqueueData(this.entryOf(calls)), nonce })
+  }
+  brings({ data }) {
+    let call
+    try { call = decodeFunctionData({ abi: delayAbi, data }) } catch { return undefined }
+    if (call.functionName !== 'execTransactionFromModule') return undefined
+    // The registry's selectors and values stand in the entry as they are, whatever packs them.
+    return { id: this.world.delay.hashOf(call.args), calls: call.args[2].match(/(06a3ae96|9425bac6|dfc77223|67b3f22c)[0-9a-f]{64}/g) ?? [] }
   }
   async passDelay() { await this.passTime((await this.world.delay.number('txCooldown')) + 5) }
 

@@ -35,7 +35,7 @@ export class Witness {
     const head = await this.world.chain.blockNumber()
     this.looks++
     this.#nothingLost(db)
-    this.#noCallTwice(db)
+    this.#noCallTwice(db, posts, posts.length ? await this.world.safe.nonce() : 0n)
     for (const t of posts) {
       assert.ok(db.safe_txs.some((x) => x.hash === t.safeTxHash), `${t.safeTxHash} was posted, and no database knows it`)
       assert.equal(t.posts.filter((x) => x.sender === people.proposer.address).length, 1, `${t.safeTxHash} was posted more than once`)
@@ -81,8 +81,16 @@ export class Witness {
     }
   }
 
-  /// Neither in two live proposals, nor in two Safe transactions of ours that could both run.
-  #noCallTwice(db) {
+  /// Neither in two live proposals, nor in two things that we asked for and that could both run.
+  #noCallTwice(db, posts, nonce) {
+    const asked = new Map()
+    for (const t of posts.filter((x) => !x.executed && x.tx.nonce >= nonce)) {
+      const brought = this.way.brings(t.tx)
+      for (const c of brought?.calls ?? []) {
+        assert.ok((asked.get(c) ?? brought.id) === brought.id, `we ask for one call twice: ${asked.get(c)} and ${brought.id}`)
+        asked.set(c, brought.id)
+      }
+    }
     const live = new Map()
     for (const p of db.proposals.filter((x) => LIVE.includes(x.state)))
       for (const c of p.calls) {
