@@ -33,6 +33,7 @@ static const char *const names[] = {
         [ALARM_GUARD_CHANGED] = "guard-changed",
         [ALARM_IMPLEMENTATION_CHANGED] = "implementation-changed",
         [ALARM_FINAL_REPLACED] = "final-replaced",
+        [ALARM_LEFT_IN_QUEUE] = "left-in-queue",
         [ALARM_MIN_DELAY_RAISED] = "min-delay-raised",
         [ALARM_MODULE_CHANGED] = "module-changed",
         [ALARM_MULTISEND] = "multisend",

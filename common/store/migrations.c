@@ -464,6 +464,13 @@ static const char cancellations[] =
         " CHECK (purpose IN (1, 3, 5));"
         "UPDATE sent_tx SET purpose = 1 WHERE instr(raw, x'8f2a0bb0') > 0;";
 
+/* What had no nonce was in no queue that we know. */
+static const char leftovers[] = "ALTER TABLE safe_tx ADD COLUMN gone INTEGER NOT NULL DEFAULT 0"
+                                " CHECK (gone IN (0, 1));"
+                                "UPDATE safe_tx SET gone = 1 WHERE status = 7 AND nonce IS NULL;"
+                                "CREATE INDEX safe_tx_left ON safe_tx (chain_id, id)"
+                                " WHERE status = 7 AND gone = 0;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -509,6 +516,8 @@ static const struct {
         {alarms, "DROP INDEX event_alarm; and the row of `upgrade` and user_version as above"},
         {cancellations, "ALTER TABLE sent_tx DROP COLUMN purpose; and the row of `upgrade` and"
                         " user_version as above"},
+        {leftovers, "DROP INDEX safe_tx_left; ALTER TABLE safe_tx DROP COLUMN gone; and the row of"
+                    " `upgrade` and user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */

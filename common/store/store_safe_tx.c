@@ -70,13 +70,18 @@ static void read_safe_tx(struct query *query, struct arena *arena, struct safe_t
 	out->was_signed = db_int(query) != 0;
 }
 
-static void read_list(struct query *query, struct arena *arena, struct safe_tx_list *out)
+static void read_more(struct query *query, struct arena *arena, struct safe_tx_list *out)
 {
-	*out = (struct safe_tx_list){0};
 	while (db_step(query)) {
 		out->items = db_list_room(arena, out->items, out->count, sizeof(*out->items));
 		read_safe_tx(query, arena, &out->items[out->count++]);
 	}
+}
+
+static void read_list(struct query *query, struct arena *arena, struct safe_tx_list *out)
+{
+	*out = (struct safe_tx_list){0};
+	read_more(query, arena, out);
 }
 
 void store_safe_tx_list(struct store *store, struct arena *arena, struct proposal_id proposal,
@@ -98,6 +103,24 @@ void store_safe_tx_open(struct store *store, struct arena *arena, uint64_t chain
 
 	db_bind_u64(query, chain_id);
 	read_list(query, arena, out);
+}
+
+void store_safe_tx_left(struct store *store, struct arena *arena, uint64_t chain_id,
+                        struct safe_tx_list *out)
+{
+	struct query *query = db_query(store->db, "SELECT" SAFE_TX_COLUMNS
+	                                          "FROM safe_tx WHERE chain_id = ? AND status = 7"
+	                                          " AND gone = 0 AND purpose <> 4 ORDER BY id");
+
+	db_bind_u64(query, chain_id);
+	read_list(query, arena, out);
+	query = db_query(store->db, "SELECT" SAFE_TX_COLUMNS
+	                            "FROM safe_tx t WHERE chain_id = ? AND status <= 3 AND"
+	                            " EXISTS (SELECT 1 FROM proposal p WHERE p.id = t.proposal_id"
+	                            " AND (p.state >= 6 OR (p.state >= 3 AND t.purpose <= 2)))"
+	                            " ORDER BY id");
+	db_bind_u64(query, chain_id);
+	read_more(query, arena, out);
 }
 
 static size_t read_nonces(struct store *store, struct arena *arena, uint64_t chain_id,
@@ -315,6 +338,15 @@ void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id)
 	arena_free(&arena);
 }
 
+void store_safe_tx_set_gone(struct store *store, struct safe_tx_id id)
+{
+	struct query *query =
+	        db_query(store->db, "UPDATE safe_tx SET gone = 1 WHERE id = ? AND status = 7");
+
+	db_bind_int(query, id.n);
+	db_run(query);
+}
+
 static int write_status(struct store *store, struct safe_tx_id id, enum safe_tx_status status,
                         const struct hash32 *tx, uint64_t tx_block)
 {
@@ -323,8 +355,9 @@ static int write_status(struct store *store, struct safe_tx_id id, enum safe_tx_
 	/* Nothing is in front of what is not in the queue. */
 	if (status != SAFE_TX_QUEUED)
 		store_blocked_clear(store, id);
-	query = db_query(store->db,
-	                 "UPDATE safe_tx SET status = ?, tx = ?, tx_block = ? WHERE id = ?");
+	query = db_query(
+	        store->db,
+	        "UPDATE safe_tx SET status = ?, tx = ?, tx_block = ?, gone = 0 WHERE id = ?");
 
 	db_bind_int(query, status);
 	if (tx != NULL)

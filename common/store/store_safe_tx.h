@@ -68,6 +68,8 @@ void store_safe_tx_set_confirmations(struct store *store, struct safe_tx_id id,
 void store_safe_tx_set_displaced(struct store *store, struct safe_tx_id id);
 /* The service forgot it. */
 void store_safe_tx_set_deleted(struct store *store, struct safe_tx_id id);
+/* It is withdrawn, and stands in no queue any more: there is nothing left to be done about it. */
+void store_safe_tx_set_gone(struct store *store, struct safe_tx_id id);
 int store_safe_tx_get(struct store *store, struct arena *arena, struct safe_tx_id id,
                       struct safe_tx_row *out) MUST_USE;
 /* The one with this hash, whatever became of it. */
@@ -78,6 +80,10 @@ void store_safe_tx_list(struct store *store, struct arena *arena, struct proposa
                         struct safe_tx_list *out);
 /* Drafted, posting or queued ones of a chain, oldest first. */
 void store_safe_tx_open(struct store *store, struct arena *arena, uint64_t chain_id,
+                        struct safe_tx_list *out);
+/* What may lie in a queue for nothing: withdrawn ones that are not gone, no rejections; and open
+ * ones of proposals that are further, or over. Oldest first of each. */
+void store_safe_tx_left(struct store *store, struct arena *arena, uint64_t chain_id,
                         struct safe_tx_list *out);
 /* Nonces that live own transactions of this Safe hold, ascending. */
 size_t store_safe_nonces(struct store *store, struct arena *arena, uint64_t chain_id,

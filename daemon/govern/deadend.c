@@ -37,9 +37,10 @@ static void tell_delay(struct lane *lane, const struct proposal *proposal, uint6
 		                "the timelock asks for a delay of %" PRIu64
 		                " s now, its schedule for %" PRIu64
 		                " s: what was signed can only revert; schedule attempt %u%s is for "
-		                "the same operation and is the one to sign",
+		                "the same operation and is the one to sign%s",
 		                min_delay, proposal->delay, last->attempt + 1,
-		                last->has_nonce ? ", with the same nonce," : "");
+		                last->has_nonce ? ", with the same nonce," : "",
+		                last->has_nonce ? "; the old one dies with it" : "");
 }
 
 /* The delay is not in the operation's id: a new attempt schedules the same operation. It competes

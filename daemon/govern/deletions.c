@@ -56,9 +56,10 @@ static void finish(struct deletions *deletions, const char *why_not)
 {
 	if (why_not != NULL)
 		log_info(deletions->now.subject,
-		         "stays in the service's queue until its nonce is "
-		         "used: %s",
-		         why_not);
+		         "its %s transaction stays in the service's queue until its nonce %llu is "
+		         "used, and dies with that: %s",
+		         purpose_name(deletions->now.row.purpose),
+		         (unsigned long long)deletions->now.row.nonce, why_not);
 	arena_free(&deletions->arena);
 	deletions->busy = false;
 	lane_wake(deletions->lane); /* another one may be waiting */
@@ -175,36 +176,37 @@ static bool has_rival(struct deletions *deletions, const struct safe_tx_row *row
 	                       row->nonce, &txs);
 	for (size_t i = 0; i < txs.count; i++) {
 		const struct safe_tx_row *other = &txs.items[i];
-		found |=
-		        other->status == SAFE_TX_QUEUED && (other->purpose == PURPOSE_REJECT ||
-		                                            (other->purpose == PURPOSE_CANCEL &&
-		                                             other->proposal.n == row->proposal.n));
+		found |= other->status == SAFE_TX_QUEUED &&
+		         (row->status == SAFE_TX_WITHDRAWN || other->purpose == PURPOSE_REJECT ||
+		          (other->purpose == PURPOSE_CANCEL &&
+		           other->proposal.n == row->proposal.n));
 	}
 	arena_free(&arena);
 	return found;
 }
 
-void deletions_consider(struct deletions *deletions, struct service *service,
-                        const struct proposal *proposal, const struct safe_tx_row *row)
+static bool is_to_go(const struct proposal *proposal, const struct safe_tx_row *row)
+{
+	if (row->deleted || row->confirmations > 0 || row->purpose == PURPOSE_REJECT)
+		return false;
+	return row->status == SAFE_TX_WITHDRAWN ||
+	       ((proposal->flags & FLAG_WITHDRAWING) != 0 && row->purpose != PURPOSE_CANCEL);
+}
+
+static void start(struct deletions *deletions, struct service *service,
+                  const struct proposal *proposal, const struct safe_tx_row *row,
+                  const struct address *sender)
 {
 	struct deletion *now = &deletions->now;
-	struct address sender;
+	struct tried *tried = xcalloc(1, sizeof(*tried));
 	struct buf path = {0};
 
-	if (deletions->busy || (proposal->flags & FLAG_WITHDRAWING) == 0 || row->deleted ||
-	    row->confirmations > 0 || row->purpose == PURPOSE_REJECT ||
-	    row->purpose == PURPOSE_CANCEL || was_tried(deletions, row->id) ||
-	    !has_rival(deletions, row) ||
-	    !signer_address(deletions->lane->parts->signer, proposal->target, SIGNER_PROPOSER,
-	                    &sender))
-		return;
-	struct tried *tried = xcalloc(1, sizeof(*tried));
 	tried->id = row->id;
 	tried->next = deletions->tried;
 	deletions->tried = tried;
 	*now = (struct deletion){.service = service,
 	                         .target = arena_strdup(&deletions->arena, proposal->target),
-	                         .sender = sender,
+	                         .sender = *sender,
 	                         .row = *row};
 	now->row.data = bytes_of(NULL, 0);
 	proposal_subject(now->subject, proposal->id);
@@ -213,4 +215,21 @@ void deletions_consider(struct deletions *deletions, struct service *service,
 	deletions->call =
 	        service_send(service, buf_text(&path), bytes_of(NULL, 0), read_answered, deletions);
 	buf_free(&path);
+}
+
+bool deletions_consider(struct deletions *deletions, struct service *service,
+                        const struct proposal *proposal, const struct safe_tx_row *row, bool alone)
+{
+	struct address sender;
+
+	if (!is_to_go(proposal, row) || !(alone || has_rival(deletions, row)) ||
+	    !signer_address(deletions->lane->parts->signer, proposal->target, SIGNER_PROPOSER,
+	                    &sender))
+		return false;
+	if (deletions->busy)
+		return deletions->now.row.id.n == row->id.n || !was_tried(deletions, row->id);
+	if (was_tried(deletions, row->id))
+		return false;
+	start(deletions, service, proposal, row, &sender);
+	return true;
 }

@@ -25,6 +25,22 @@ static bool is_external(struct store *store, struct arena *arena, struct proposa
 	       strcmp(proposal.origin, "external") == 0;
 }
 
+/* The rejection that used the nonce was drafted for what lay there for nothing. */
+static bool rejected_for_others(struct store *store, struct arena *arena,
+                                const struct safe_tx_row *row, const struct safe_tx_list *rivals)
+{
+	for (size_t i = 0; i < rivals->count; i++) {
+		const struct safe_tx_row *rival = &rivals->items[i];
+		struct proposal proposal;
+		if (rival->purpose == PURPOSE_REJECT && rival->status == SAFE_TX_EXECUTED &&
+		    rival->proposal.n != row->proposal.n &&
+		    store_proposal_get(store, arena, rival->proposal, &proposal) == 0 &&
+		    (proposal.flags & FLAG_WITHDRAWING) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool displaced_only(struct store *store, struct arena *arena, const struct safe_tx_row *row)
 {
 	struct safe_tx_list rivals;
@@ -39,5 +55,6 @@ bool displaced_only(struct store *store, struct arena *arena, const struct safe_
 		    !is_external(store, arena, rival->proposal))
 			return true;
 	}
-	return row->shares && !was_rejected(store, arena, row);
+	return rejected_for_others(store, arena, row, &rivals) ||
+	       (row->shares && !was_rejected(store, arena, row));
 }

@@ -145,3 +145,13 @@ void draft_file_write_cancel(struct lane *lane, const struct proposal *proposal)
 	write_forms(lane, &form);
 	arena_free(&arena);
 }
+
+void draft_file_write_reject(struct lane *lane, const struct proposal *proposal,
+                             const struct safe_tx_row *row)
+{
+	struct arena arena = {0};
+	struct draft_form form = draft_form_reject(&arena, proposal, row);
+
+	write_forms(lane, &form);
+	arena_free(&arena);
+}

@@ -1,6 +1,7 @@
 #include "daemon/govern/draft_form.h"
 
 #include "common/governance/cast.h"
+#include "common/governance/safe_tx.h"
 #include "common/governance/txbuilder.h"
 #include "daemon/govern/proposers.h"
 #include "daemon/govern/fill.h"
@@ -153,6 +154,28 @@ struct draft_form draft_form_of_row(struct arena *arena, const struct proposal *
 	struct draft_form form = form_of(arena, proposal, step, 1, row->attempt);
 	form.safe = form.from = proposal->safe;
 	form.description = describe(arena, proposal, taking_back(arena, proposal, row));
+	return form;
+}
+
+struct draft_form draft_form_reject(struct arena *arena, const struct proposal *proposal,
+                                    const struct safe_tx_row *row)
+{
+	struct path_step *step = arena_alloc(arena, sizeof(*step));
+	struct safe_tx tx = safe_tx_rejection(row->chain_id, &row->safe, 0);
+	const char *rejected = arena_printf(arena, "p%lld-%s-%u", (long long)proposal->id.n,
+	                                    purpose_name(row->purpose), row->attempt);
+
+	*step = (struct path_step){.purpose = PURPOSE_REJECT, .sender = PATH_SAFE, .to = tx.to};
+	struct draft_form form = form_of(arena, proposal, step, 1, 1);
+	form.safe = form.from = row->safe;
+	form.name = arena_printf(arena, "p%lld-reject-%s-%u", (long long)proposal->id.n,
+	                         purpose_name(row->purpose), row->attempt);
+	form.note =
+	        arena_printf(arena,
+	                     "only if %s stands in the Safe's queue: its rejection, with exactly "
+	                     "the nonce that it has there",
+	                     rejected);
+	form.description = describe(arena, proposal, form.note);
 	return form;
 }
 

@@ -27,6 +27,9 @@ int draft_form_render(struct buf *out, const struct draft_form *form, const char
 /* Of one Safe transaction of the proposal. */
 struct draft_form draft_form_of_row(struct arena *arena, const struct proposal *proposal,
                                     const struct safe_tx_row *row);
+/* The rejection of one of them that has no nonce known here. */
+struct draft_form draft_form_reject(struct arena *arena, const struct proposal *proposal,
+                                    const struct safe_tx_row *row);
 /* What is drafted first, where no Safe sends it. ERR_NOT_FOUND: a Safe does. */
 int draft_form_first(struct draft_form *out, struct arena *arena,
                      const struct proposal *proposal) MUST_USE;

@@ -10,6 +10,7 @@
 #include "daemon/govern/enqueued.h"
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
+#include "daemon/govern/leftovers.h"
 #include "daemon/govern/proposer.h"
 #include "daemon/govern/queue_watch.h"
 #include "daemon/govern/recheck.h"
@@ -74,6 +75,7 @@ static void run_stages(void *arg)
 	queue_watch_run(lane->queue_watch);
 	proposer_run(lane->proposer);
 	executor_run(lane->executor);
+	leftovers_run(lane->leftovers);
 	trials_run(lane->trials);
 }
 
@@ -236,6 +238,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->changes = change_watch_new(lane);
 	lane->preflight = endpoint_preflight_new(lane);
 	lane->withdraw = withdraw_new(lane);
+	lane->leftovers = leftovers_new(lane);
 	lane->recheck = recheck_new(lane);
 	block_watch_begin(&lane->blocks, clock_mono());
 	lane->follower = follower_new(parts->loop, lane->chain, parts->store,
@@ -255,6 +258,7 @@ void lane_free(struct lane *lane)
 	follower_free(lane->follower);
 	endpoint_preflight_free(lane->preflight);
 	change_watch_free(lane->changes);
+	leftovers_free(lane->leftovers);
 	withdraw_free(lane->withdraw);
 	blockage_free(lane->blockage);
 	trials_free(lane->trials);

@@ -43,6 +43,7 @@ struct lane {
 	struct change_watch *changes;
 	struct endpoint_preflight *preflight;
 	struct withdraw *withdraw;
+	struct leftovers *leftovers;
 	struct recheck *recheck;
 	struct queue_watch *queue_watch;
 	struct enqueued *enqueued;

@@ -126,6 +126,9 @@ bool posting_allowed(struct store *store, struct arena *arena, const struct prop
 {
 	bool withdrawing = (proposal->flags & FLAG_WITHDRAWING) != 0;
 
+	/* It is of one nonce alone, which something of no use holds. */
+	if (purpose == PURPOSE_REJECT)
+		return true;
 	if (lifecycle_is_terminal(proposal->state))
 		return false;
 	switch (purpose) {
@@ -134,7 +137,7 @@ bool posting_allowed(struct store *store, struct arena *arena, const struct prop
 	case PURPOSE_EXECUTE:
 		return !withdrawing && still_wanted(store, arena, proposal);
 	case PURPOSE_REJECT:
-		return withdrawing && proposal->state <= STATE_MULTISIG;
+		break;
 	case PURPOSE_CANCEL:
 		return withdrawing &&
 		       (proposal->state == STATE_TIMELOCK || proposal->state == STATE_EXECUTE);

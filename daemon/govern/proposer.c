@@ -255,7 +255,8 @@ void proposer_run(struct proposer *proposer)
 			continue;
 		struct service *service = proposer_service(proposer, target);
 		if (service != NULL)
-			deletions_consider(proposer->deletions, service, &proposal, &open.items[i]);
+			deletions_consider(proposer->deletions, service, &proposal, &open.items[i],
+			                   false);
 		int64_t wait = confirmations_poll(proposer->confirmations, service, target,
 		                                  &open.items[i]);
 		if (wait_ms < 0 || wait < wait_ms)
@@ -264,6 +265,16 @@ void proposer_run(struct proposer *proposer)
 	if (wait_ms >= 0)
 		wait_for(proposer, wait_ms);
 	arena_free(&arena);
+}
+
+bool proposer_forget(struct proposer *proposer, const struct proposal *proposal,
+                     const struct safe_tx_row *row, bool alone)
+{
+	const struct config_target *target = lane_target(proposer->lane, proposal->target);
+	struct service *service = target != NULL ? proposer_service(proposer, target) : NULL;
+
+	return service != NULL &&
+	       deletions_consider(proposer->deletions, service, proposal, row, alone);
 }
 
 void proposer_queue_seen(struct proposer *proposer, const struct queue_view *view)

@@ -4,6 +4,7 @@
 #ifndef GOVERN_PROPOSER_H
 #define GOVERN_PROPOSER_H
 
+#include "common/store/store_safe_tx.h"
 #include "daemon/govern/lane.h"
 #include "daemon/govern/queue.h"
 
@@ -14,6 +15,9 @@ void proposer_run(struct proposer *proposer);
 /* The service of a target; NULL when it has none that can be used. */
 struct service *proposer_service(const struct proposer *proposer,
                                  const struct config_target *target);
+/* Has the service asked to forget a transaction that is of no use any more, see deletions.h. */
+bool proposer_forget(struct proposer *proposer, const struct proposal *proposal,
+                     const struct safe_tx_row *row, bool alone);
 /* Somebody has read a Safe's queue: the confirmations in it count as asked for. */
 void proposer_queue_seen(struct proposer *proposer, const struct queue_view *view);
 

@@ -3,11 +3,11 @@
 #include "common/base/log.h"
 #include "common/eth/revert.h"
 #include "common/governance/events.h"
-#include "common/governance/safe_tx.h"
 #include "common/store/store_chain.h"
 #include "daemon/govern/call_log.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/draft_form.h"
+#include "daemon/govern/rejections.h"
 #include "daemon/govern/tracker.h"
 
 #include <stdlib.h>
@@ -63,29 +63,12 @@ static void drafted(struct withdraw *withdraw, struct proposal_id id, enum purpo
 /* --- in the Safe's queue ------------------------------------------------------------------------
  */
 
-/* A nonce has one rejection: that of another proposal, which shares it, is the same transaction. */
-static bool has_rejection(struct store *store, struct arena *arena, const struct safe_tx_row *row)
-{
-	struct safe_tx_list rivals;
-
-	store_safe_tx_at_nonce(store, arena, row->chain_id, &row->safe, row->nonce, &rivals);
-	for (size_t i = 0; i < rivals.count; i++)
-		if (rivals.items[i].purpose == PURPOSE_REJECT &&
-		    (is_open(&rivals.items[i]) || rivals.items[i].status == SAFE_TX_EXECUTED))
-			return true;
-	return false;
-}
-
 static void add_rejection(struct withdraw *withdraw, const struct safe_tx_row *rejected)
 {
 	struct store *store = withdraw->lane->parts->store;
-	struct safe_tx tx = safe_tx_rejection(rejected->chain_id, &rejected->safe, rejected->nonce);
-	struct hash32 hash = safe_tx_hash(&tx);
 
 	store_begin(store);
-	struct safe_tx_id id = store_safe_tx_add(store, rejected->proposal, PURPOSE_REJECT,
-	                                         &rejected->safe, &tx.to, tx.data, tx.operation);
-	store_safe_tx_pin(store, id, rejected->nonce, &hash);
+	rejections_add(store, rejected);
 	store_commit(store);
 	drafted(withdraw, rejected->proposal, PURPOSE_REJECT);
 }
@@ -105,7 +88,7 @@ static void reject_queued(struct withdraw *withdraw, struct arena *arena,
 		const struct safe_tx_row *row = &txs.items[i];
 		if ((row->purpose == PURPOSE_SCHEDULE || row->purpose == PURPOSE_APPLY) &&
 		    row->status == SAFE_TX_QUEUED && row->has_nonce && row->nonce >= safe->nonce &&
-		    !has_rejection(lane->parts->store, arena, row))
+		    !rejections_exist(lane->parts->store, arena, row))
 			add_rejection(withdraw, row);
 	}
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { keccak256, toHex } from 'viem'
 import { makeEif } from '../harness/eif.mjs'
-import { callsFor } from '../harness/opinion.mjs'
+import { batchOf, callsFor } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
 import { tick } from '../harness/util.mjs'
 
@@ -90,4 +90,137 @@ describe('model timelock, withdrawn after it was scheduled', { concurrency: 2 },
     await daemon.untilMeasurement(eif.value, (m) => m.status === 'held' && /withdrawn/.test(m.reason))
     assert.equal(await sent(world), 1)
   }, settings))
+})
+
+// Who may cancel or schedule beside the Safe.
+const grant = (world, role, account) => world.timelock.runByHand([{ to: world.timelock.address, data: world.timelock.encode('grantRole', [keccak256(toHex(role)), account]) }], { salt: keccak256(toHex(`${role}${account}`)) })
+const outsider = (world, name, ...args) => world.chain.send({ from: people.outsider.address, to: world.timelock.address, data: world.timelock.encode(name, args) })
+
+/// A proposal whose execution is in the Safe's queue.
+async function executable(world, daemon) {
+  const eif = world.drop()
+  const p = await daemon.untilProposal(eif.value)
+  await world.owners.approve((await daemon.untilQueued(p.id, 'schedule')).safe_tx_hash)
+  await daemon.untilState(p.id, 'timelock')
+  await world.passDelay()
+  return { eif, p, run: await daemon.untilQueued(p.id, 'execute') }
+}
+
+describe('what can only revert and lies in the queue', { concurrency: 2 }, () => {
+  for (const [name, options] of [['Safe Transaction Service, Safe 1.3.0', { safeVersion: '1.3.0' }], ['Safe Queue Service, Safe 1.5.0', { queue: true, safeVersion: '1.5.0' }]])
+    test(`the execution of what others cancelled, signed and in front of another one: rejected, ${name}`, inWorld({ minDelay: 60, ...options }, async (world, daemon) => {
+      await grant(world, 'CANCELLER_ROLE', people.outsider.address)
+      await daemon.start()
+      const { p, run } = await executable(world, daemon)
+      await world.owners.confirm(run.safe_tx_hash, people.owners[0])
+      const behind = await world.owners.propose({ to: people.stranger.address, nonce: run.nonce + 1 })
+      await outsider(world, 'cancel', p.operation_id)
+      await world.chain.mine(3)
+      await daemon.untilState(p.id, 'cancelled')
+      const rejection = await daemon.untilQueued(p.id, 'reject')
+      assert.equal(rejection.nonce, run.nonce)
+      await daemon.untilAlarm('left-in-queue', { subject: p.id, text: new RegExp(`execute transaction with nonce ${run.nonce} .*\\(${p.id} is cancelled\\).*sign its rejection`) })
+      assert.ok(existsSync(join(daemon.stateDir, 'drafts', `${p.id}-reject-1.json`)))
+      assert.ok(world.service.transactions.has(run.safe_tx_hash), 'what somebody signed is not deleted')
+      await daemon.kill9() // while it is down it is executed
+      await world.owners.approve(rejection.safe_tx_hash)
+      await world.owners.approve(behind)
+      await world.chain.mine(3)
+      await daemon.start()
+      await until(async () => (await daemon.proposal(p.id)).safe_txs.find((t) => t.purpose === 'reject').status === 'executed', { what: 'the rejection to be seen' })
+      assert.equal((await daemon.proposals()).length, 1)
+    }))
+
+  for (const queue of [false, true])
+    test(`executed by others, nobody signed it and nothing waits behind it: forgotten, killed before and after the DELETE${queue ? ', Safe Queue Service' : ''}`, inWorld({ open: true, minDelay: 60, queue }, async (world, daemon) => {
+      await daemon.start()
+      const front = world.queue ?? world.service
+      for (const how of ['before', 'after']) {
+        const { p, run } = await executable(world, daemon)
+        const fault = front.fault({ match: /^DELETE .*multisig-transactions\//, times: 1, drop: how, then: () => daemon.kill9() })
+        await world.timelock.executeByHand(batchOf(world.chain.chainId, world.timelock.address, p.calls, 0), { from: people.stranger.address })
+        await world.chain.mine(3)
+        await until(() => fault.hits === 1 && !daemon.running, { every: 5, what: () => `the kill\n${daemon.tail(15)}` })
+        await daemon.start()
+        await daemon.untilState(p.id, 'confirmed')
+        await until(() => !world.service.transactions.has(run.safe_tx_hash), { what: () => `the deletion\n${daemon.tail(15)}` })
+        assert.deepEqual((await daemon.proposal(p.id)).safe_txs.map((t) => t.purpose), ['schedule', 'execute'])
+        const next = await daemon.untilProposal(world.drop().value)
+        assert.equal((await daemon.untilQueued(next.id, 'schedule')).nonce, run.nonce, 'its nonce is free')
+        await world.carry(daemon, next.id)
+      }
+      assert.deepEqual((await daemon.events()).filter((e) => e.type === 'alarm'), [])
+    }))
+
+  test('a schedule of what others scheduled: rejected, and the execution goes on behind it', inWorld({ minDelay: 60 }, async (world, daemon) => {
+    await grant(world, 'PROPOSER_ROLE', people.outsider.address)
+    await daemon.start()
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    const row = await daemon.untilQueued(p.id, 'schedule')
+    await world.owners.confirm(row.safe_tx_hash, people.owners[0])
+    const { batch } = batchOf(world.chain.chainId, world.timelock.address, p.calls, 0)
+    await outsider(world, 'scheduleBatch', ...batch, 60n)
+    await daemon.untilState(p.id, 'timelock')
+    await world.chain.mine(3)
+    const rejection = await daemon.untilQueued(p.id, 'reject')
+    assert.equal(rejection.nonce, row.nonce)
+    await world.passDelay()
+    const run = await daemon.untilQueued(p.id, 'execute')
+    assert.equal(run.nonce, row.nonce + 1)
+    await world.owners.approve(rejection.safe_tx_hash)
+    await world.owners.approve(run.safe_tx_hash)
+    await world.chain.mine(3)
+    await daemon.untilState(p.id, 'confirmed')
+    assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
+  }))
+
+  test('without a service: files for where people may have put it', inWorld({ service: false, minDelay: 60 }, async (world, daemon) => {
+    await grant(world, 'CANCELLER_ROLE', people.outsider.address)
+    await daemon.start()
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    const file = (name) => until(() => { try { return JSON.parse(readFileSync(join(daemon.stateDir, 'drafts', `${p.id}-${name}.json`), 'utf8')) } catch { return null } }, { what: `the file of ${name}` })
+    const [{ to, data }] = (await file('schedule-1')).transactions
+    await world.safe.byHand({ to, data })
+    await daemon.untilState(p.id, 'timelock')
+    await world.passDelay()
+    await file('execute-1')
+    await outsider(world, 'cancel', p.operation_id)
+    await world.chain.mine(3)
+    await daemon.untilState(p.id, 'cancelled')
+    const rejection = await file('reject-execute-1')
+    assert.deepEqual(rejection.transactions.map((t) => [t.to, t.value, t.data]), [[world.safe.address, '0', '0x']])
+    assert.match(rejection.meta.description, new RegExp(`only if ${p.id}-execute-1 stands in the Safe's queue: .*exactly the nonce`))
+  }))
+})
+
+describe('minDelay raised after drafting', { concurrency: 2 }, () => {
+  test('the old attempt leaves the queue when nobody signed it; signed, it dies with the new one', inWorld({ open: true, minDelay: 60 }, async (world, daemon) => {
+    await daemon.start()
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    const first = await daemon.untilQueued(p.id, 'schedule')
+    await world.chain.rpc('anvil_impersonateAccount', world.timelock.address)
+    await world.chain.rpc('anvil_setBalance', world.timelock.address, '0xde0b6b3a7640000')
+    const updateDelay = (seconds) => world.chain.send({ from: world.timelock.address, to: world.timelock.address, data: world.timelock.encode('updateDelay', [seconds]) })
+    await updateDelay(600n)
+    await world.chain.mine(3)
+    await daemon.untilAlarm('min-delay-raised', { subject: p.id, text: /the old one dies with it/ })
+    const second = await until(async () => (await daemon.proposal(p.id)).safe_txs.find((t) => t.attempt === 2 && t.status === 'queued'), { what: 'the second attempt' })
+    assert.equal(second.nonce, first.nonce)
+    await until(() => !world.service.transactions.has(first.safe_tx_hash), { what: () => `the deletion of the first\n${daemon.tail(15)}` })
+    await world.owners.confirm(second.safe_tx_hash, people.owners[0])
+    await until(async () => (await daemon.proposal(p.id)).confirmations === 1, { what: 'the confirmation' })
+    await updateDelay(1200n)
+    await world.chain.mine(3)
+    const third = await until(async () => (await daemon.proposal(p.id)).safe_txs.find((t) => t.attempt === 3 && t.status === 'queued'), { what: 'the third attempt' })
+    assert.equal(third.nonce, second.nonce)
+    await world.owners.approve(third.safe_tx_hash)
+    await daemon.untilState(p.id, 'timelock')
+    assert.ok(world.service.transactions.has(second.safe_tx_hash), 'what somebody signed stays')
+    assert.deepEqual((await daemon.proposal(p.id)).safe_txs.map((t) => [t.purpose, t.status]), [['schedule', 'withdrawn'], ['schedule', 'withdrawn'], ['schedule', 'executed']])
+    await world.passDelay()
+    await world.carryOn(daemon, p.id)
+  }))
 })

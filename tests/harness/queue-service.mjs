@@ -34,6 +34,7 @@ export class QueueService {
   #server
   #sockets = new Set()
   #port = 0
+  #faults = []
 
   constructor(inner) {
     this.inner = inner
@@ -58,6 +59,13 @@ export class QueueService {
     await closed
   }
 
+  /// A request that never arrives or whose answer never does, as in the other stand-in.
+  fault({ match, times = 1, drop, then }) {
+    const fault = { match, left: times, drop, then, hits: 0 }
+    this.#faults.push(fault)
+    return fault
+  }
+
   seen(re) { return this.requests.filter((r) => re.test(`${r.method} ${r.path}`)) }
   posts() { return this.seen(/^POST .*\/multisig-transactions$/) }
 
@@ -68,6 +76,17 @@ export class QueueService {
     const raw = Buffer.concat(chunks).toString()
     const entry = { method: req.method, path: url.pathname, query: url.search, body: raw }
     this.requests.push(entry)
+    const fault = this.#faults.find((f) => f.left > 0 && f.match.test(`${req.method} ${url.pathname}`))
+    if (fault) {
+      fault.left--
+      fault.hits++
+    }
+    const drop = async () => {
+      entry.status = 'dropped'
+      await fault.then?.()
+      req.socket.destroy()
+    }
+    if (fault?.drop === 'before') return drop()
     let answer
     try {
       await this.#dispatch(req, url, raw)
@@ -78,6 +97,7 @@ export class QueueService {
         : new Answer(500, { detail: String(e.stack) })
     }
     if (answer.status === 500) this.violations.push(`500 for ${req.method} ${req.url}: ${JSON.stringify(answer.body)}`)
+    if (fault?.drop === 'after') return drop()
     entry.status = answer.status
     const text = answer.body === undefined ? '' : JSON.stringify(answer.body)
     res.writeHead(answer.status, text ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) } : {})
