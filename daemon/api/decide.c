@@ -3,6 +3,7 @@
 
 #include "common/store/store_event.h"
 #include "daemon/api/report.h"
+#include "daemon/api/revoked.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -343,6 +344,8 @@ static struct jval *report_revoked(struct client *client, const struct revoked *
 		if (store_measurement_get(store, &arena, revoked->ids[i], &now) != 0)
 			continue;
 		struct jval *view = report_measurement(store, &arena, &now);
+		jval_add(view, "next",
+		         revoked_next(store, &arena, client_parts(client)->config, &now));
 		if (displaced != NULL)
 			jval_add(view, "displaces", jval_copy(displaced));
 		jval_push(list, view);

@@ -57,6 +57,9 @@ const struct ctl_command ctl_commands[] = {
          "           holds it. What it displaces is shown; of that, registrard proposes its own "
          "again.\n"
          "--replace  the value that should have been registered: added in the same batch\n"
+         "Prints, a line each, what is drafted, who has to sign or send what, and what happens if "
+         "they carry the addition\n"
+         "to its end instead (with --json: `next`; what is displaced: `displaces`).\n"
          "Exit 0: recorded. 1: no such value is recorded for the target. 2: refused.\n"},
         {"approve", ARGUMENT_ID, 0, 0, "ID", "let a held measurement be proposed",
          "ID is a measurement (m12), or a proposal (p7) or build (b3) for all its measurements. "

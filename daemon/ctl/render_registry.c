@@ -54,7 +54,39 @@ static void displaced_row(struct buf *out, const struct jval *one)
 	else if (ours)
 		buf_append_text(out, ", which is proposed again\n");
 	else
-		buf_printf(out, ", proposed by %s\n", by != NULL ? by : "others");
+		buf_printf(out, ", proposed by %s; who wants it has to propose it again\n",
+		           by != NULL ? by : "others");
+}
+
+/* A value is recorded as several kinds as a rule, and the same is said of each. */
+static bool was_said(const struct jval *list, size_t before, const char *text)
+{
+	for (size_t i = 0; i <= before; i++) {
+		const struct jval *next = jval_get(jval_at(list, i), "next");
+		for (size_t k = 0; k < jval_count(next); k++) {
+			const char *said = jval_string(jval_at(next, k));
+			if (said == text)
+				return false;
+			if (said != NULL && strcmp(said, text) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void next_rows(struct buf *out, const struct jval *list)
+{
+	for (size_t i = 0; i < jval_count(list); i++) {
+		const struct jval *next = jval_get(jval_at(list, i), "next");
+		for (size_t k = 0; k < jval_count(next); k++) {
+			const char *text = jval_string(jval_at(next, k));
+			if (text == NULL || was_said(list, i, text))
+				continue;
+			buf_append_text(out, "- ");
+			text_append(out, text);
+			buf_append_text(out, "\n");
+		}
+	}
 }
 
 void render_revoked(struct buf *out, const struct jval *list)
@@ -73,8 +105,13 @@ void render_revoked(struct buf *out, const struct jval *list)
 		buf_free(&what);
 	}
 	table_write(out, &table, 0);
+	next_rows(out, list);
 	for (size_t i = 0; i < jval_count(displaced); i++)
 		displaced_row(out, jval_at(displaced, i));
+	if (jval_count(displaced) > 0)
+		buf_append_text(out,
+		                "whichever of them owners execute first uses the nonce; the others "
+		                "with it can run no more\n");
 }
 
 static void render_decision(struct buf *out, const char *when, const struct jval *answer)

@@ -224,3 +224,47 @@ describe('minDelay raised after drafting', { concurrency: 2 }, () => {
     await world.carryOn(daemon, p.id)
   }))
 })
+
+// What a person reads who revokes: what is drafted, who signs what, and what happens otherwise.
+describe('revoke says what comes next', { concurrency: 2 }, () => {
+  const say = async (daemon, value, ...more) => (await daemon.ctl(['revoke', value, '--target', 'payments', ...more])).stdout
+
+  test('unknown to the chain, in the queue, in the timelock, authorized, removed already; urgent, replaced, shared', inWorld({ minDelay: 60 }, async (world) => {
+    const sections = { payments: world.target({ batch: { quiet: '300ms' } }), sister: world.target({ batch: { quiet: '300ms' } }) }
+    const daemon = world.daemon({ targets: sections })
+    await daemon.start()
+    const lost = makeEif(world.random)
+    let text = await say(daemon, lost.value, '--kind', 'os-image')
+    assert.match(text, /^m\d+ +payments +os-image +0x\w+ +\w+, wanted absent\n- the chain is asked: what is not there counts as revoked.*nobody has to sign/, text)
+
+    const first = world.drop()
+    const p = await daemon.untilProposal(first.value)
+    const row = await daemon.untilQueued(p.id, 'schedule')
+    await world.owners.confirm(row.safe_tx_hash, people.owners[0])
+    await until(async () => (await daemon.proposal(p.id)).confirmations === 1, { what: 'the confirmation' })
+    text = await say(daemon, first.value)
+    assert.match(text, new RegExp(`- ${p.id}, which would add it, is in the Safe's queue with nonce ${row.nonce} \\(schedule, 1 of 2 signed\\): owners sign its rejection.*If they execute ${p.id} instead, its cancellation is drafted\n$`), text)
+    await world.owners.execute(row.safe_tx_hash, {}).catch(() => world.owners.approve(row.safe_tx_hash))
+    await daemon.untilState(p.id, 'timelock')
+    text = await say(daemon, first.value)
+    assert.match(text, new RegExp(`- ${p.id}, which would add it, can be executed from \\S+ on: owners sign its cancellation\\. If it is executed first, its removal is drafted at once\n$`), text)
+    await world.owners.approve((await daemon.untilQueued(p.id, 'cancel')).safe_tx_hash)
+    await world.chain.mine(3)
+    await daemon.untilState(p.id, 'cancelled')
+
+    const wrong = makeEif(world.random), right = makeEif(world.random)
+    for (const target of ['payments', 'sister']) await daemon.ctl(['register', wrong.value, '--target', target, '--kind', 'os-image'])
+    const q = await daemon.untilProposal(wrong.value)
+    await world.carry(daemon, q.id)
+    await daemon.untilMeasurement(wrong.value, (m) => m.status === 'authorized')
+    const front = await world.owners.propose({ to: people.stranger.address })
+    text = await say(daemon, wrong.value, '--shared', '--urgent', '--replace', right.value)
+    assert.deepEqual([text.match(/wanted absent/g).length, text.match(/wanted present/g).length], [2, 2], text)
+    assert.match(text, /- its removal is drafted now, alone, before everything else: owners sign its schedule, and after the timelock's delay its execution\n- until that is executed the value stays authorized on chain\n- what replaces it is approved by this, and added in the same proposal\n/, text)
+    assert.match(text, new RegExp(`displaces nonce \\d+: ${front}, proposed by ${people.owners[0].address.toLowerCase()}; who wants it has to propose it again\nwhichever of them owners execute first uses the nonce; the others with it can run no more\n$`), text)
+    const removal = await daemon.untilProposal(wrong.value, { where: (x) => x.id !== q.id })
+    await daemon.untilQueued(removal.id, 'schedule')
+    text = await say(daemon, wrong.value, '--shared')
+    assert.match(text, new RegExp(`- ${removal.id} removes it already \\(multisig\\) and goes on; it waits for owners to sign nonce \\d+ of the Safe`), text)
+  }))
+})

@@ -364,7 +364,8 @@ static void what_is_displaced(void **state)
 	assert_rendered(
 	        render_revoked,
 	        "[{\"id\":\"m1\",\"target\":\"payments\",\"kind\":\"compose\",\"value\":\"0xab\","
-	        "\"status\":\"proposed\",\"wanted\":\"absent\",\"displaces\":["
+	        "\"status\":\"proposed\",\"wanted\":\"absent\","
+	        "\"next\":[\"its removal is drafted\",\"twice\",\"twice\"],\"displaces\":["
 	        "{\"nonce\":4,\"safe_tx_hash\":\"0x1\",\"proposal\":\"p1\",\"by\":\"registrard\","
 	        "\"withdrawing\":false},"
 	        "{\"nonce\":4,\"safe_tx_hash\":\"0x2\",\"proposal\":\"p2\",\"by\":\"registrard\","
@@ -372,9 +373,13 @@ static void what_is_displaced(void **state)
 	        "{\"nonce\":4,\"safe_tx_hash\":\"0x3\",\"proposal\":null,\"by\":null,"
 	        "\"withdrawing\":false}]}]",
 	        "m1  payments  compose  0xab  proposed, wanted absent\n"
+	        "- its removal is drafted\n"
+	        "- twice\n"
 	        "displaces nonce 4: 0x1 of p1, which is proposed again\n"
 	        "displaces nonce 4: 0x2 of p2, which is being withdrawn\n"
-	        "displaces nonce 4: 0x3, proposed by others\n");
+	        "displaces nonce 4: 0x3, proposed by others; who wants it has to propose it again\n"
+	        "whichever of them owners execute first uses the nonce; the others with it can run "
+	        "no more\n");
 }
 
 /* What nobody could answer is no difference. */
