@@ -34,10 +34,14 @@ unsigned block_watch_look(struct block_watch *watch, const struct block_ref *hea
 	}
 	/* The first head may be as old as it likes: only a new block says what time it is. */
 	if (moved && !first) {
-		bool off = llabs(block_watch_ahead_s(watch, wall)) > CLOCK_OFF_S;
-		if (off != watch->clock_off)
-			news |= off ? BLOCKS_CLOCK_OFF : BLOCKS_CLOCK_RIGHT;
+		int64_t ahead_s = block_watch_ahead_s(watch, wall);
+		bool off = llabs(ahead_s) > CLOCK_OFF_S, ahead = ahead_s > 0;
+		if (off && (!watch->clock_off || ahead != watch->clock_ahead))
+			news |= BLOCKS_CLOCK_OFF;
+		else if (!off && watch->clock_off)
+			news |= BLOCKS_CLOCK_RIGHT;
 		watch->clock_off = off;
+		watch->clock_ahead = ahead;
 	}
 	return news;
 }

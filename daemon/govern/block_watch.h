@@ -8,7 +8,7 @@
 struct block_watch {
 	struct mono moved_at; /* when the head became another one; at first, the start */
 	struct block_ref head;
-	bool silent, clock_off;
+	bool silent, clock_off, clock_ahead;
 };
 
 /* What changed with this look: each comes once, until its opposite. */
@@ -16,7 +16,7 @@ enum block_news {
 	BLOCKS_NOTHING = 0,
 	BLOCKS_SILENT = 1,    /* none for longer than the limit */
 	BLOCKS_AGAIN = 2,     /* one came after that */
-	BLOCKS_CLOCK_OFF = 4, /* a new one whose time is far from ours */
+	BLOCKS_CLOCK_OFF = 4, /* a new one whose time is far from ours, or now on the other side */
 	BLOCKS_CLOCK_RIGHT = 8,
 };
 

@@ -125,8 +125,10 @@ static void look_around(struct lane *lane, const struct block_ref *head)
 
 	if (news & BLOCKS_SILENT)
 		tell_silence(lane);
-	if (news & BLOCKS_CLOCK_OFF)
+	if (news & BLOCKS_CLOCK_OFF) {
+		lane_alarm_clear(lane, ALARM_CLOCK, name); /* of the other direction */
 		tell_clock(lane, wall);
+	}
 	if (news & BLOCKS_AGAIN) {
 		log_info(name, "new blocks again: block %llu", (unsigned long long)head->number);
 		lane_alarm_clear(lane, ALARM_NO_NEW_BLOCK, name);

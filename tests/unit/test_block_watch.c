@@ -127,6 +127,11 @@ static void test_a_clock_wrong_by_a_day(void **state)
 	next_block(&scene, 12);
 	assert_int_equal(look(&scene), BLOCKS_CLOCK_OFF);
 	assert_int_equal(block_watch_ahead_s(&scene.watch, scene.wall), -day_ms / 1000);
+	scene.wall.ms += 2 * day_ms; /* from one wrong day to the other */
+	next_block(&scene, 12);
+	assert_int_equal(look(&scene), BLOCKS_CLOCK_OFF);
+	next_block(&scene, 12);
+	assert_int_equal(look(&scene), BLOCKS_NOTHING);
 }
 
 int main(void)
