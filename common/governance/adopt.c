@@ -359,6 +359,16 @@ void adopt_safe_tx(struct adopted *out, struct arena *arena, const struct adopt_
 	finish(&reading);
 }
 
+void adopt_transaction(struct adopted *out, struct arena *arena, const struct adopt_way *way,
+                       const struct contract_call *call)
+{
+	struct reading reading = {.way = way, .arena = arena, .out = out};
+
+	*out = (struct adopted){.parts = 1, .purpose = PURPOSE_APPLY};
+	read_outer(&reading, call);
+	finish(&reading);
+}
+
 void adopt_operation(struct adopted *out, struct arena *arena, const struct adopt_way *way,
                      const struct timelock_batch *batch)
 {

@@ -55,6 +55,9 @@ struct adopted {
 /* Everything found lives in the arena or points into what was given. */
 void adopt_safe_tx(struct adopted *out, struct arena *arena, const struct adopt_way *way,
                    const struct safe_tx *tx);
+/* What an account sends, where contracts obey one. */
+void adopt_transaction(struct adopted *out, struct arena *arena, const struct adopt_way *way,
+                       const struct contract_call *call);
 /* An operation that the timelock of the way holds. */
 void adopt_operation(struct adopted *out, struct arena *arena, const struct adopt_way *way,
                      const struct timelock_batch *batch);

@@ -51,30 +51,35 @@ bool adopt_is_news(struct lane *lane, const struct seen_log *log)
 	       log->block_number >= since;
 }
 
-static bool was_executed_in(struct store *store, struct arena *arena, struct proposal_id id,
-                            const struct hash32 *tx)
+/* It may have been seen done before the log that tells in which transaction. */
+static bool was_executed_in(struct store *store, struct arena *arena,
+                            const struct proposal *proposal, const struct hash32 *tx)
 {
 	struct history_list history;
 
-	store_history_list(store, arena, id, &history);
+	store_history_list(store, arena, proposal->id, &history);
 	for (size_t i = 0; i < history.count; i++)
-		if (history.items[i].to == STATE_EXECUTED && history.items[i].has_tx &&
-		    hash32_equal(&history.items[i].tx, tx))
+		if (history.items[i].to == STATE_EXECUTED &&
+		    (!history.items[i].has_tx || hash32_equal(&history.items[i].tx, tx)))
 			return true;
 	return false;
 }
 
 bool adopt_is_recorded(struct lane *lane, struct arena *arena, const struct contract_call *call,
-                       const struct hash32 *tx)
+                       const struct hash32 *operation_id, const struct hash32 *tx)
 {
 	struct store *store = lane->parts->store;
 	struct proposal_id *ids;
 	size_t count = store_call_proposals(store, arena, lane->config->chain_id, &call->to,
 	                                    call->data, &ids);
 
-	for (size_t i = 0; i < count; i++)
-		if (was_executed_in(store, arena, ids[i], tx))
+	for (size_t i = 0; i < count; i++) {
+		struct proposal proposal;
+		if (store_proposal_get(store, arena, ids[i], &proposal) == 0 &&
+		    hash32_equal(&proposal.operation_id, operation_id) &&
+		    was_executed_in(store, arena, &proposal, tx))
 			return true;
+	}
 	return false;
 }
 
@@ -103,13 +108,30 @@ static bool may_be_made(struct lane *lane, const struct call *call,
 	return good && (known || call->action == ACTION_REMOVE);
 }
 
+bool adopt_is_external(const struct proposal *proposal)
+{
+	return strcmp(proposal->origin, "external") == 0;
+}
+
+/* Whether it all stands on chain already, as others brought it there on another way. */
+static bool is_done(const struct measurement_list *served)
+{
+	for (size_t i = 0; i < served->count; i++)
+		if (served->items[i].status != MEASUREMENT_AUTHORIZED &&
+		    served->items[i].status != MEASUREMENT_REVOKED)
+			return false;
+	return served->count > 0;
+}
+
 bool adopt_may_execute(struct lane *lane, struct arena *arena, const struct proposal *proposal)
 {
 	struct measurement_list served;
 
-	if (strcmp(proposal->origin, "external") != 0)
+	if (!adopt_is_external(proposal))
 		return true;
 	store_proposal_measurements(lane->parts->store, arena, proposal->id, &served);
+	if (is_done(&served))
+		return false;
 	for (size_t i = 0; i < proposal->call_count; i++)
 		if (!may_be_made(lane, &proposal->calls[i], &served))
 			return false;
@@ -169,7 +191,7 @@ static struct proposal_id contested_by(struct lane *lane, struct arena *arena,
 	for (size_t i = 0; i < count; i++) {
 		if (can_give_way(lane->parts->store, arena, &holders[i]))
 			continue;
-		if (offer->ran)
+		if (offer->run != NULL)
 			return holders[i].id;
 		lane_alarm(lane, ALARM_CONTESTED, proposal_subject(subject, holders[i].id),
 		           "%s makes one of its calls, too (%s): one of the two has to be rejected "
@@ -248,7 +270,10 @@ static void serve(const struct taking *taking, const struct config_target *targe
 
 	store_call_serve(lane->parts->store, lane->config->chain_id, &call->call.to,
 	                 call->call.data, m->id);
-	if (why != NULL && !taking->offer->ran)
+	/* Nobody waits for what is there. */
+	if (taking->offer->run != NULL && m->status == MEASUREMENT_AUTHORIZED)
+		store_measurement_set_status(lane->parts->store, m->id, m->status, m->reason);
+	if (why != NULL && taking->offer->run == NULL)
 		lane_alarm_once(lane, ALARM_UNWANTED, measurement_subject(subject, m->id),
 		                "p%lld, made by others (%s), would %s %s %s, %s",
 		                (long long)taking->proposal.n, taking->offer->where,
@@ -289,7 +314,8 @@ static void serve_unknown(const struct taking *taking, const struct adopt_call *
 	const struct config_target *target = taking->offer->way->targets[call->registry];
 	struct evidence evidence = {
 	        .level = LEVEL_CLAIMED,
-	        .source = taking->offer->tx != NULL ? EVIDENCE_QUEUE : EVIDENCE_CHAIN,
+	        .source = taking->offer->tx != NULL && taking->offer->run == NULL ? EVIDENCE_QUEUE
+	                                                                          : EVIDENCE_CHAIN,
 	        .artifact = taking->offer->where,
 	};
 	const char *reason =
@@ -302,7 +328,7 @@ static void serve_unknown(const struct taking *taking, const struct adopt_call *
 	                                                    &call->value, &evidence, &created);
 	store_call_serve(store, lane->config->chain_id, &call->call.to, call->call.data, id);
 	store_measurement_set_status(store, id, MEASUREMENT_PROPOSED, reason);
-	if (taking->offer->ran)
+	if (taking->offer->run != NULL)
 		return;
 	lane_alarm_once(lane, ALARM_UNVERIFIED, measurement_subject(subject, id),
 	                "p%lld, made by others (%s), would add %s %s to %s, which was never "
@@ -362,7 +388,7 @@ static struct proposal_id create(struct lane *lane, struct arena *arena,
 	return id;
 }
 
-/* Everybody can see it in the queue already. */
+/* Everybody can see it in the queue, or on chain, already. */
 static void add_queued(struct lane *lane, struct proposal_id id, const struct adopt_offer *offer,
                        const struct rivals *rivals)
 {
@@ -378,8 +404,12 @@ static void add_queued(struct lane *lane, struct proposal_id id, const struct ad
 
 	if (rc != 0)
 		die("a nonce with room is taken: %s", error.text);
-	store_safe_tx_set_status(store, row, SAFE_TX_QUEUED, NULL, 0);
-	if (rivals->first.n != 0)
+	if (offer->run != NULL)
+		store_safe_tx_set_status(store, row, SAFE_TX_EXECUTED, &offer->run->tx_hash,
+		                         offer->run->block_number);
+	else
+		store_safe_tx_set_status(store, row, SAFE_TX_QUEUED, NULL, 0);
+	if (rivals->first.n != 0 && offer->run == NULL)
 		lane_alarm_once(lane, ALARM_CONTESTED, proposal_subject(subject, rivals->first),
 		                "p%lld, made by others (%s), has the nonce of its transaction: "
 		                "whichever is executed first ends the other",
@@ -413,6 +443,8 @@ struct proposal_id adopt_take(struct lane *lane, struct arena *arena,
 		return other;
 	if (offer->tx != NULL)
 		rivals = rivals_of(lane, arena, &offer->tx->tx);
+	if (rivals.competes && offer->run != NULL)
+		return rivals.first;
 	if (rivals.competes) {
 		lane_alarm(lane, ALARM_CONTESTED, proposal_subject(subject, rivals.first),
 		           "%s is a further transaction with its nonce (%s)", offer->where,

@@ -1,8 +1,10 @@
 #include "daemon/govern/deadend.h"
 
 #include "common/base/log.h"
+#include "common/crypto/hash.h"
 #include "common/governance/events.h"
 #include "common/governance/path.h"
+#include "daemon/govern/adopt.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -137,10 +139,42 @@ static void settle_measurements(struct store *store, struct arena *arena,
 			                             reason);
 }
 
-/* What others asked for is theirs to take back. */
-static bool is_superfluous(const struct proposal *proposal, const struct observed *observed)
+/* What others asked for is theirs to take back: it is not withdrawn, and so told of but once. */
+static struct hash32 told_key(const struct proposal *proposal)
 {
-	return observed->in_effect && strcmp(proposal->origin, "registrard") == 0;
+	struct buf text = {0};
+
+	buf_printf(&text, "already in effect: p%" PRId64, proposal->id.n);
+	struct hash32 key = keccak256(buf_bytes(&text));
+	buf_free(&text);
+	return key;
+}
+
+static bool is_superfluous(struct lane *lane, const struct proposal *proposal,
+                           const struct observed *observed)
+{
+	if (!observed->in_effect)
+		return false;
+	if (!adopt_is_external(proposal))
+		return true;
+	const struct hash32 key = told_key(proposal);
+	return !store_outside_known(lane->parts->store, lane->config->chain_id,
+	                            &proposal->calls[0].to, &key);
+}
+
+/* Nothing here helps it on any more; whether it is still to run is for those who made it. */
+static void tell_superfluous(struct lane *lane, const struct proposal *proposal,
+                             const char *subject, const char *reason)
+{
+	const struct hash32 key = told_key(proposal);
+
+	store_outside_note(lane->parts->store, lane->config->chain_id, &proposal->calls[0].to,
+	                   &key);
+	lane_alarm_once(lane, ALARM_ALREADY_IN_EFFECT, subject,
+	                "%s: what it asks for stands on chain although it never ran; made by "
+	                "others, it is neither withdrawn nor helped on: `registrarctl withdraw "
+	                "%s`, for executed later it would bring back what may be removed by then",
+	                reason, subject);
 }
 
 /* It is of no use any more, and executed later it might bring back what was removed meanwhile. */
@@ -152,12 +186,17 @@ static bool step_back(struct lane *lane, struct arena *arena, const struct propo
 	char subject[SUBJECT_SIZE];
 
 	proposal_subject(subject, proposal->id);
-	store_proposal_withdraw(store, proposal->id, false, reason);
+	if (adopt_is_external(proposal)) {
+		tell_superfluous(lane, proposal, subject, reason);
+	} else {
+		store_proposal_withdraw(store, proposal->id, false, reason);
+		lane_alarm_once(lane, ALARM_ALREADY_IN_EFFECT, subject,
+		                "%s: what it asks for stands on chain although it never ran; it is "
+		                "withdrawn",
+		                reason);
+	}
 	settle_measurements(store, arena, proposal, reason);
-	lane_alarm_once(lane, ALARM_ALREADY_IN_EFFECT, subject,
-	                "%s: what it asks for stands on chain although it never ran; it is "
-	                "withdrawn",
-	                reason);
+	lane_track(lane); /* what is to be told of one that is withdrawn */
 	return true;
 }
 
@@ -181,26 +220,27 @@ static bool draft_for_owner(struct lane *lane, const struct proposal *proposal)
 /* --- the look -----------------------------------------------------------------------------------
  */
 
-bool deadend_waits(const struct observed *observed)
+bool deadend_waits(struct lane *lane, const struct observed *observed)
 {
 	const struct proposal *proposal = observed->proposal;
 
 	if ((proposal->flags & FLAG_WITHDRAWING) != 0)
 		return false;
 	return observed->delay_too_short || observed->owner_moved ||
-	       is_superfluous(proposal, observed);
+	       is_superfluous(lane, proposal, observed);
 }
 
 bool deadend_look(struct lane *lane, struct arena *arena, const struct observed *observed)
 {
 	struct proposal now;
 
-	if (!deadend_waits(observed) ||
+	if (!deadend_waits(lane, observed) ||
 	    store_proposal_get(lane->parts->store, arena, observed->proposal->id, &now) != 0 ||
 	    (now.flags & FLAG_WITHDRAWING) != 0)
 		return false;
-	if (is_superfluous(&now, observed) && observed->seen.checks_final == CHECKS_AS_WANTED &&
-	    now.state > STATE_DRAFTED && now.state < STATE_EXECUTED)
+	if (is_superfluous(lane, &now, observed) &&
+	    observed->seen.checks_final == CHECKS_AS_WANTED && now.state > STATE_DRAFTED &&
+	    now.state < STATE_EXECUTED)
 		return step_back(lane, arena, &now);
 	if (observed->owner_moved_final && now.state == STATE_DRAFTED)
 		return draft_for_owner(lane, &now);

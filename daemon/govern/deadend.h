@@ -8,6 +8,6 @@
 bool deadend_look(struct lane *lane, struct arena *arena, const struct observed *observed);
 /* Whether the next look has to ask again, although nothing may happen until then: what was seen is
  * not final yet. */
-bool deadend_waits(const struct observed *observed);
+bool deadend_waits(struct lane *lane, const struct observed *observed);
 
 #endif

@@ -94,7 +94,7 @@ static const char *where_of(const struct looked *looked)
 }
 
 /* False: it is to be offered again. */
-static bool take(const struct looked *looked, bool ran)
+static bool take(const struct looked *looked, const struct seen_log *run)
 {
 	const struct adopt_offer offer = {.way = looked->way,
 	                                  .found = &looked->found,
@@ -102,9 +102,9 @@ static bool take(const struct looked *looked, bool ran)
 	                                  .drafted_after =
 	                                          adopt_drafted_after(looked->lane, looked->log),
 	                                  .by_account = looked->module->by_account,
-	                                  .ran = ran};
+	                                  .run = run};
 
-	return adopt_take(looked->lane, looked->arena, &offer).n == 0 || ran;
+	return adopt_take(looked->lane, looked->arena, &offer).n == 0;
 }
 
 static void tell_foreign(const struct looked *looked)
@@ -134,17 +134,19 @@ static struct proposal as_proposal(const struct looked *looked)
 }
 
 /* Nobody was there when it was added and executed: the history is to say that it was. */
-static void put_down(const struct looked *looked)
+static bool put_down(const struct looked *looked)
 {
 	struct lane *lane = looked->lane;
 	const struct proposal proposal = as_proposal(looked);
 	struct seen_log run;
 
-	if (delay_run_find(&run, lane->parts->store, looked->arena, &proposal, &looked->added) ==
-	            0 &&
-	    adopt_is_news(lane, &run) &&
-	    !adopt_is_recorded(lane, looked->arena, &looked->found.calls[0].call, &run.tx_hash))
-		take(looked, true);
+	if (delay_run_find(&run, lane->parts->store, looked->arena, &proposal, &looked->added) !=
+	            0 ||
+	    !adopt_is_news(lane, &run) ||
+	    adopt_is_recorded(lane, looked->arena, &looked->found.calls[0].call,
+	                      &looked->added.hash, &run.tx_hash))
+		return true;
+	return take(looked, &run);
 }
 
 /* True when it needs no further look: everything but what is contested. */
@@ -166,10 +168,7 @@ static bool decide(const struct looked *looked)
 	if (adopt_find_operation(looked->lane, looked->arena, &looked->log->address,
 	                         &looked->added.hash, &known) == 0)
 		return true;
-	if (waits)
-		return take(looked, false);
-	put_down(looked);
-	return true;
+	return waits ? take(looked, NULL) : put_down(looked);
 }
 
 static const struct module *module_of(const struct enqueued *enqueued,

@@ -8,6 +8,7 @@
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/endpoint_preflight.h"
 #include "daemon/govern/enqueued.h"
+#include "daemon/govern/executions.h"
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
 #include "daemon/govern/leftovers.h"
@@ -31,11 +32,12 @@ static void look_at_others(struct lane *lane)
 {
 	scheduled_run(lane);
 	enqueued_run(lane->enqueued);
+	executions_run(lane->executions);
 }
 
 bool lane_looks_at_others(const struct lane *lane)
 {
-	return enqueued_is_looking(lane->enqueued);
+	return enqueued_is_looking(lane->enqueued) || executions_is_looking(lane->executions);
 }
 
 void lane_look_at_final(struct lane *lane)
@@ -233,6 +235,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->proposer = proposer_new(lane);
 	lane->queue_watch = queue_watch_new(lane);
 	lane->enqueued = enqueued_new(lane);
+	lane->executions = executions_new(lane);
 	lane->tracker = tracker_new(lane);
 	lane->executor = executor_new(lane);
 	lane->trials = trials_new(lane);
@@ -267,6 +270,7 @@ void lane_free(struct lane *lane)
 	recheck_free(lane->recheck);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
+	executions_free(lane->executions);
 	enqueued_free(lane->enqueued);
 	queue_watch_free(lane->queue_watch);
 	proposer_free(lane->proposer);

@@ -26,6 +26,7 @@ struct withdraw;
 struct recheck;
 struct queue_watch;
 struct enqueued;
+struct executions;
 struct budget;
 
 struct lane {
@@ -47,6 +48,7 @@ struct lane {
 	struct recheck *recheck;
 	struct queue_watch *queue_watch;
 	struct enqueued *enqueued;
+	struct executions *executions;
 	bool track_due; /* the tracker's next look was asked for */
 	bool news; /* logs were read since the tracker's last look, or nothing was looked at yet */
 	bool have_head;

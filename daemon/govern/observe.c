@@ -546,7 +546,7 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	}
 	seen->ever_posted =
 	        seen->operation == OPERATION_PENDING || seen->operation == OPERATION_DONE ||
-	        (observed->delay != NULL && observed->delay->was_added) ||
+	        seen->cancelled_latest || (observed->delay != NULL && observed->delay->was_added) ||
 	        (seen->withdrawn &&
 	         send_is_under_way(context->store, context->arena, proposal->id, PURPOSE_SCHEDULE));
 	bool runs = !lifecycle_has_timelock(proposal->model);

@@ -367,49 +367,6 @@ void queue_watch_run(struct queue_watch *watch)
 /* --- what a Safe ran ----------------------------------------------------------------------------
  */
 
-/* The registry calls that the same transaction on chain made, as text; "" if none. */
-static const char *registry_changes(struct lane *lane, struct arena *arena,
-                                    const struct config_target *target, const struct hash32 *tx)
-{
-	struct buf text = {0};
-	char value[HASH32_TEXT_SIZE];
-
-	for (enum kind kind = KIND_OS_IMAGE; kind <= KIND_LAST; kind++)
-		for (enum action action = ACTION_ADD; action <= ACTION_REMOVE; action++) {
-			struct registry_call call;
-			struct seen_log_list logs;
-			if (registry_call_for(&call, target, kind) != 0 || call.as != kind)
-				continue;
-			store_log_list(lane->parts->store, arena, lane->config->chain_id,
-			               &call.contract, event_registry_topic0(kind, action), &logs);
-			for (size_t i = 0; i < logs.count; i++)
-				if (hash32_equal(&logs.items[i].tx_hash, tx))
-					buf_printf(&text, "%s%s %s %s", text.len > 0 ? "; " : "",
-					           action_name(action), kind_name(kind),
-					           hash32_text(value, &logs.items[i].key));
-		}
-	const char *copy = arena_strdup(arena, buf_text(&text));
-	buf_free(&text);
-	return copy;
-}
-
-/* A Safe that owns its registry ran something that was in no queue we saw. The registry's own
- * events say what became of the values; this says how. */
-static void note_execution(struct lane *lane, struct arena *arena,
-                           const struct config_target *target, const struct seen_log *log)
-{
-	char hash[HASH32_TEXT_SIZE], tx[HASH32_TEXT_SIZE];
-
-	if (target->model != MODEL_SAFE)
-		return;
-	const char *changes = registry_changes(lane, arena, target, &log->tx_hash);
-	if (changes[0] != '\0')
-		store_event_add(lane->parts->store, "safe-tx", target->name,
-		                "executed by others in transaction %s: Safe transaction %s: %s",
-		                hash32_text(tx, &log->tx_hash), hash32_text(hash, &log->key),
-		                changes);
-}
-
 static void act_on_execution(struct queue_watch *watch, struct arena *arena,
                              const struct seen_log *log)
 {
@@ -422,11 +379,6 @@ static void act_on_execution(struct queue_watch *watch, struct arena *arena,
 		return;
 	if (watched != NULL && log->block_number > watch->fresh_from)
 		watched->due = true;
-	const struct config *config = lane->parts->config;
-	for (size_t i = 0; i < config->target_count; i++)
-		if (config->targets[i].chain == lane->config &&
-		    address_equal(&config->targets[i].safe, &log->address))
-			note_execution(lane, arena, &config->targets[i], log);
 }
 
 void queue_watch_ticked(struct queue_watch *watch)

@@ -44,20 +44,25 @@ static bool is_later(const struct seen_log *a, const struct seen_log *b)
 	       (a->block_number == b->block_number && a->log_index > b->log_index);
 }
 
-static bool ended_by(struct lane *lane, struct arena *arena, const struct seen_log *scheduled,
-                     enum event_type type)
+static bool ended_by(struct seen_log *out, struct lane *lane, struct arena *arena,
+                     const struct seen_log *scheduled, enum event_type type)
 {
 	struct seen_log_list logs;
 
 	store_log_find(lane->parts->store, arena, lane->config->chain_id, &scheduled->address,
 	               event_topic0(type), &scheduled->key, &logs);
-	return logs.count > 0 && is_later(&logs.items[logs.count - 1], scheduled);
+	if (logs.count == 0 || !is_later(&logs.items[logs.count - 1], scheduled))
+		return false;
+	*out = logs.items[logs.count - 1];
+	return true;
 }
 
 static bool has_ended(struct lane *lane, struct arena *arena, const struct seen_log *scheduled)
 {
-	return ended_by(lane, arena, scheduled, EVENT_CALL_EXECUTED) ||
-	       ended_by(lane, arena, scheduled, EVENT_CANCELLED);
+	struct seen_log end;
+
+	return ended_by(&end, lane, arena, scheduled, EVENT_CALL_EXECUTED) ||
+	       ended_by(&end, lane, arena, scheduled, EVENT_CANCELLED);
 }
 
 bool scheduled_elsewhere(struct lane *lane, struct arena *arena, const struct address *timelock,
@@ -103,6 +108,8 @@ struct operation {
 	struct seen_log first, last; /* of that schedule */
 	struct timelock_batch batch;
 	uint64_t delay;
+	bool has_run; /* it was executed since, as this log tells */
+	struct seen_log run;
 };
 
 static struct hash32 salt_of(struct lane *lane, struct arena *arena, const struct seen_log *log)
@@ -184,6 +191,7 @@ static bool take(struct lane *lane, struct arena *arena, const struct governed_w
 {
 	const struct adopt_offer offer = {.way = way,
 	                                  .found = found,
+	                                  .run = operation->has_run ? &operation->run : NULL,
 	                                  .where = where_of(arena, &operation->first),
 	                                  .drafted_after =
 	                                          adopt_drafted_after(lane, &operation->first)};
@@ -200,14 +208,25 @@ static void tell_foreign(struct lane *lane, struct arena *arena, const struct go
 	                        where_of(arena, log), text));
 }
 
+/* Nothing becomes of it any more: cancelled, or executed before anybody followed the timelock. */
+static bool is_over(struct operation *operation, struct lane *lane, struct arena *arena,
+                    const struct seen_log *log)
+{
+	struct seen_log end;
+
+	operation->has_run = ended_by(&operation->run, lane, arena, log, EVENT_CALL_EXECUTED);
+	return operation->has_run ? !adopt_is_news(lane, &operation->run)
+	                          : ended_by(&end, lane, arena, log, EVENT_CANCELLED);
+}
+
 /* True when it needs no further look: everything but what is contested. */
 static bool look_at(struct lane *lane, struct arena *arena, const struct seen_log *log)
 {
-	struct operation operation;
+	struct operation operation = {.has_run = false};
 	struct proposal known;
 	struct adopted found;
 
-	if (has_ended(lane, arena, log) ||
+	if (is_over(&operation, lane, arena, log) ||
 	    adopt_find_operation(lane, arena, &log->address, &log->key, &known) == 0)
 		return true;
 	bool understood = read_operation(&operation, lane, arena, log);
@@ -227,9 +246,14 @@ static bool look_at(struct lane *lane, struct arena *arena, const struct seen_lo
 		tell_foreign(lane, arena, way, &operation.first, found.text);
 		return true;
 	case ADOPT_OURS:
-		return take(lane, arena, way, &found, &operation);
+		break;
 	}
-	return true;
+	/* Nobody was there when it was scheduled and executed: the history is to say that it was.
+	 */
+	if (operation.has_run &&
+	    adopt_is_recorded(lane, arena, &found.calls[0].call, &log->key, &operation.run.tx_hash))
+		return true;
+	return take(lane, arena, way, &found, &operation);
 }
 
 static bool same_operation(const struct seen_log *a, const struct seen_log *b)

@@ -363,7 +363,7 @@ static void conclude(struct tracker *tracker)
 		if (!moved[i])
 			note_overdue(tracker, observed, observed->proposal->state);
 		changed[i] = deadend_look(tracker->lane, &look->arena, observed);
-		tracker->lane->news |= deadend_waits(observed);
+		tracker->lane->news |= deadend_waits(tracker->lane, observed);
 		any |= moved[i] || changed[i] || observed->txs_changed;
 	}
 	store_commit(store);
