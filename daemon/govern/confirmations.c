@@ -27,6 +27,7 @@ struct question {
 	int64_t interval_ms; /* between two questions, as it was last */
 	struct backoff backoff;
 	unsigned asked;
+	struct mono lost_since; /* the service does not know it; 0: it does */
 	uint64_t denied_at; /* the head at which the chain first denied a confirmation; 0: never */
 	struct service_call *call;     /* under way, else NULL */
 	struct signature_check *check; /* under way, else NULL */
@@ -268,8 +269,38 @@ static void checked(const struct error *error, const struct proposal_confirmatio
 		            "could not verify its confirmations: %s", error->text);
 }
 
+/* A service answers from copies that may be behind. */
+enum { LOST_AFTER_POLLS = 5 };
+
+/* Nobody is asked to sign it any more; who has signatures already can execute it all the same. */
+static void note_lost(struct question *question)
+{
+	struct mono now = clock_mono();
+	char subject[SUBJECT_SIZE], hash[HASH32_TEXT_SIZE];
+
+	if (question->lost_since.ms == 0)
+		question->lost_since = now;
+	if (now.ms - question->lost_since.ms >=
+	    LOST_AFTER_POLLS * question->target->service.poll_ms)
+		lane_alarm(question->owner->lane, ALARM_QUEUE_LOST,
+		           proposal_subject(subject, question->proposal),
+		           "its transaction %s is not in the Safe's queue any more, and was not "
+		           "executed: nobody is asked to sign it",
+		           hash32_text(hash, &question->safe_tx_hash));
+}
+
+static void note_found(struct question *question)
+{
+	char subject[SUBJECT_SIZE];
+
+	lane_alarm_clear(question->owner->lane, ALARM_QUEUE_LOST,
+	                 proposal_subject(subject, question->proposal));
+	question->lost_since.ms = 0;
+}
+
 static void take(struct question *question, const struct proposal_tx *tx)
 {
+	note_found(question);
 	signature_check_cancel(question->check);
 	question->check = NULL;
 	if (signature_check_needed(tx))
@@ -324,6 +355,8 @@ static void answered(const struct service_result *result, void *arg)
 		               service_retry_max_ms(question->target));
 		if (result->retry_after_ms > 0)
 			question->due.ms = clock_mono().ms + result->retry_after_ms;
+		if (error.code == ERR_NOT_FOUND)
+			note_lost(question);
 		if (error.code == ERR_DENIED || error.code == ERR_INVALID)
 			lane_alarm(question->owner->lane, ALARM_CONFIRMATIONS_UNREADABLE, subject,
 			           "its confirmations cannot be read: %s", error.text);

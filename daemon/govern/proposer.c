@@ -213,6 +213,18 @@ static bool is_to_be_proposed(const char *subject, void *arg)
 	return false;
 }
 
+static bool is_in_queue(const char *subject, void *arg)
+{
+	const struct safe_tx_list *open = arg;
+	char name[SUBJECT_SIZE];
+
+	for (size_t i = 0; i < open->count; i++)
+		if (open->items[i].status == SAFE_TX_QUEUED &&
+		    strcmp(proposal_subject(name, open->items[i].proposal), subject) == 0)
+			return true;
+	return false;
+}
+
 /* What is in the queue or over needs no memory any more. */
 static void forget(struct proposer *proposer, struct safe_tx_list *open)
 {
@@ -227,6 +239,7 @@ static void forget(struct proposer *proposer, struct safe_tx_list *open)
 	}
 	confirmations_keep(proposer->confirmations, open);
 	troubles_keep(proposer->lane->troubles, ALARM_NOT_PROPOSED, is_to_be_proposed, open);
+	troubles_keep(proposer->lane->troubles, ALARM_QUEUE_LOST, is_in_queue, open);
 }
 
 void proposer_run(struct proposer *proposer)

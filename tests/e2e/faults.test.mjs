@@ -196,6 +196,21 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     await world.carry(daemon, p.id)
   }))
 
+  test('what is gone from the queue is named, until it is there again', inWorld({}, async (world, daemon) => {
+    await daemon.start()
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    const row = await daemon.untilQueued(p.id, 'schedule')
+    const lost = world.service.transactions.get(row.safe_tx_hash)
+    world.service.transactions.delete(row.safe_tx_hash)
+    const alarm = await daemon.untilAlarm('queue-lost', { subject: p.id, timeout: 30_000 })
+    assert.ok(alarm.text.includes(row.safe_tx_hash), alarm.text)
+    assert.equal((await daemon.proposal(p.id)).state, 'multisig', 'who has signatures can still execute it')
+    world.service.transactions.set(row.safe_tx_hash, lost)
+    await until(async () => !(await daemon.ctl(['status', '--json'])).json.chains[0].troubles.some((t) => t.alarm === 'queue-lost'), { what: 'no more trouble' })
+    await world.carry(daemon, p.id)
+  }))
+
   test('others use the queue too: free nonces are taken, a conflict is renumbered', inWorld({}, async (world, daemon) => {
     const nonce = await world.safe.nonce()
     await world.owners.propose({ to: people.stranger.address, nonce }) // somebody waits for signatures
