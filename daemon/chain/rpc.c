@@ -14,6 +14,8 @@ enum {
 	FIRST_BACKOFF_MS = 1000,
 	LONGEST_BACKOFF_MS = 60 * 1000,
 	LONGEST_BACKOFF_POLLS = 5,
+	/* Whoever is slow costs each question some seconds before another one is asked. */
+	SHORTEST_PUT_OFF_MS = 10 * 1000,
 	LONGEST_RETRY_AFTER_MS = 10 * 60 * 1000,
 	COMPLAIN_EVERY_MS = 60 * 1000,
 	/* Failures in a row after which it is said in the log and the chain id is asked again. */
@@ -161,7 +163,9 @@ void rpc_put_off(struct rpc *rpc, size_t endpoint, const char *why)
 		log_info(rpc->config->name, "RPC endpoint %s %s: asked after the others", e->name,
 		         why);
 	snprintf(e->put_off_why, sizeof(e->put_off_why), "it %s", why);
-	e->put_off_until.ms = loop_now(rpc->loop).ms + longest_backoff_ms(rpc);
+	int64_t wait = longest_backoff_ms(rpc);
+	e->put_off_until.ms =
+	        loop_now(rpc->loop).ms + (wait > SHORTEST_PUT_OFF_MS ? wait : SHORTEST_PUT_OFF_MS);
 }
 
 static void note_failure(struct endpoint *e, int64_t retry_after_ms, const char *why)
