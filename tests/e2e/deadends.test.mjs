@@ -119,6 +119,12 @@ describe('dead ends', { concurrency: 2 }, () => {
     const alarm = await daemon.untilAlarm('execution-displaced', { subject: id })
     assert.ok(alarm.text.includes(rejection), alarm.text)
     await until(async () => (await daemon.untilQueued(id, 'execute')).attempt === 2, { what: 'a second attempt' })
+    // And again, by one that spends the nonce and does nothing.
+    const failed = await world.safe.byHand({ to: world.timelock.address, data: '0xdeadbeef', safeTxGas: 100_000n })
+    await world.chain.mine(3)
+    const second = await daemon.untilAlarm('execution-displaced', { subject: id, text: /which failed/ })
+    assert.ok(second.text.includes(failed.hash), second.text)
+    await until(async () => (await daemon.untilQueued(id, 'execute')).attempt === 3, { what: 'a third attempt' })
     await world.carryOn(daemon, id)
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
