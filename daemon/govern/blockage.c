@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/store/store_blocked.h"
+#include "daemon/govern/nonces.h"
 #include "daemon/govern/queue_watch.h"
 #include "daemon/govern/tracker.h"
 
@@ -100,6 +101,7 @@ void blockage_seen(struct blockage *blockage, const struct queue_view *view)
 		                                    .proposer = tx->proposer,
 		                                    .signatures = tx->confirmation_count};
 	}
+	nonces_queue_seen(view, blockage->lane);
 	blockage_run(blockage);
 }
 

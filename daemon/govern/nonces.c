@@ -160,20 +160,41 @@ bool nonces_lost(const struct queue_view *view, const struct safe_tx_row *row)
 	return false;
 }
 
+static bool has_hole(const struct queue_view *view, struct lane *lane, struct arena *arena,
+                     uint64_t *hole)
+{
+	return nonce_hole(hole, view->safe.nonce, queued_nonces(view, arena),
+	                  own_nonces(lane, arena, &view->safe.safe));
+}
+
 void nonces_alarm_hole(const struct queue_view *view, struct lane *lane, struct arena *arena,
-                       const struct safe_tx_row *row, const char *target)
+                       const char *target)
 {
 	char safe[ADDRESS_TEXT_SIZE];
 	uint64_t hole;
 
-	if (nonce_hole(&hole, view->safe.nonce, queued_nonces(view, arena),
-	               own_nonces(lane, arena, &row->safe)))
+	if (has_hole(view, lane, arena, &hole))
 		lane_alarm(lane, ALARM_NONCE_HOLE, target,
 		           "nothing holds nonce %llu of the Safe %s: what is pending above it "
 		           "cannot run until something does",
-		           (unsigned long long)hole, address_text(safe, &row->safe));
-	else
-		lane_alarm_clear(lane, ALARM_NONCE_HOLE, target);
+		           (unsigned long long)hole, address_text(safe, &view->safe.safe));
+}
+
+void nonces_queue_seen(const struct queue_view *view, struct lane *lane)
+{
+	const struct config *config = lane->parts->config;
+	struct arena arena = {0};
+	uint64_t hole;
+
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct config_target *target = &config->targets[i];
+		if (target->chain == lane->config &&
+		    address_equal(&target->safe, &view->safe.safe) &&
+		    lane_alarmed(lane, ALARM_NONCE_HOLE, target->name) &&
+		    !has_hole(view, lane, &arena, &hole))
+			lane_alarm_clear(lane, ALARM_NONCE_HOLE, target->name);
+	}
+	arena_free(&arena);
 }
 
 char *nonces_whose(struct lane *lane, struct arena *arena, const struct proposal_tx *tx,

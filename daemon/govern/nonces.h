@@ -35,7 +35,9 @@ struct queue_view nonces_without(const struct queue_view *view, struct lane *lan
 bool nonces_lost(const struct queue_view *view, const struct safe_tx_row *row);
 /* Alarms when nothing holds a nonce below something pending. */
 void nonces_alarm_hole(const struct queue_view *view, struct lane *lane, struct arena *arena,
-                       const struct safe_tx_row *row, const char *target);
+                       const char *target);
+/* That is over when a queue that was read shows it no more. */
+void nonces_queue_seen(const struct queue_view *view, struct lane *lane);
 
 /* "0x.. of p3" or "0x.., which is not ours": a queued transaction, for people; in the arena. */
 char *nonces_whose(struct lane *lane, struct arena *arena, const struct proposal_tx *tx,

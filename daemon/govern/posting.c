@@ -493,8 +493,7 @@ static void allocate_and_sign(struct posting *posting, const struct queue_view *
 	if (choice.competes)
 		tell_displaced(posting, view);
 	/* What was taken now may have filled one; another may be left below what is pending. */
-	nonces_alarm_hole(view, posting->lane, &posting->arena, &posting->row,
-	                  posting->target->name);
+	nonces_alarm_hole(view, posting->lane, &posting->arena, posting->target->name);
 	sign(posting);
 }
 

@@ -18,6 +18,8 @@
 struct world {
 	struct store_fixture *f;
 	struct config_chain chain;
+	struct config_target target;
+	struct config config;
 	struct govern_parts parts;
 	struct lane *lane;
 	struct address safe;
@@ -31,11 +33,15 @@ static int setup(void **state)
 
 	store_fixture_setup((void **)&w->f);
 	w->chain = (struct config_chain){.name = (char *)"base", .chain_id = CHAIN};
-	w->parts = (struct govern_parts){.store = w->f->store};
+	w->safe = store_fixture_address(3);
+	w->target = (struct config_target){
+	        .name = (char *)"payments", .chain = &w->chain, .safe = w->safe};
+	w->config = (struct config){.targets = &w->target, .target_count = 1};
+	w->parts = (struct govern_parts){.store = w->f->store, .config = &w->config};
 	w->lane = xcalloc(1, sizeof(*w->lane));
 	w->lane->parts = &w->parts;
 	w->lane->config = &w->chain;
-	w->safe = store_fixture_address(3);
+	w->lane->troubles = troubles_new(w->f->store, CHAIN);
 	w->view.safe = (struct safe_view){.safe = w->safe, .nonce = 5};
 	w->view.items = xcalloc(8, sizeof(*w->view.items));
 	*state = w;
@@ -299,6 +305,30 @@ static void test_what_competed_and_lost_is_refused_by_its_rejection_alone(void *
 	assert_false(overtaken(w, urgent));
 }
 
+static void test_a_hole_is_told_until_it_is_gone(void **state)
+{
+	struct world *w = *state;
+	struct safe_tx above = tx_of(w, 7, 1), first = tx_of(w, 5, 2), filling = tx_of(w, 6, 3);
+
+	nonces_alarm_hole(&w->view, w->lane, &w->f->arena, "payments");
+	assert_false(lane_alarmed(w->lane, ALARM_NONCE_HOLE, "payments"));
+	enqueue(w, &above);
+	enqueue(w, &first);
+	nonces_alarm_hole(&w->view, w->lane, &w->f->arena, "payments");
+	assert_true(lane_alarmed(w->lane, ALARM_NONCE_HOLE, "payments"));
+	assert_non_null(
+	        strstr(store_fixture_last_event(w->f), "nothing holds nonce 6 of the Safe"));
+	nonces_queue_seen(&w->view, w->lane);
+	assert_true(lane_alarmed(w->lane, ALARM_NONCE_HOLE, "payments"));
+	/* Another Safe's queue says nothing about it. */
+	struct queue_view other = {.safe = {.safe = store_fixture_address(9), .nonce = 5}};
+	nonces_queue_seen(&other, w->lane);
+	assert_true(lane_alarmed(w->lane, ALARM_NONCE_HOLE, "payments"));
+	enqueue(w, &filling);
+	nonces_queue_seen(&w->view, w->lane);
+	assert_false(lane_alarmed(w->lane, ALARM_NONCE_HOLE, "payments"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -311,6 +341,7 @@ int main(void)
 	        TEST(test_a_nonce_is_lost_to_others_but_not_when_it_is_shared),
 	        TEST(test_other_attempts_of_the_same_are_no_rivals),
 	        TEST(test_whose_it_is),
+	        TEST(test_a_hole_is_told_until_it_is_gone),
 	        TEST(test_what_others_executed_instead_is_a_refusal),
 	        TEST(test_what_ours_displaced_is_not_refused),
 	        TEST(test_what_competed_and_lost_is_refused_by_its_rejection_alone),
