@@ -354,6 +354,8 @@ describe('confirmations that only the chain can verify', { concurrency: 3 }, () 
   /// The bytes that the service gets for an owner that is a contract: the owner, the offset, v 0, and the signature behind it.
   const contractPart = (owner, signature) => concatHex([
     `0x${'00'.repeat(12)}${owner.slice(2).toLowerCase()}`, toHex(65, { size: 32 }), '0x00', toHex((signature.length - 2) / 2, { size: 32 }), signature])
+  /// What stands behind them in such a part.
+  const childSignature = (part) => `0x${part.slice(2 + 2 * 97)}`
   const approvedPart = (owner) => `0x${'00'.repeat(12)}${owner.slice(2).toLowerCase()}${'00'.repeat(32)}01`
 
   /// A Safe as an owner signs the message that the parent asks about (up to 1.4.1: the preimage of the hash).
@@ -366,9 +368,10 @@ describe('confirmations that only the chain can verify', { concurrency: 3 }, () 
 
   const counts = (daemon, id, n) => until(async () => (await daemon.proposal(id)).confirmations === n, { what: async () => `${n} confirmations, has ${(await daemon.proposal(id)).confirmations}` })
 
-  const withChild = async (fn) => {
+  const withChild = async (fn, options = {}) => {
     let child
     const world = await makeWorld({
+      ...options,
       safeOwners: async (chain, release) => {
         child = await createSafe(chain, release, { owners: [people.stranger.address], threshold: 1 })
         return [...people.owners.slice(0, 2).map((o) => o.address), child]
@@ -397,6 +400,43 @@ describe('confirmations that only the chain can verify', { concurrency: 3 }, () 
     await counts(daemon, p.id, 2)
     assert.deepEqual(await alarms(daemon, /confirmation-denied/), [])
   }))
+
+  test('Safe 1.5.0 asks its contract owners by the hash: that signature counts, one over the preimage does not, both together with approveHash execute', () => withChild(async (world, daemon, child) => {
+    await daemon.start()
+    const eif = world.drop()
+    const p = await daemon.untilProposal(eif.value)
+    const { safe_tx_hash: hash } = await daemon.untilQueued(p.id, 'schedule')
+    const { tx } = await world.owners.read(hash)
+    // What would do for a Safe of before: the service takes no such thing, so it is made to say it.
+    const old = contractPart(child, await childSigns(world, child, await preimageOf(world, tx), people.stranger))
+    const lie = (one) => {
+      if (one?.safeTxHash === hash) one.confirmations = [{ owner: child, submissionDate: '2026-01-01T00:00:00.000000Z', transactionHash: null, signature: old, signatureType: 'CONTRACT_SIGNATURE' }]
+      return one
+    }
+    world.service.fault({ match: /^GET .*multisig-transactions/, times: 1000, mutate: (body) => { body?.results?.forEach(lie); return lie(body) } })
+    const asked = world.service.requests.length
+    await until(() => world.service.requests.length > asked + 4, { what: 'the first lies' })
+    await world.chain.mine(1)
+    await untilAlarm(daemon, new RegExp(`\\[confirmation-denied\\].*${child} that the chain denies`))
+    assert.equal((await daemon.proposal(p.id)).confirmations, 0)
+    world.service.clearFaults()
+
+    const signature = contractPart(child, await childSigns(world, child, hash, people.stranger))
+    const answer = await world.owners.post(`/v1/multisig-transactions/${hash}/confirmations/`, { signature })
+    assert.equal(answer.status, 201, JSON.stringify(answer.body))
+    await counts(daemon, p.id, 1)
+    await world.chain.write(people.owners[0].address, world.safe.address, 'function approveHash(bytes32)', hash)
+    await counts(daemon, p.id, 2)
+    // The Safe itself takes both, ordered by owner, the contract's signature behind the fixed parts.
+    const tail = concatHex([toHex((childSignature(signature).length - 2) / 2, { size: 32 }), childSignature(signature)])
+    const parts = [[child, concatHex([`0x${'00'.repeat(12)}${child.slice(2)}`, toHex(130, { size: 32 }), '0x00'])], [people.owners[0].address, approvedPart(people.owners[0].address)]]
+      .sort(([a], [b]) => (BigInt(a) < BigInt(b) ? -1 : 1)).map(([, part]) => part)
+    await world.chain.send({ from: people.relayer.address, to: world.safe.address, gas: 3_000_000, data: encodeFunctionData({
+      abi: parseAbi(['function execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes) payable returns (bool)']),
+      args: [tx.to, tx.value, tx.data, tx.operation, tx.safeTxGas, tx.baseGas, tx.gasPrice, tx.gasToken, tx.refundReceiver, concatHex([...parts, tail])],
+    }) })
+    await daemon.untilState(p.id, 'timelock')
+  }, { safeVersion: '1.5.0' }))
 
   test('approveHash counts without the service', () => withChild(async (world, daemon) => {
     await daemon.start()
