@@ -302,15 +302,26 @@ void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_
 		qsort(out->items, out->count, sizeof(*out->items), chain_order);
 }
 
-void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log)
+static void set_acted(struct store *store, uint64_t chain_id, const struct seen_log *log, int acted)
 {
-	struct query *query = db_query(store->db, "UPDATE seen_log SET acted = 1 WHERE chain_id = ?"
+	struct query *query = db_query(store->db, "UPDATE seen_log SET acted = ? WHERE chain_id = ?"
 	                                          " AND block_hash = ? AND log_index = ?");
 
+	db_bind_int(query, acted);
 	db_bind_u64(query, chain_id);
 	db_bind_blob(query, log->block_hash.b, sizeof(log->block_hash.b));
 	db_bind_int(query, log->log_index);
 	db_run(query);
+}
+
+void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log)
+{
+	set_acted(store, chain_id, log, 1);
+}
+
+void store_log_act_again(struct store *store, uint64_t chain_id, const struct seen_log *log)
+{
+	set_acted(store, chain_id, log, 0);
 }
 
 /* --- what others made --- */

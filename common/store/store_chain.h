@@ -70,6 +70,8 @@ void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_
                        const struct hash32 *topic0s, size_t topic_count, uint64_t upto,
                        struct seen_log_list *out);
 void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log);
+/* What had been done about it is to be done anew. */
+void store_log_act_again(struct store *store, uint64_t chain_id, const struct seen_log *log);
 
 /* --- changes that people are told about, once each ---------------------------------------------
  */

@@ -258,10 +258,13 @@ static void look_at_all(struct enqueued *enqueued)
 		done[i] = look_at(enqueued, &arena, &logs.items[i]);
 		enqueued->left += !done[i];
 	}
+	uint64_t chain_id = enqueued->lane->config->chain_id;
 	store_begin(store);
 	for (size_t i = 0; i < logs.count; i++)
 		if (done[i])
-			store_log_acted(store, enqueued->lane->config->chain_id, &logs.items[i]);
+			store_log_acted(store, chain_id, &logs.items[i]);
+		else if (enqueued->everything) /* what was over is contested now */
+			store_log_act_again(store, chain_id, &logs.items[i]);
 	store_commit(store);
 	arena_free(&arena);
 }

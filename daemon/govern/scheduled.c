@@ -302,6 +302,7 @@ static void look_at_new(struct lane *lane)
 	struct store *store = lane->parts->store;
 	struct arena arena = {0};
 	struct seen_log_list logs;
+	bool everything = !lane->scheduled_looked;
 
 	logs_to_look_at(&logs, &arena, lane);
 	bool *done = arena_array(&arena, logs.count, sizeof(*done));
@@ -315,6 +316,8 @@ static void look_at_new(struct lane *lane)
 		for (size_t i = 0; i < logs.count; i++)
 			if (done[i])
 				store_log_acted(store, lane->config->chain_id, &logs.items[i]);
+			else if (everything) /* what had ended is contested now */
+				store_log_act_again(store, lane->config->chain_id, &logs.items[i]);
 		store_commit(store);
 	}
 	arena_free(&arena);

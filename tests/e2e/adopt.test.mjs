@@ -284,6 +284,27 @@ describe('what others made', { concurrency: 3 }, () => {
     await noCallTwice(daemon)
   }, { chain: { confirmations: 3 } }))
 
+  test('what had ended before a reorganisation is contested after it: taken over once the other is out of the way', inWorld({ service: false, open: true, minDelay: 60 }, async (world, daemon) => {
+    const seen = () => until(async () => BigInt((await daemon.ctl(['status', '--json'])).json.chains[0].head) === (await world.chain.blockNumber()), { what: 'the head' })
+    await daemon.start()
+    const eif = makeEif(world.random)
+    const first = await world.timelock.scheduleByHand(callsFor(world.registry, eif.value), { salt: salt(31) })
+    const p = await daemon.untilProposal(eif.value, external)
+    const second = await world.timelock.scheduleByHand(callsFor(world.registry, eif.value), { salt: salt(32) })
+    await untilAlarm(daemon, new RegExp(`\\[contested\\].*${second.id}`))
+    await world.passDelay()
+    await world.timelock.executeByHand(second, { from: people.stranger.address })
+    await seen()
+    await world.chain.reorg(1)
+    await seen()
+    await world.timelock.cancel(first.id)
+    await world.chain.mine(3)
+    await daemon.untilState(p.id, 'cancelled')
+    const q = await daemon.untilProposal(eif.value, { where: (x) => x.id !== p.id })
+    assert.deepEqual([q.origin, q.operation_id], ['external', second.id])
+    await noCallTwice(daemon)
+  }, { target: { execute: 'manual' }, chain: { confirmations: 2 } }))
+
   test('what is held here and added by others is an alarm, and stays held until the chain has it', inWorld({ app: false }, async (world, daemon) => {
     await daemon.start()
     const value = someValue(world)

@@ -236,7 +236,7 @@ describe('sequences of outside events', { concurrency: 2 }, () => {
         await sequence.run()
         t.diagnostic(`${sequence.trace.length} events, ${sequence.witness.looks} looks, ends ${JSON.stringify(sequence.witness.ends)}`)
       } catch (e) {
-        e.message = `seed ${seed}: ${sequence.trace.join(', ')}\n${e.message}\n${sequence.daemon?.tail(60)}`
+        e.message = `seed ${seed}: ${sequence.trace.join(', ')}\n${e.message}\n${sequence.daemon?.tail(Number(process.env.E2E_TAIL ?? 60))}`
         throw e
       } finally {
         await sequence.close()

@@ -242,6 +242,15 @@ static void logs_wait_until_somebody_acted(void **state)
 	assert_int_equal(list.count, 2);
 	assert_int_equal(list.items[0].log_index, 5);
 	assert_int_equal(list.items[1].block_number, 15);
+
+	store_begin(f->store);
+	store_log_act_again(f->store, CHAIN, &logs[0]);
+	store_commit(f->store);
+	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15, &list);
+	assert_int_equal(list.count, 3);
+	store_begin(f->store);
+	store_log_acted(f->store, CHAIN, &logs[0]);
+	store_commit(f->store);
 	store_log_unacted(f->store, &f->arena, CHAIN, topics, 0, 15, &list);
 	assert_int_equal(list.count, 0);
 
