@@ -148,6 +148,8 @@ static void read_inner(struct reading *reading, const struct contract_call *call
 		return;
 	if (is_set_and(&way->timelock, &call->to) || is_set_and(&way->safe, &call->to))
 		note_foreign(reading, call, NULL);
+	else if (is_set_and(&way->avatar, &call->to))
+		note_foreign(reading, call, "the Safe that owns the contracts, to itself");
 	else if (names_ours(way, call->data))
 		note_foreign(reading, call, "names a contract of ours");
 	else
@@ -187,8 +189,13 @@ static void read_entry(struct reading *reading, const struct delay_entry *entry)
 		             "a delegatecall: it can do whatever the module's Safe may do");
 		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		read_inner(reading, &calls[i]);
+	for (size_t i = 0; i < count; i++) {
+		struct contract_call call = calls[i];
+		/* 1.5.0 sends what goes to nobody to the Safe itself. */
+		if (entry->operation == DELAY_DELEGATECALL && address_is_zero(&call.to))
+			call.to = reading->way->avatar;
+		read_inner(reading, &call);
+	}
 	if (!follows_from(reading->arena, calls, count, entry)) {
 		reading->more = true;
 		buf_append_text(&reading->text, " (a single call through MultiSendCallOnly)");

@@ -19,6 +19,7 @@ struct adopt_way {
 	enum model model;
 	struct address safe, timelock; /* zero: the model has none. With a Delay module: the Safe
 	                                * that enqueues, and the module */
+	struct address avatar;         /* the Safe that a Delay module moves, else zero */
 	const struct adopt_registry *registries;
 	size_t registry_count;
 };

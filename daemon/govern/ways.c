@@ -8,13 +8,15 @@ static struct adopt_way way_of(const struct config_target *target)
 		way.safe = target->safe;
 	if (lifecycle_has_timelock(target->model) && target->has_timelock)
 		way.timelock = target->timelock;
+	if (target->model == MODEL_DELAY)
+		way.avatar = target->avatar;
 	return way;
 }
 
 static bool same_way(const struct adopt_way *a, const struct adopt_way *b)
 {
 	return a->model == b->model && address_equal(&a->safe, &b->safe) &&
-	       address_equal(&a->timelock, &b->timelock);
+	       address_equal(&a->timelock, &b->timelock) && address_equal(&a->avatar, &b->avatar);
 }
 
 /* The targets of the same way as targets[first]; 0 when an earlier one has it. */

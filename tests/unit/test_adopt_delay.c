@@ -15,6 +15,7 @@ static const struct adopt_registry registries[] = {
 static const struct adopt_way way = {.model = MODEL_DELAY,
                                      .safe = {{0x5a}},
                                      .timelock = {{0xde}},
+                                     .avatar = {{0xaa}},
                                      .registries = registries,
                                      .registry_count = 1};
 
@@ -143,12 +144,42 @@ static void test_something_more(void **state)
 	expect_text(&found, ADOPT_FOREIGN, "past the Delay module");
 }
 
+/* Whom the contracts obey: a module that enables another one, say, is told while it waits. */
+static void test_the_avatar_itself(void **state)
+{
+	static const uint8_t enable_module[] = {0x61, 0x0b, 0x59, 0x25};
+	static const struct address owners[] = {{{0xaa}}, {{0}}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
+		const struct contract_call self = {
+		        .to = owners[i], .data = bytes_of(enable_module, sizeof(enable_module))};
+		const struct contract_call calls[2] = {
+		        self, call_of(&registries[0].kms, KIND_OS_IMAGE, 1)};
+		struct delay_entry entry = delay_entry_of(&arena, calls, 2, multisend(2));
+		struct adopted found;
+		adopt_entry(&found, &arena, &way, &entry);
+		expect_text(&found, ADOPT_FOREIGN, "to itself");
+		const struct contract_call twice[2] = {self, self};
+		entry = delay_entry_of(&arena, twice, 2, multisend(2));
+		adopt_entry(&found, &arena, &way, &entry);
+		expect_text(&found, ADOPT_FOREIGN, "to itself");
+	}
+	const struct contract_call single = {
+	        .to = {{0xaa}}, .data = bytes_of(enable_module, sizeof(enable_module))};
+	struct delay_entry entry = delay_entry_of(&arena, &single, 1, multisend(2));
+	struct safe_tx tx = tx_of(&entry, delay_encode_enqueue);
+	struct adopted found = read_tx(&tx);
+	expect_text(&found, ADOPT_FOREIGN, "to itself");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_our_form),
 	        cmocka_unit_test(test_another_form),
 	        cmocka_unit_test(test_something_more),
+	        cmocka_unit_test(test_the_avatar_itself),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_free(&arena);
