@@ -446,6 +446,7 @@ static const struct option target_options[] = {
          .help = "Dangerous. With model `timelock`: the key of the timelock's proposer, so that "
                  "operations are scheduled without anybody's signature. Whoever has it can "
                  "schedule anything on the timelock: only its delay and its cancellers are left. "
+                 "With CANCELLER_ROLE it also cancels what is taken back. "
                  "The same two forms; never the executor's key."},
         {.name = "scheduler_key_password_file",
          .type = OPTION_SECRET_FILE,
@@ -530,7 +531,8 @@ static const struct option endpoint_options[] = {
          .type = OPTION_TARGET,
          .flags = OPTION_REQUIRED,
          FIELD(struct config_endpoint, target),
-         .help = "The name of one of `targets`. It has an `app`, which must be the endpoint's; a KMS "
+         .help = "The name of one of `targets`. It has an `app`, which must be the endpoint's; a "
+                 "KMS "
                  "is nobody's app."},
         {.name = "every",
          .type = OPTION_DURATION,
@@ -545,13 +547,15 @@ static const struct option endpoint_options[] = {
          FIELD(struct config_endpoint, propose_auto),
          CHOICES(propose_choices),
          .help = "What happens to a value known only from endpoints: `hold` until `registrarctl "
-                 "approve`, or `auto`, which proposes it if the target's `min_evidence` and `require_signed` "
+                 "approve`, or `auto`, which proposes it if the target's `min_evidence` and "
+                 "`require_signed` "
                  "allow. "
                  "`auto` needs https, or an address of this machine."},
         {.name = "ca_file",
          .type = OPTION_PATH,
          FIELD(struct config_endpoint, ca_file),
-         .help = "Certificates (PEM) of the authorities that are believed for this endpoint instead "
+         .help = "Certificates (PEM) of the authorities that are believed for this endpoint "
+                 "instead "
                  "of the system's; with https."},
 };
 static const struct section endpoint_section = {
@@ -609,7 +613,8 @@ static const struct option http_options[] = {
          .max = 3650 * DAY,
          .fallback = "30d",
          FIELD(struct config, http.keep_ms),
-         .help = "The files of a completed build are removed so long after they came, once they are "
+         .help = "The files of a completed build are removed so long after they came, once they "
+                 "are "
                  "measured and judged. What is recorded of them stays."},
 };
 static const struct section http_section = {SECTION(http_options), .check = check_http};
