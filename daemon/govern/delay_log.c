@@ -60,21 +60,30 @@ size_t delay_added_list(struct delay_added **out, struct store *store, struct ar
 	return take_list(out, arena, &logs);
 }
 
+size_t delay_added_same(struct delay_added **out, struct store *store, struct arena *arena,
+                        uint64_t chain_id, const struct address *module, const struct hash32 *hash,
+                        uint64_t after)
+{
+	struct seen_log_list logs;
+
+	store_log_find(store, arena, chain_id, module, event_topic0(EVENT_DELAY_ADDED), hash,
+	               &logs);
+	while (logs.count > 0 && logs.items[0].block_number <= after) {
+		logs.items++;
+		logs.count--;
+	}
+	return take_list(out, arena, &logs);
+}
+
 int delay_added_find(struct delay_added *out, struct store *store, struct arena *arena,
                      uint64_t chain_id, const struct address *module, const struct hash32 *hash,
                      uint64_t after)
 {
-	struct seen_log_list logs;
 	struct delay_added *list;
+	size_t count = delay_added_same(&list, store, arena, chain_id, module, hash, after);
 
-	*out = (struct delay_added){0};
-	store_log_find(store, arena, chain_id, module, event_topic0(EVENT_DELAY_ADDED), hash,
-	               &logs);
-	size_t count = take_list(&list, arena, &logs);
-	if (count == 0 || list[count - 1].log.block_number <= after)
-		return ERR_NOT_FOUND;
-	*out = list[count - 1];
-	return 0;
+	*out = count > 0 ? list[count - 1] : (struct delay_added){0};
+	return count > 0 ? 0 : ERR_NOT_FOUND;
 }
 
 int delay_veto_find(struct seen_log *out, struct store *store, struct arena *arena,

@@ -26,6 +26,10 @@ size_t delay_added_list(struct delay_added **out, struct store *store, struct ar
 int delay_added_find(struct delay_added *out, struct store *store, struct arena *arena,
                      uint64_t chain_id, const struct address *module, const struct hash32 *hash,
                      uint64_t after) MUST_USE;
+/* Every one with this hash in a block above `after`, in chain order. */
+size_t delay_added_same(struct delay_added **out, struct store *store, struct arena *arena,
+                        uint64_t chain_id, const struct address *module, const struct hash32 *hash,
+                        uint64_t after);
 /* The first setTxNonce since then that passed over the entry; ERR_NOT_FOUND: none (modules before
  * 1.1 do not tell). */
 int delay_veto_find(struct seen_log *out, struct store *store, struct arena *arena,

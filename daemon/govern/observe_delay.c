@@ -14,6 +14,40 @@ static size_t add_numbered(struct reads *reads, const struct address *module,
 	return index;
 }
 
+static void ask_place(struct delay_place *place, struct reads *reads, const struct address *module)
+{
+	uint64_t nonce = place->added.nonce;
+
+	place->hash_read = add_numbered(reads, module, delay_encode_tx_hash, nonce);
+	place->created_read = add_numbered(reads, module, delay_encode_tx_created_at, nonce);
+	for (size_t i = 0; i < DELAY_FRONT; i++)
+		place->front_reads[i] =
+		        i < nonce ? add_numbered(reads, module, delay_encode_tx_created_at,
+		                                 nonce - 1 - i)
+		                  : READS_NONE;
+}
+
+static void ask_places(struct observed *observed, const struct observe_context *context,
+                       struct reads *reads)
+{
+	const struct proposal *proposal = observed->proposal;
+	const struct address *module = &proposal->timelock;
+	struct observed_delay *delay = observed->delay;
+	struct delay_added *list;
+	size_t count = delay_added_same(&list, context->store, context->arena, proposal->chain_id,
+	                                module, &proposal->operation_id, proposal->drafted_after);
+	size_t first = count > DELAY_SAME ? count - DELAY_SAME : 0;
+
+	for (size_t i = first; i < count; i++) {
+		struct delay_place *place = &delay->places[delay->place_count++];
+		place->added = list[i];
+		ask_place(place, reads, module);
+	}
+	delay->was_added = count > 0;
+	if (delay->was_added)
+		delay->added = list[count - 1];
+}
+
 void observe_delay_ask(struct observed *observed, const struct observe_context *context,
                        struct reads *reads)
 {
@@ -27,19 +61,7 @@ void observe_delay_ask(struct observed *observed, const struct observe_context *
 	delay->end_read = reads_add_view(reads, module, VIEW_DELAY_END);
 	delay->cooldown_read = reads_add_view(reads, module, VIEW_DELAY_COOLDOWN);
 	delay->expiration_read = reads_add_view(reads, module, VIEW_DELAY_EXPIRATION);
-	delay->was_added =
-	        delay_added_find(&delay->added, context->store, context->arena, proposal->chain_id,
-	                         module, &proposal->operation_id, proposal->drafted_after) == 0;
-	if (!delay->was_added)
-		return;
-	uint64_t nonce = delay->added.nonce;
-	delay->hash_read = add_numbered(reads, module, delay_encode_tx_hash, nonce);
-	delay->created_read = add_numbered(reads, module, delay_encode_tx_created_at, nonce);
-	for (size_t i = 0; i < DELAY_FRONT; i++)
-		delay->front_reads[i] =
-		        i < nonce ? add_numbered(reads, module, delay_encode_tx_created_at,
-		                                 nonce - 1 - i)
-		                  : READS_NONE;
+	ask_places(observed, context, reads);
 }
 
 /* --- what was answered --------------------------------------------------------------------------
@@ -55,15 +77,32 @@ static bool take_queue(struct observed_delay *delay, const struct chain_read_res
 	       reads_u64(&queue->expiration, &results[delay->expiration_read]) == 0;
 }
 
+/* Whoever adds the entry once more takes nothing from the one that is first: it counts while it
+ * waits and when it ran. What was passed over gives way to the next. */
+static void choose_place(struct observed *observed, const struct observe_context *context)
+{
+	struct observed_delay *delay = observed->delay;
+	struct seen_log run;
+
+	for (size_t i = 0; i < delay->place_count; i++) {
+		delay->place = &delay->places[i];
+		if (delay->place->added.nonce >= delay->queue.next ||
+		    delay_run_find(&run, context->store, context->arena, observed->proposal,
+		                   &delay->place->added) == 0)
+			break;
+	}
+	delay->added = delay->place->added;
+}
+
 /* The logs and the module's own state must speak of the same entry. */
 static bool take_entry(struct observed_delay *delay, const struct chain_read_result *results)
 {
-	const struct chain_read_result *hash = &results[delay->hash_read];
+	const struct chain_read_result *hash = &results[delay->place->hash_read];
 
 	return delay->added.nonce < delay->queue.end && hash->success &&
 	       bytes_equal(hash->returned,
 	                   bytes_of(delay->added.hash.b, sizeof(delay->added.hash.b))) &&
-	       reads_u64(&delay->created_at, &results[delay->created_read]) == 0 &&
+	       reads_u64(&delay->created_at, &results[delay->place->created_read]) == 0 &&
 	       delay->created_at != 0;
 }
 
@@ -74,7 +113,8 @@ static void take_front(struct observed_delay *delay, const struct chain_read_res
 	delay->has_front = true;
 	delay->front = delay->queue.next;
 	if (before <= DELAY_FRONT &&
-	    reads_u64(&delay->front_created_at, &results[delay->front_reads[before - 1]]) != 0)
+	    reads_u64(&delay->front_created_at, &results[delay->place->front_reads[before - 1]]) !=
+	            0)
 		delay->front_created_at = 0;
 }
 
@@ -137,6 +177,7 @@ void observe_delay_take(struct observed *observed, const struct observe_context 
 		seen->operation = OPERATION_UNSET;
 		return;
 	}
+	choose_place(observed, context);
 	if (!take_entry(delay, results))
 		return;
 	observed->has_scheduled_tx = true;

@@ -8,12 +8,23 @@
 
 /* So far before its own an entry's age is asked for. */
 enum { DELAY_FRONT = 8 };
+/* So many that are the same as its own are asked for, the latest. */
+enum { DELAY_SAME = 4 };
+
+/* Where the entry stands, or once more. */
+struct delay_place {
+	struct delay_added added;
+	size_t hash_read, created_read;
+	size_t front_reads[DELAY_FRONT]; /* of the entries before it, the nearest first */
+};
 
 struct observed_delay {
-	bool was_added; /* the logs tell of it, at this number of the queue */
+	struct delay_place places[DELAY_SAME];
+	size_t place_count;
+	const struct delay_place *place; /* the one that counts, once the queue is known */
+	bool was_added;                  /* the logs tell of it, at this number of the queue */
 	struct delay_added added;
-	size_t next_read, end_read, cooldown_read, expiration_read, hash_read, created_read;
-	size_t front_reads[DELAY_FRONT]; /* of the entries before it, the nearest first */
+	size_t next_read, end_read, cooldown_read, expiration_read;
 	size_t final_next_read;
 
 	struct delay_queue queue;

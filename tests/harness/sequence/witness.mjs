@@ -28,6 +28,10 @@ export class Witness {
   // ---- at every moment ------------------------------------------------------------------------------------------
 
   async look() {
+    try { return await this.#look() } catch (e) { throw Object.assign(e, { fatal: true }) } // no waiting makes it good again
+  }
+
+  async #look() {
     const posts = [...(this.world.service?.transactions.values() ?? [])].filter((t) => t.posts.some((x) => x.sender === people.proposer.address))
     if (this.way.sends) await this.#scan()
     const sent = [...this.#sent]
@@ -154,7 +158,7 @@ export class Witness {
   /// What does not fit to the chain, as text; nothing when all does. dropped: the values that must be known.
   async fits(dropped) {
     const { chain } = this.world
-    const db = await this.look().catch((e) => { throw Object.assign(e, { fatal: true }) }) // no waiting makes it good again
+    const db = await this.look()
     const wrong = []
     const facts = await this.way.facts()
     for (const p of db.proposals.filter((x) => LIVE.includes(x.state))) {
