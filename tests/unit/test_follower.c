@@ -522,79 +522,6 @@ static void test_news_and_history(void **state)
 	arena_free(&arena);
 }
 
-/* Two more nodes; of the three, two must agree. */
-static void open_three(struct follower_world *world, struct node others[2], char *urls[3])
-{
-	follower_world_close(world);
-	urls[0] = world->url;
-	for (size_t i = 0; i < 2; i++) {
-		node_start(&others[i], world->loop);
-		others[i].logs = world->logs;
-		others[i].log_count = LOGS;
-		urls[i + 1] = xstrdup(httpd_url(others[i].httpd));
-	}
-	world->config.rpc = (struct text_list){urls, 3};
-	world->config.quorum = 2;
-	follower_world_open(world);
-}
-
-static void close_three(struct follower_world *world, struct node others[2], char *urls[3])
-{
-	follower_world_close(world);
-	for (size_t i = 0; i < 2; i++) {
-		node_stop(&others[i]);
-		free(urls[i + 1]);
-	}
-	world->config.rpc = (struct text_list){&world->url, 1};
-	world->config.quorum = 1;
-	follower_world_open(world);
-}
-
-/* A contract that is said to be younger than it is: what happened before would be missed. */
-static void test_no_single_endpoint_hides_history(void **state)
-{
-	struct follower_world *world = *state;
-	struct node others[2];
-	char *urls[3];
-
-	world->config.start_auto = true;
-	world->node.created_at = 900;
-	open_three(world, others, urls);
-	others[0].created_at = others[1].created_at = 300;
-	follower_world_start(world);
-	follower_world_backfill(world);
-	follower_world_expect(world, 3, 10);
-	assert_true(store_backfill_is_whole(world->store, CHAIN));
-	close_three(world, others, urls);
-}
-
-/* One says that the newest blocks are gone while another is away: that is no reorganisation. */
-static void test_no_single_endpoint_takes_blocks_back(void **state)
-{
-	struct follower_world *world = *state;
-	struct node others[2];
-	char *urls[3];
-
-	open_three(world, others, urls);
-	follower_world_start(world);
-	follower_world_backfill(world);
-	world->node.head = 980;
-	others[1].fail_times = 1000000;
-	others[1].fail_status = 500;
-	for (int i = 0; i < 15; i++)
-		follower_world_tick(world);
-	assert_int_equal(world->reorganised, 0);
-	assert_true(world->failures > 10);
-	follower_world_expect_cursor(world, 1000);
-	/* But when two say so. */
-	others[0].head = 980;
-	for (int i = 0; i < 10 && world->reorganised == 0; i++)
-		follower_world_tick(world);
-	assert_int_equal(world->reorganised, 1);
-	follower_world_expect_cursor(world, 980);
-	close_three(world, others, urls);
-}
-
 /* The advice of the line that says "set start_block". */
 static void test_an_earlier_start_is_honoured(void **state)
 {
@@ -665,8 +592,6 @@ int main(void)
 	        WITH_WORLD(test_backfill_goes_on_after_a_restart),
 	        WITH_WORLD(test_a_new_contract_gets_its_history),
 	        WITH_WORLD(test_news_and_history),
-	        WITH_WORLD(test_no_single_endpoint_hides_history),
-	        WITH_WORLD(test_no_single_endpoint_takes_blocks_back),
 	        WITH_WORLD(test_an_earlier_start_is_honoured),
 	        WITH_WORLD(test_failures_are_told_and_overcome),
 	};
