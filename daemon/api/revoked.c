@@ -191,15 +191,20 @@ static void say_addition(struct saying *s, const struct proposal *p)
 /* --- the removal --------------------------------------------------------------------------------
  */
 
+static const char stays[] = "until that is executed the value stays authorized on chain";
+
 static void say_removal(struct saying *s, const struct proposal *p)
 {
 	struct safe_tx_list txs;
 
 	store_safe_tx_list(s->store, s->arena, p->id, &txs);
+	bool begins = p->state == STATE_DRAFTED || p->state == STATE_MULTISIG;
 	char *whom = report_waiting_for(s->arena, s->target, p, &txs);
-	say(s, arena_printf(s->arena, "p%lld removes it already (%s) and goes on%s%s",
+	say(s, arena_printf(s->arena, "p%lld removes it (%s)%s; it waits for %s",
 	                    (long long)p->id.n, proposal_state_name(p->state),
-	                    whom != NULL ? "; it waits for " : "", whom != NULL ? whom : ""));
+	                    begins ? way_of(s) : "", whom != NULL ? whom : "nobody"));
+	if (p->state < STATE_EXECUTED)
+		say(s, stays);
 }
 
 static void say_draft(struct saying *s)
@@ -223,7 +228,7 @@ static void say_draft(struct saying *s)
 		    arena_printf(s->arena, "its removal is drafted when it was quiet for %s%s",
 		                 duration_text(quiet, s->target != NULL ? s->target->quiet_ms : 0),
 		                 way_of(s)));
-	say(s, "until that is executed the value stays authorized on chain");
+	say(s, stays);
 }
 
 static size_t say_carriers(struct saying *s, enum action action,

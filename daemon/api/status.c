@@ -42,7 +42,8 @@ static char *waiting_in_queue(struct arena *arena, const struct proposal *propos
 }
 
 /* What takes a withdrawn proposal back, as far as it is not in the queue yet. */
-static char *waiting_for_withdrawal(struct arena *arena, const struct proposal *proposal)
+static char *waiting_for_withdrawal(struct arena *arena, const struct config_target *target,
+                                    const struct proposal *proposal)
 {
 	if (proposal->state == STATE_DRAFTED)
 		return arena_strdup(arena, "nothing: nobody has seen it, and it is given up");
@@ -50,6 +51,13 @@ static char *waiting_for_withdrawal(struct arena *arena, const struct proposal *
 		return arena_strdup(arena, "its rejection to be proposed in the Safe");
 	if (proposal->model == MODEL_DELAY)
 		return arena_strdup(arena, "the Delay module's owner to pass over it");
+	if (proposal->model == MODEL_TIMELOCK && target != NULL && target->scheduler.file != NULL)
+		return arena_strdup(arena, "the scheduler key's cancellation");
+	if (proposal->model == MODEL_TIMELOCK)
+		return arena_printf(arena,
+		                    "an account with CANCELLER_ROLE to cancel it: registrarctl "
+		                    "export p%lld",
+		                    (long long)proposal->id.n);
 	return arena_strdup(arena, "its cancellation to be proposed to who may cancel it");
 }
 
@@ -117,7 +125,7 @@ char *report_waiting_for(struct arena *arena, const struct config_target *target
 		return open != NULL && (open->purpose == PURPOSE_REJECT ||
 		                        open->purpose == PURPOSE_CANCEL)
 		               ? waiting_in_queue(arena, proposal, open)
-		               : waiting_for_withdrawal(arena, proposal);
+		               : waiting_for_withdrawal(arena, target, proposal);
 	switch (proposal->state) {
 	case STATE_DRAFTED:
 		return open != NULL ? waiting_in_queue(arena, proposal, open)
@@ -232,6 +240,27 @@ static void push_proposal(struct jval *list, struct store *store, struct arena *
 	             whom);
 }
 
+/* Of proposals that are over: what still lies in the queue keeps others waiting. */
+static void push_left(struct jval *list, struct store *store, struct arena *arena,
+                      uint64_t chain_id)
+{
+	struct safe_tx_list left;
+	struct proposal proposal;
+
+	store_safe_tx_left(store, arena, chain_id, &left);
+	for (size_t i = 0; i < left.count; i++) {
+		const struct safe_tx_row *row = &left.items[i];
+		if (row->purpose != PURPOSE_REJECT || row->status != SAFE_TX_QUEUED ||
+		    store_proposal_get(store, arena, row->proposal, &proposal) != 0)
+			continue;
+		proposal.flags |= FLAG_WITHDRAWING; /* whatever it was: this takes it back */
+		push_waiting(list, arena_printf(arena, "p%lld", (long long)row->proposal.n),
+		             proposal.target, proposal_state_name(proposal.state), row->posted_at,
+		             arena_printf(arena, "%s: what it takes the place of can only revert",
+		                          waiting_in_queue(arena, &proposal, row)));
+	}
+}
+
 static void push_held(struct jval *list, struct arena *arena, const struct measurement *measurement)
 {
 	char *id = arena_printf(arena, "m%lld", (long long)measurement->id.n);
@@ -285,6 +314,8 @@ struct jval *report_status(struct store *store, const struct config *config, str
 	for (size_t i = 0; i < proposals.count; i++)
 		if (!lifecycle_is_terminal(proposals.items[i].state))
 			push_proposal(waiting, store, &arena, config, &proposals.items[i]);
+	for (size_t i = 0; i < config->chain_count; i++)
+		push_left(waiting, store, &arena, config->chains[i].chain_id);
 	for (size_t i = 0; i < measurements.count; i++)
 		if (measurements.items[i].status == MEASUREMENT_HELD)
 			push_held(waiting, &arena, &measurements.items[i]);

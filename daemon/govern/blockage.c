@@ -217,6 +217,13 @@ static const char *who_holds(const struct waiting *waiting, const struct place *
 		return own_text(waiting, place);
 	if (entry == NULL)
 		return is_known(waiting) ? "nothing, a hole" : "not known: its queue was not read";
+	struct safe_tx_row own;
+	if (store_safe_tx_find(waiting->blockage->lane->parts->store, waiting->arena,
+	                       waiting->row->chain_id, &waiting->row->safe, &entry->hash,
+	                       &own) == 0)
+		return arena_printf(waiting->arena,
+		                    "the %s transaction of p%lld, which can bring nothing any more",
+		                    purpose_name(own.purpose), (long long)own.proposal.n);
 	return arena_printf(waiting->arena, "%s, which is not ours%s%s",
 	                    hash32_text(hash, &entry->hash),
 	                    entry->has_proposer ? ", proposed by " : "",

@@ -20,11 +20,14 @@ const untilRevoked = (daemon, value) => daemon.untilMeasurement(value, (m) => m.
 describe('an urgent removal', { concurrency: 2 }, () => {
   test('that waits for finality keeps nothing else of its target waiting', inWorld({ minDelay: 1 }, async (world, daemon) => {
     const gone = makeEif(world.random), other = makeEif(world.random)
-    const byHand = (action, salt) => world.timelock.runByHand(callsFor(world.registry, gone.value, action), { salt: `0x${salt.repeat(64)}` })
-    await byHand('add', '7')
+    // Nobody's operation: there is nothing to be taken over.
+    const byHand = async (action) => { for (const { to, data } of callsFor(world.registry, gone.value, action)) await world.chain.send({ from: world.timelock.address, to, data }) }
+    await world.chain.rpc('anvil_impersonateAccount', world.timelock.address)
+    await world.chain.rpc('anvil_setBalance', world.timelock.address, '0xde0b6b3a7640000')
+    await byHand('add')
     await world.chain.mine(25)
     await daemon.start()
-    await byHand('remove', '8') // at the head, and not final for a while
+    await byHand('remove') // at the head, and not final for a while
     await daemon.ctl(['revoke', gone.value, '--target', 'payments', '--kind', 'os-image', '--urgent'])
     await daemon.ctl(['register', other.value, '--target', 'payments'])
     const p = await daemon.untilProposal(other.value)
@@ -121,6 +124,7 @@ describe('what can only revert and lies in the queue', { concurrency: 2 }, () =>
       assert.equal(rejection.nonce, run.nonce)
       await daemon.untilAlarm('left-in-queue', { subject: p.id, text: new RegExp(`execute transaction with nonce ${run.nonce} .*\\(${p.id} is cancelled\\).*sign its rejection`) })
       assert.ok(existsSync(join(daemon.stateDir, 'drafts', `${p.id}-reject-1.json`)))
+      assert.match((await daemon.ctl(['status'])).stdout, new RegExp(`owners to sign the rejection with nonce ${run.nonce} of the Safe.*can only revert`))
       assert.ok(world.service.transactions.has(run.safe_tx_hash), 'what somebody signed is not deleted')
       await daemon.kill9() // while it is down it is executed
       await world.owners.approve(rejection.safe_tx_hash)
@@ -260,11 +264,11 @@ describe('revoke says what comes next', { concurrency: 2 }, () => {
     const front = await world.owners.propose({ to: people.stranger.address })
     text = await say(daemon, wrong.value, '--shared', '--urgent', '--replace', right.value)
     assert.deepEqual([text.match(/wanted absent/g).length, text.match(/wanted present/g).length], [2, 2], text)
-    assert.match(text, /- its removal is drafted now, alone, before everything else: owners sign its schedule, and after the timelock's delay its execution\n- until that is executed the value stays authorized on chain\n- what replaces it is approved by this, and added in the same proposal\n/, text)
+    assert.match(text, /- (its removal is drafted now, alone, before everything else|p\d+ removes it \(drafted\)): owners sign its schedule, and after the timelock's delay its execution.*\n- until that is executed the value stays authorized on chain\n- what replaces it is approved by this, and added in the same proposal\n/, text)
     assert.match(text, new RegExp(`displaces nonce \\d+: ${front}, proposed by ${people.owners[0].address.toLowerCase()}; who wants it has to propose it again\nwhichever of them owners execute first uses the nonce; the others with it can run no more\n$`), text)
     const removal = await daemon.untilProposal(wrong.value, { where: (x) => x.id !== q.id })
     await daemon.untilQueued(removal.id, 'schedule')
     text = await say(daemon, wrong.value, '--shared')
-    assert.match(text, new RegExp(`- ${removal.id} removes it already \\(multisig\\) and goes on; it waits for owners to sign nonce \\d+ of the Safe`), text)
+    assert.match(text, new RegExp(`- ${removal.id} removes it \\(multisig\\): owners sign its schedule, .*; it waits for owners to sign nonce \\d+ of the Safe`), text)
   }))
 })

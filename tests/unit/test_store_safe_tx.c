@@ -333,6 +333,44 @@ static void what_cannot_be_is_loud(void **state)
 	assert_int_equal(get(f, p, 0).status, SAFE_TX_REPLACED);
 }
 
+static void what_is_left_in_a_queue(void **state)
+{
+	struct store_fixture *f = *state;
+	struct proposal_id p = some_proposal(f, 1);
+	struct safe_tx_id id = add(f, p, PURPOSE_EXECUTE), rejection;
+	struct safe_tx_list left;
+
+	assert_int_equal(assign(f, id, 4), 0);
+	store_safe_tx_left(f->store, &f->arena, CHAIN, &left);
+	assert_int_equal(left.count, 0);
+	store_begin(f->store);
+	store_safe_tx_set_status(f->store, id, SAFE_TX_WITHDRAWN, NULL, 0);
+	store_commit(f->store);
+	store_safe_tx_left(f->store, &f->arena, CHAIN, &left);
+	assert_int_equal(left.count, 1);
+	assert_int_equal(left.items[0].id.n, id.n);
+	store_safe_tx_left(f->store, &f->arena, CHAIN + 1, &left);
+	assert_int_equal(left.count, 0);
+	store_begin(f->store);
+	store_safe_tx_set_gone(f->store, id);
+	store_commit(f->store);
+	store_safe_tx_left(f->store, &f->arena, CHAIN, &left);
+	assert_int_equal(left.count, 0);
+	/* Its rejection is left when the proposal is over, and no sooner. */
+	rejection = add(f, p, PURPOSE_REJECT);
+	assert_int_equal(assign(f, rejection, 4), 0);
+	store_safe_tx_left(f->store, &f->arena, CHAIN, &left);
+	assert_int_equal(left.count, 0);
+	store_begin(f->store);
+	assert_int_equal(store_proposal_move(f->store, p, STATE_DRAFTED, STATE_CANCELLED, "over",
+	                                     NULL, &f->error),
+	                 0);
+	store_commit(f->store);
+	store_safe_tx_left(f->store, &f->arena, CHAIN, &left);
+	assert_int_equal(left.count, 1);
+	assert_int_equal(left.items[0].purpose, PURPOSE_REJECT);
+}
+
 /* --- the executor's transactions --- */
 
 static struct sent_tx some_sent(struct proposal_id proposal, unsigned nonce, unsigned attempt)
@@ -437,6 +475,7 @@ int main(void)
 	        WITH_STORE(confirmations_are_events_when_they_change),
 	        WITH_STORE(an_end_withdraws_what_was_never_posted),
 	        WITH_STORE(what_cannot_be_is_loud),
+	        WITH_STORE(what_is_left_in_a_queue),
 	        WITH_STORE(sent_ones_are_kept_whole),
 	        WITH_STORE(the_lowest_nonce_of_an_address_that_nothing_live_holds),
 	};
