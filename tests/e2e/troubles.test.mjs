@@ -361,7 +361,6 @@ describe('dead ends of the other models', { concurrency: 2 }, () => {
     const eif = world.drop()
     const { id } = await daemon.untilProposal(eif.value)
     const row = await daemon.untilQueued(id, 'schedule')
-    await world.owners.confirm(row.safe_tx_hash, people.owners[0])
     const { tx } = await world.owners.read(row.safe_tx_hash)
     await world.safe.byModule(people.stranger.address, tx)
     await daemon.untilState(id, 'timelock')
