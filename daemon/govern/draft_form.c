@@ -132,8 +132,7 @@ static const char *taking_back(struct arena *arena, const struct proposal *propo
 	if (row->purpose == PURPOSE_CANCEL)
 		return "cancelled";
 	if (row->purpose == PURPOSE_REJECT && (proposal->flags & FLAG_WITHDRAWING) == 0)
-		return arena_printf(arena,
-		                    "waits behind this empty one: give it exactly nonce %llu",
+		return arena_printf(arena, "an empty one in front: give it exactly nonce %llu",
 		                    (unsigned long long)row->nonce);
 	if (row->purpose == PURPOSE_REJECT)
 		return arena_printf(arena, "rejected: give it exactly nonce %llu",
