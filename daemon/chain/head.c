@@ -34,7 +34,9 @@ struct head_op {
 	enum step step;
 	const char *tag;
 	uint64_t number; /* with the AGREED steps */
-	bool surveyed;   /* this step asked every endpoint */
+	uint64_t *lower; /* what was named below it, newest first: tried when nobody agrees on it */
+	size_t lower_count;
+	bool surveyed; /* this step asked every endpoint */
 	struct block_ref head;
 	chain_head_fn *done;
 	void *arg;
@@ -45,6 +47,7 @@ static void head_destroy(struct chain_op *op)
 	struct head_op *head = (struct head_op *)op;
 
 	question_cancel(head->question);
+	free(head->lower);
 	free(head);
 }
 
@@ -205,6 +208,17 @@ static void ask_number(struct head_op *op, enum step step, uint64_t number,
 	free(seeds);
 }
 
+/* The newest may be made up by one, and not be there yet at those who do not. */
+static bool ask_lower(struct head_op *op)
+{
+	if (op->lower_count == 0)
+		return false;
+	uint64_t number = op->lower[0];
+	memmove(op->lower, op->lower + 1, --op->lower_count * sizeof(*op->lower));
+	ask_number(op, op->step, number, NULL);
+	return true;
+}
+
 /* --- which of the blocks that were named -------------------------------------------------------
  */
 
@@ -229,7 +243,19 @@ struct named {
 	unsigned without; /* so many have no such tag */
 };
 
-static struct named judge_named(const struct head_op *op, const struct question_result *result)
+static void keep_lower(struct head_op *op, const struct block_ref *blocks, size_t count,
+                       uint64_t chosen)
+{
+	op->lower = xrealloc(op->lower, (count + 1) * sizeof(*op->lower));
+	op->lower_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t below = op->lower_count > 0 ? op->lower[op->lower_count - 1] : chosen;
+		if (blocks[i].number < below)
+			op->lower[op->lower_count++] = blocks[i].number;
+	}
+}
+
+static struct named judge_named(struct head_op *op, const struct question_result *result)
 {
 	struct block_ref *blocks = xcalloc(result->count, sizeof(*blocks));
 	struct named named = {.equal = true};
@@ -243,6 +269,7 @@ static struct named judge_named(const struct head_op *op, const struct question_
 	qsort(blocks, result->count, sizeof(*blocks), newest_first);
 	named.spread = far_apart(&blocks[result->count - 1], &blocks[0]);
 	named.chosen = blocks[op->op.chain->config->quorum - 1];
+	keep_lower(op, blocks, result->count, named.chosen.number);
 	if (op->step == STEP_LATEST && named.chosen.number < op->op.chain->last_head.number)
 		named.spread = true;
 	free(blocks);
@@ -307,6 +334,7 @@ static void got_head(struct head_op *op, const struct block_ref *head)
 	struct chain *chain = op->op.chain;
 
 	op->head = *head;
+	op->lower_count = 0; /* those were heads */
 	/* While the head stands still, so does what is final. */
 	if (hash32_equal(&head->hash, &chain->last_head.hash)) {
 		succeed(op, &chain->last_final);
@@ -358,7 +386,8 @@ static void answered(const struct error *error, const struct question_result *re
 
 	op->question = NULL;
 	if (error != NULL) {
-		fail(op, error);
+		if (op->tag != NULL || !ask_lower(op))
+			fail(op, error);
 		return;
 	}
 	if (op->tag != NULL) {

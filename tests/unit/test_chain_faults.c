@@ -1,6 +1,7 @@
 /* Endpoints that are slow, behind, in trouble, or that lie. */
 #include "tests/unit/chain_world.h"
 
+#include "common/eth/jsonrpc.h"
 #include "common/eth/multicall.h"
 
 #include <setjmp.h>
@@ -74,6 +75,36 @@ static void test_one_that_is_a_little_behind_takes_nothing_back(void **state)
 	assert_int_equal(ask_head(world), 0);
 	assert_int_equal(world->head.number, 1000);
 	assert_int_equal(slow->heads, before);
+}
+
+static struct jval *make_up_heads(const char *name, const struct jval *params, void *arg)
+{
+	static const struct hash32 hash = {{0x11}};
+	const char *block = jval_string(jval_at(params, 0));
+
+	(void)arg;
+	if (strcmp(name, "eth_getBlockByNumber") != 0)
+		return NULL;
+	struct jval *value = jval_object();
+	bool named = strncmp(block, "0x", 2) == 0;
+	jval_add(value, "number",
+	         jsonrpc_new_quantity(named ? strtoull(block + 2, NULL, 16) : 2000));
+	jval_add_hash32(value, "hash", &hash);
+	jval_add(value, "timestamp", jsonrpc_new_quantity(5000));
+	return value;
+}
+
+/* The one who is right and ahead has nobody beside it; the block below that is everybody's. */
+static void test_one_that_makes_up_heads_beside_one_that_is_behind(void **state)
+{
+	struct chain_world *world = *state;
+
+	world->nodes[0].method = make_up_heads;
+	world->nodes[1].head = 1003;
+	open_chain(world, 3, 2);
+	assert_int_equal(ask_head(world), 0);
+	assert_int_equal(world->head.number, 1000);
+	assert_int_equal(world->final.number, 936);
 }
 
 static void test_two_of_three_behind_are_the_quorum(void **state)
@@ -406,6 +437,7 @@ int main(void)
 	        WITH_WORLD(test_one_that_is_far_behind_holds_nobody_up),
 	        WITH_WORLD(test_the_only_one_that_is_asked_has_stopped),
 	        WITH_WORLD(test_one_that_is_a_little_behind_takes_nothing_back),
+	        WITH_WORLD(test_one_that_makes_up_heads_beside_one_that_is_behind),
 	        WITH_WORLD(test_two_of_three_behind_are_the_quorum),
 	        WITH_WORLD(test_one_that_claims_another_finality),
 	        WITH_WORLD(test_trouble_is_no_missing_tag),
