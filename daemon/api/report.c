@@ -25,8 +25,10 @@ static void add_wall(struct jval *object, const char *key, struct wall at)
 static void add_seconds(struct jval *object, const char *key, uint64_t at)
 {
 	char text[WALL_TEXT_SIZE];
+	bool is_date = at != 0 && wall_text_seconds(text, at)[0] != '@';
 
-	jval_add_string(object, key, at != 0 ? wall_text_seconds(text, at) : NULL);
+	/* A timelock can be told to wait for longer than there are dates. */
+	jval_add_string(object, key, is_date ? text : NULL);
 }
 
 static void add_address(struct jval *object, const char *key, const struct address *address)

@@ -134,12 +134,14 @@ char *report_waiting_for(struct arena *arena, const struct config_target *target
 		return open != NULL ? waiting_in_queue(arena, proposal, open)
 		                    : arena_strdup(arena, "owners to sign it in the Safe");
 	case STATE_TIMELOCK:
-		return arena_printf(
-		        arena, "the %s, until %s",
-		        proposal->model == MODEL_DELAY ? "Delay module, also for its turn"
-		                                       : "timelock",
-		        proposal->ready_at != 0 ? wall_text_seconds(text, proposal->ready_at)
-		                                : "its delay is over");
+		return arena_printf(arena, "the %s, until %s",
+		                    proposal->model == MODEL_DELAY
+		                            ? "Delay module, also for its turn"
+		                            : "timelock",
+		                    proposal->ready_at == 0 ? "its delay is over"
+		                    : wall_text_seconds(text, proposal->ready_at)[0] != '@'
+		                            ? text
+		                            : "a time that never comes: have it cancelled");
 	case STATE_EXECUTE:
 		return open != NULL ? waiting_in_queue(arena, proposal, open)
 		                    : waiting_for_execution(arena, target, proposal);

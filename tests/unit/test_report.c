@@ -127,6 +127,16 @@ static void a_proposal_has_every_field(void **state)
 	assert_member(first, "to", "\"drafted\"");
 	assert_member(first, "tx", "null");
 	jval_free(report);
+
+	/* A time is a date, or nothing. */
+	for (int k = 0; k < 2; k++) {
+		store_begin(f->store);
+		store_proposal_set_ready_at(f->store, p, k == 0 ? UINT64_MAX : 1767225600);
+		store_commit(f->store);
+		report = proposal_report(f, p);
+		assert_member(report, "ready_at", k == 0 ? "null" : "\"2026-01-01T00:00:00Z\"");
+		jval_free(report);
+	}
 }
 
 /* Assigns a nonce and queues the schedule of p; returns its row. */
@@ -303,6 +313,14 @@ static void a_proposal_says_whom_it_waits_for(void **state)
 		assert_string_equal(report_waiting_for(&f->arena, cases[i].target, &p, &list),
 		                    cases[i].expected);
 	}
+
+	struct proposal never = {.id = {4},
+	                         .model = MODEL_SAFE_TIMELOCK,
+	                         .state = STATE_TIMELOCK,
+	                         .ready_at = UINT64_MAX};
+	struct safe_tx_list nothing = {0};
+	assert_string_equal(report_waiting_for(&f->arena, &manual, &never, &nothing),
+	                    "the timelock, until a time that never comes: have it cancelled");
 
 	/* Where no Safe sends it, an account does. */
 	struct config_target scheduling = manual;
