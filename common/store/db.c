@@ -22,6 +22,8 @@ struct query {
 struct db {
 	sqlite3 *handle;
 	char *path;
+	const char *const *watched; /* tables, ends with NULL; or NULL */
+	uint64_t writes;            /* to those */
 	size_t cached;
 	struct query *cache[CACHE_SLOTS]; /* open addressing on the literal's address */
 };
@@ -141,10 +143,35 @@ void db_close(struct db *db)
 	free(db);
 }
 
+static void row_written(void *arg, int how, const char *schema, const char *table,
+                        sqlite3_int64 row)
+{
+	struct db *db = arg;
+
+	(void)how;
+	(void)schema;
+	(void)row;
+	for (const char *const *watched = db->watched; *watched != NULL; watched++)
+		db->writes += strcmp(*watched, table) == 0;
+}
+
+void db_watch(struct db *db, const char *const *tables)
+{
+	db->watched = tables;
+	sqlite3_update_hook(db->handle, row_written, db);
+}
+
+uint64_t db_writes(const struct db *db)
+{
+	return db->writes;
+}
+
 void db_exec(struct db *db, const char *sql)
 {
 	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
 		fatal(db, sql);
+	/* What was read since the write is not so. */
+	db->writes += strncmp(sql, "ROLLBACK", strlen("ROLLBACK")) == 0;
 }
 
 int db_try_exec(struct db *db, const char *sql, struct error *error)
@@ -344,6 +371,34 @@ bool db_fixed(struct query *query, void *out, size_t len)
 		    query->sql);
 	memcpy(out, found.data, len);
 	return true;
+}
+
+static uint64_t mix(uint64_t mark, const void *data, size_t len)
+{
+	const uint8_t *byte = data;
+
+	for (size_t i = 0; i < len; i++)
+		mark = (mark ^ byte[i]) * 0x100000001b3; /* FNV-1a */
+	return mark;
+}
+
+uint64_t db_row_mark(struct query *query)
+{
+	uint64_t mark = 0xcbf29ce484222325;
+
+	for (int i = 0; i < sqlite3_column_count(query->stmt); i++) {
+		int type = sqlite3_column_type(query->stmt, i);
+		mark = mix(mark, &type, sizeof(type));
+		if (type == SQLITE_INTEGER) {
+			int64_t value = sqlite3_column_int64(query->stmt, i);
+			mark = mix(mark, &value, sizeof(value));
+		} else if (type != SQLITE_NULL) {
+			const void *data = sqlite3_column_blob(query->stmt, i);
+			int len = sqlite3_column_bytes(query->stmt, i);
+			mark = mix(mix(mark, &len, sizeof(len)), data, (size_t)len);
+		}
+	}
+	return mark;
 }
 
 void *db_list_room(struct arena *arena, void *items, size_t count, size_t item_size)

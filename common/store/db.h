@@ -23,6 +23,13 @@ void db_exec(struct db *db, const char *sql);
 int db_try_exec(struct db *db, const char *sql, struct error *error) MUST_USE;
 bool db_in_transaction(const struct db *db);
 
+/* Counts the rows written in these tables from now on; tables ends with NULL and outlives the
+ * database. None of them may be WITHOUT ROWID or be written by REPLACE: SQLite tells nothing of it.
+ */
+void db_watch(struct db *db, const char *const *tables);
+/* Grows with every such row, and when something was taken back. */
+uint64_t db_writes(const struct db *db);
+
 /* The statement of this SQL, reset and unbound. sql must be a literal: statements are cached by its
  * address. A write outside a transaction, or a statement still in use, aborts. */
 struct query *db_query(struct db *db, const char *sql);
@@ -54,6 +61,8 @@ const char *db_text(struct query *query, struct arena *arena); /* NULL for SQL N
 struct bytes db_blob(struct query *query, struct arena *arena);
 /* A blob of exactly len bytes. False, and out cleared, for SQL NULL. */
 bool db_fixed(struct query *query, void *out, size_t len);
+/* The same as long as every column of the current row is; 64 bits that nobody outside chooses. */
+uint64_t db_row_mark(struct query *query);
 
 /* The array to append item number count to, grown by doubling in the arena. */
 void *db_list_room(struct arena *arena, void *items, size_t count, size_t item_size);

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What store_live_read reads. */
+static const char *const live_tables[] = {"proposal", "call", "safe_tx", NULL};
+
 int store_open(struct store **out, const char *path, struct error *error)
 {
 	struct db *db;
@@ -28,6 +31,7 @@ int store_open(struct store **out, const char *path, struct error *error)
 	struct store *store = xcalloc(1, sizeof(*store));
 	store->db = db;
 	store->now = now;
+	db_watch(db, live_tables);
 	*out = store;
 	return 0;
 }

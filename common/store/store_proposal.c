@@ -153,6 +153,7 @@ static void read_proposal(struct query *query, struct arena *arena, struct propo
 	out->urgent = db_int(query) != 0;
 	out->redraft = db_int(query) != 0;
 	out->delay_at = db_wall(query);
+	out->mark = db_row_mark(query);
 }
 
 #define CALL_COLUMNS " c.proposal_id, c.id, c.contract, c.data, c.action, c.kind, c.value "

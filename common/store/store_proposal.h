@@ -42,6 +42,7 @@ struct proposal {
 	bool urgent;          /* its Safe transactions compete for the lowest nonce */
 	bool redraft;         /* withdrawn for one of its values: the others are drafted again */
 	struct wall delay_at; /* its delay was raised after drafting; 0: never */
+	uint64_t mark;        /* the same as long as all of this is; calls never change */
 	struct call *calls;
 	size_t call_count;
 };

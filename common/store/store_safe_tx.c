@@ -1,5 +1,6 @@
 /* Safe transactions and the nonces they hold. SQL: status <= 3 is drafted, posting or queued. */
 #include "common/store/store_blocked.h"
+#include "common/store/store_live.h"
 
 #include "common/store/store_internal.h"
 
@@ -68,6 +69,7 @@ static void read_safe_tx(struct query *query, struct arena *arena, struct safe_t
 	out->deleted = db_int(query) != 0;
 	out->displaced = db_int(query) != 0;
 	out->was_signed = db_int(query) != 0;
+	out->mark = db_row_mark(query);
 }
 
 static void read_more(struct query *query, struct arena *arena, struct safe_tx_list *out)
@@ -121,6 +123,40 @@ void store_safe_tx_left(struct store *store, struct arena *arena, uint64_t chain
 	                            " ORDER BY id");
 	db_bind_u64(query, chain_id);
 	read_more(query, arena, out);
+}
+
+/* Hands the transactions of live proposals, ordered by proposal, to them. */
+static void attach_txs(const struct safe_tx_list *all, struct live *out)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		while (out->proposals.items[at].id.n != all->items[i].proposal.n)
+			at++;
+		if (out->txs[at].count++ == 0)
+			out->txs[at].items = &all->items[i];
+	}
+}
+
+void store_live_read(struct store *store, struct arena *arena, uint64_t chain_id, struct live *out)
+{
+	struct safe_tx_list all;
+	struct query *query =
+	        db_query(store->db, "SELECT" SAFE_TX_COLUMNS "FROM safe_tx WHERE proposal_id IN"
+	                            " (SELECT id FROM proposal WHERE state < 6 AND chain_id = ?)"
+	                            " ORDER BY proposal_id, id");
+
+	store_proposal_list(store, arena, PROPOSALS_LIVE, chain_id, &out->proposals);
+	out->txs = arena_array(arena, out->proposals.count, sizeof(*out->txs));
+	db_bind_u64(query, chain_id);
+	read_list(query, arena, &all);
+	attach_txs(&all, out);
+	store_safe_tx_open(store, arena, chain_id, &out->open);
+}
+
+uint64_t store_live_writes(const struct store *store)
+{
+	return db_writes(store->db);
 }
 
 static size_t read_nonces(struct store *store, struct arena *arena, uint64_t chain_id,

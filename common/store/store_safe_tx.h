@@ -30,6 +30,7 @@ struct safe_tx_row {
 	bool shares;           /* it competes for a nonce that something else holds */
 	bool displaced;        /* what used its nonce was more urgent: another attempt follows */
 	bool deleted;          /* its service forgot it; it may be executed all the same */
+	uint64_t mark;         /* the same as long as all of this is */
 };
 struct safe_tx_list {
 	struct safe_tx_row *items;
