@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/store/store_blocked.h"
 #include "daemon/govern/nonces.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/queue_watch.h"
 #include "daemon/govern/tracker.h"
 
@@ -37,11 +38,23 @@ struct blockage {
 	struct lane *lane;
 	struct loop_timer *timer;
 	struct memory *memories;
+	/* How it all stood at the last comparison: as long as it does, another finds the same. */
+	const struct live *live; /* held; NULL: something may be different */
+	uint64_t safe_moves;
 };
+
+static void forget_last(struct blockage *blockage)
+{
+	live_drop(blockage->live);
+	blockage->live = NULL;
+}
 
 static void timer_fired(void *arg)
 {
-	blockage_run(arg);
+	struct blockage *blockage = arg;
+
+	forget_last(blockage);
+	blockage_run(blockage);
 }
 
 struct blockage *blockage_new(struct lane *lane)
@@ -63,6 +76,7 @@ void blockage_free(struct blockage *blockage)
 		free(blockage->memories);
 		blockage->memories = next;
 	}
+	forget_last(blockage);
 	loop_timer_free(blockage->timer);
 	free(blockage);
 }
@@ -102,6 +116,7 @@ void blockage_seen(struct blockage *blockage, const struct queue_view *view)
 		                                    .signatures = tx->confirmation_count};
 	}
 	nonces_queue_seen(view, blockage->lane);
+	forget_last(blockage);
 	blockage_run(blockage);
 }
 
@@ -331,16 +346,6 @@ static bool is_free(const struct waiting *waiting)
 /* --- all of them --------------------------------------------------------------------------------
  */
 
-static const struct config_target *target_of(const struct lane *lane, struct arena *arena,
-                                             struct proposal_id id)
-{
-	struct proposal proposal;
-
-	if (store_proposal_get(lane->parts->store, arena, id, &proposal) != 0)
-		return NULL;
-	return lane_target(lane, proposal.target);
-}
-
 /* How long until its alarm, which comes by the clock, whatever the chain does; below 0: it came, or
  * there is none. */
 static int64_t alarm_wait_ms(const struct waiting *waiting, const struct blocked *blocked)
@@ -412,46 +417,80 @@ static bool is_behind(const char *subject, void *arg)
 	return any || subject[0] != 'p' || subject[1] < '0' || subject[1] > '9';
 }
 
-void blockage_run(struct blockage *blockage)
+/* What all of it comes to. */
+struct sum {
+	bool changed, unknown;
+	int64_t wait_ms; /* until the next alarm; -1: none */
+};
+
+static void compare(struct sum *sum, struct waiting *waiting)
+{
+	struct lane *lane = waiting->blockage->lane;
+	struct blocked blocked;
+	struct front front;
+
+	sum->changed |= is_blocked(waiting, &front, &blocked);
+	sum->unknown |= front.unknown;
+	if (front.unknown)
+		queue_watch_want(lane->queue_watch, &waiting->row->safe);
+	int64_t wait = alarm_wait_ms(waiting, &blocked);
+	if (wait > 0 && (sum->wait_ms < 0 || wait < sum->wait_ms))
+		sum->wait_ms = wait;
+}
+
+static void compare_all(struct sum *sum, struct blockage *blockage, const struct live *live)
 {
 	struct lane *lane = blockage->lane;
 	struct arena arena = {0};
 	struct order *orders = NULL;
-	struct safe_tx_list open;
-	bool changed = false;
-	int64_t wait_ms = -1;
 
-	store_safe_tx_open(lane->parts->store, &arena, lane->config->chain_id, &open);
-	struct behind behind = {.items =
-	                                arena_array(&arena, open.count + 1, sizeof(*behind.items))};
-	for (size_t i = 0; i < open.count; i++) {
-		const struct safe_tx_row *row = &open.items[i];
+	struct behind behind = {
+	        .items = arena_array(&arena, live->open.count + 1, sizeof(*behind.items))};
+	for (size_t i = 0; i < live->open.count; i++) {
+		const struct safe_tx_row *row = &live->open.items[i];
 		struct waiting waiting = {.blockage = blockage, .arena = &arena, .row = row};
-		struct blocked blocked;
-		struct front front;
 		if (row->status != SAFE_TX_QUEUED)
 			continue;
-		waiting.order = order_of(blockage, &arena, &open, &row->safe, &orders);
+		waiting.order = order_of(blockage, &arena, &live->open, &row->safe, &orders);
 		if (waiting.order != NULL && row->nonce <= waiting.order->safe->nonce) {
-			changed |= is_free(&waiting);
+			sum->changed |= is_free(&waiting);
 			continue;
 		}
 		behind.items[behind.count++] = row->proposal;
-		if (waiting.order == NULL)
+		if (waiting.order == NULL) {
+			sum->unknown = true; /* after the next look at the Safe */
 			continue;
-		waiting.target = target_of(lane, &arena, row->proposal);
-		changed |= is_blocked(&waiting, &front, &blocked);
-		if (front.unknown)
-			queue_watch_want(lane->queue_watch, &row->safe);
-		int64_t wait = alarm_wait_ms(&waiting, &blocked);
-		if (wait > 0 && (wait_ms < 0 || wait < wait_ms))
-			wait_ms = wait;
+		}
+		const struct proposal *proposal = live_get(live, lane, &arena, row->proposal);
+		if (proposal != NULL)
+			waiting.target = lane_target(lane, proposal->target);
+		compare(sum, &waiting);
 	}
 	troubles_keep(lane->troubles, ALARM_QUEUE_BLOCKED, is_behind, &behind);
 	troubles_keep(lane->troubles, ALARM_NONCE_HOLE, is_behind, &behind);
-	if (wait_ms > 0)
-		loop_timer_set(blockage->timer, wait_ms);
-	if (changed)
-		lane_changed(lane);
 	arena_free(&arena);
+}
+
+void blockage_run(struct blockage *blockage)
+{
+	struct lane *lane = blockage->lane;
+	const struct live *live = live_hold(lane);
+	uint64_t moves = tracker_safe_moves(lane->tracker);
+	struct sum sum = {.wait_ms = -1};
+
+	if (live == blockage->live && moves == blockage->safe_moves) {
+		live_drop(live);
+		return;
+	}
+	compare_all(&sum, blockage, live);
+	if (sum.wait_ms > 0)
+		loop_timer_set(blockage->timer, sum.wait_ms);
+	if (sum.changed)
+		lane_changed(lane);
+	forget_last(blockage);
+	blockage->safe_moves = moves;
+	if (sum.unknown)
+		live_drop(live);
+	else
+		blockage->live = live;
 }

@@ -11,7 +11,6 @@
 #include <string.h>
 
 struct question {
-	struct question *next;
 	struct confirmations *owner;
 	struct safe_tx_id id;
 	const struct config_target *target;
@@ -23,6 +22,8 @@ struct question {
 	bool has_signers;
 	struct hash32 signers; /* of the Safe, when it was asked last */
 	bool was_signed;       /* it had as many as it needed, maybe before a restart */
+	unsigned approvals;    /* on chain, by those signers ... */
+	uint64_t approvals_at; /* ... at this epoch of the lane */
 	struct mono due;
 	int64_t interval_ms; /* between two questions, as it was last */
 	struct backoff backoff;
@@ -35,7 +36,8 @@ struct question {
 
 struct confirmations {
 	struct lane *lane;
-	struct question *questions;
+	struct question **questions; /* by id */
+	size_t count, room;
 };
 
 struct confirmations *confirmations_new(struct lane *lane)
@@ -57,33 +59,57 @@ void confirmations_free(struct confirmations *confirmations)
 {
 	if (confirmations == NULL)
 		return;
-	while (confirmations->questions != NULL) {
-		struct question *next = confirmations->questions->next;
-		question_free(confirmations->questions);
-		confirmations->questions = next;
-	}
+	for (size_t i = 0; i < confirmations->count; i++)
+		question_free(confirmations->questions[i]);
+	free(confirmations->questions);
 	free(confirmations);
+}
+
+/* Where the question about the row is, or belongs. */
+static size_t place_of(const struct confirmations *confirmations, struct safe_tx_id id)
+{
+	size_t low = 0, high = confirmations->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (confirmations->questions[middle]->id.n < id.n)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void insert(struct confirmations *confirmations, size_t at, const struct safe_tx_row *row)
+{
+	struct question *question = xcalloc(1, sizeof(*question));
+
+	question->owner = confirmations;
+	question->id = row->id;
+	question->proposal = row->proposal;
+	question->chain_id = row->chain_id;
+	question->safe = row->safe;
+	question->safe_tx_hash = row->safe_tx_hash;
+	if (confirmations->count == confirmations->room) {
+		confirmations->room = 2 * confirmations->room + 16;
+		confirmations->questions = xrealloc(
+		        confirmations->questions, confirmations->room * sizeof(struct question *));
+	}
+	memmove(&confirmations->questions[at + 1], &confirmations->questions[at],
+	        (confirmations->count - at) * sizeof(struct question *));
+	confirmations->questions[at] = question;
+	confirmations->count++;
 }
 
 static struct question *question_of(struct confirmations *confirmations,
                                     const struct config_target *target,
                                     const struct safe_tx_row *row)
 {
-	struct question *question = confirmations->questions;
+	size_t at = place_of(confirmations, row->id);
 
-	while (question != NULL && question->id.n != row->id.n)
-		question = question->next;
-	if (question == NULL) {
-		question = xcalloc(1, sizeof(*question));
-		question->owner = confirmations;
-		question->id = row->id;
-		question->proposal = row->proposal;
-		question->chain_id = row->chain_id;
-		question->safe = row->safe;
-		question->safe_tx_hash = row->safe_tx_hash;
-		question->next = confirmations->questions;
-		confirmations->questions = question;
-	}
+	if (at == confirmations->count || confirmations->questions[at]->id.n != row->id.n)
+		insert(confirmations, at, row);
+	struct question *question = confirmations->questions[at];
 	question->target = target;
 	question->confirmations = row->confirmations;
 	question->threshold = row->threshold;
@@ -246,10 +272,14 @@ static void note(struct question *question, const struct proposal_confirmation *
 /* Approvals on chain count at once; what the service said before stays until it is asked again. */
 static void note_approvals(struct question *question, const struct safe_view *safe)
 {
-	unsigned approvals = count_valid(question, NULL, 0, safe);
+	uint64_t epoch = question->owner->lane->epoch;
 
-	if (approvals > question->confirmations)
-		store_count(question, approvals, safe->threshold);
+	if (!question->has_signers || question->approvals_at != epoch ||
+	    !hash32_equal(&safe->signers, &question->signers))
+		question->approvals = count_valid(question, NULL, 0, safe);
+	question->approvals_at = epoch;
+	if (question->approvals > question->confirmations)
+		store_count(question, question->approvals, safe->threshold);
 }
 
 /* --- answers ------------------------------------------------------------------------------------
@@ -312,14 +342,16 @@ static void take(struct question *question, const struct proposal_tx *tx)
 
 void confirmations_queue_seen(struct confirmations *confirmations, const struct queue_view *view)
 {
-	for (struct question *question = confirmations->questions; question != NULL;
-	     question = question->next)
+	for (size_t q = 0; q < confirmations->count; q++) {
+		struct question *question = confirmations->questions[q];
+		if (!address_equal(&view->safe.safe, &question->safe))
+			continue;
 		for (size_t i = 0; i < view->count; i++)
-			if (address_equal(&view->safe.safe, &question->safe) &&
-			    hash32_equal(&view->items[i].safe_tx_hash, &question->safe_tx_hash)) {
+			if (hash32_equal(&view->items[i].safe_tx_hash, &question->safe_tx_hash)) {
 				question->due.ms = clock_mono().ms + question->interval_ms;
 				take(question, &view->items[i]);
 			}
+	}
 }
 
 static int read_answer(struct arena *arena, struct proposal_tx *tx, const struct question *question,
@@ -379,12 +411,12 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	if (tracker_safe(confirmations->lane->tracker, &row->safe, &safe) != 0)
 		return confirmations->lane->config->poll_ms;
 	/* With other signers the same signatures count otherwise: asked again at once. */
-	struct hash32 signers = safe_view_signers(safe);
-	if (question->has_signers && !hash32_equal(&signers, &question->signers))
+	bool others = question->has_signers && !hash32_equal(&safe->signers, &question->signers);
+	if (others)
 		wait = 0;
-	question->has_signers = true;
-	question->signers = signers;
 	note_approvals(question, safe);
+	question->has_signers = true;
+	question->signers = safe->signers;
 	if (service == NULL)
 		return confirmations->lane->config->poll_ms;
 	if (backoff_wait_ms(&question->backoff, now) > wait)
@@ -409,23 +441,19 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 	return next;
 }
 
-static bool is_queued(const struct safe_tx_list *open, struct safe_tx_id id)
-{
-	for (size_t i = 0; i < open->count; i++)
-		if (open->items[i].id.n == id.n)
-			return open->items[i].status == SAFE_TX_QUEUED;
-	return false;
-}
-
 void confirmations_keep(struct confirmations *confirmations, const struct safe_tx_list *open)
 {
-	for (struct question **link = &confirmations->questions; *link != NULL;) {
-		struct question *question = *link;
-		if (is_queued(open, question->id)) {
-			link = &question->next;
-			continue;
-		}
-		*link = question->next;
-		question_free(question);
+	size_t kept = 0, at = 0;
+
+	for (size_t i = 0; i < confirmations->count; i++) {
+		struct question *question = confirmations->questions[i];
+		while (at < open->count && open->items[at].id.n < question->id.n)
+			at++;
+		if (at < open->count && open->items[at].id.n == question->id.n &&
+		    open->items[at].status == SAFE_TX_QUEUED)
+			confirmations->questions[kept++] = question;
+		else
+			question_free(question);
 	}
+	confirmations->count = kept;
 }

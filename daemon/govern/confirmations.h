@@ -18,7 +18,8 @@ int64_t confirmations_poll(struct confirmations *confirmations, struct service *
 /* A Safe's queue was read: it answers the questions about what stands in it. */
 void confirmations_queue_seen(struct confirmations *confirmations, const struct queue_view *view);
 
-/* Forgets the questions about all others than these; what is under way about them is cancelled. */
+/* Forgets the questions about all others than these, ordered by id; what is under way about them is
+ * cancelled. */
 void confirmations_keep(struct confirmations *confirmations, const struct safe_tx_list *open);
 
 #endif

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "daemon/govern/adopt.h"
 #include "daemon/govern/draft_file.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/nonce_user.h"
 #include "daemon/govern/posting.h"
 #include "daemon/govern/proposers.h"
@@ -374,17 +375,15 @@ void executor_run(struct executor *executor)
 {
 	struct lane *lane = executor->lane;
 	struct arena arena = {0};
-	struct proposal_list list;
 
 	if (lane->stopped)
 		return;
 	executor->wait_ms = -1;
 	for (struct job *job = executor->jobs; job != NULL; job = job->next)
 		job->seen = false;
-	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
-	                    &list);
-	for (size_t i = 0; i < list.count; i++) {
-		const struct proposal *proposal = &list.items[i];
+	const struct live *live = live_hold(lane);
+	for (size_t i = 0; i < live->proposals.count; i++) {
+		const struct proposal *proposal = &live->proposals.items[i];
 		const struct config_target *target = lane_target(lane, proposal->target);
 		if (target == NULL)
 			continue;
@@ -402,5 +401,6 @@ void executor_run(struct executor *executor)
 	forget_unseen(executor);
 	if (executor->wait_ms >= 0)
 		loop_timer_set(executor->timer, executor->wait_ms);
+	live_drop(live);
 	arena_free(&arena);
 }

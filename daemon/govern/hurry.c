@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "daemon/govern/draft_file.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/nonces.h"
 #include "daemon/govern/tracker.h"
 
@@ -41,12 +42,11 @@ void hurry_run(struct lane *lane)
 {
 	struct store *store = lane->parts->store;
 	struct arena arena = {0};
-	struct proposal_list list;
+	const struct live *live = live_hold(lane);
 	char subject[SUBJECT_SIZE];
 
-	store_proposal_list(store, &arena, PROPOSALS_LIVE, lane->config->chain_id, &list);
-	for (size_t i = 0; i < list.count; i++) {
-		const struct safe_tx_row *row = held_up(lane, &arena, &list.items[i]);
+	for (size_t i = 0; i < live->proposals.count; i++) {
+		const struct safe_tx_row *row = held_up(lane, &arena, &live->proposals.items[i]);
 		if (row == NULL)
 			continue;
 		store_begin(store);
@@ -58,5 +58,6 @@ void hurry_run(struct lane *lane)
 		draft_file_write(lane, row->proposal);
 		lane_changed(lane);
 	}
+	live_drop(live);
 	arena_free(&arena);
 }

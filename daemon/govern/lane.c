@@ -12,6 +12,7 @@
 #include "daemon/govern/executor.h"
 #include "daemon/govern/hurry.h"
 #include "daemon/govern/leftovers.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/proposer.h"
 #include "daemon/govern/queue_watch.h"
 #include "daemon/govern/recheck.h"
@@ -144,9 +145,10 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 {
 	struct lane *lane = arg;
 
-	lane->news |= new_logs > 0;
-	if (new_logs > 0)
+	if (new_logs > 0) {
+		lane->epoch++;
 		trials_news(lane->trials);
+	}
 	lane->have_head = true;
 	lane->head = *head;
 	lane->final = *final;
@@ -185,6 +187,7 @@ static void reorganised(uint64_t common, uint64_t depth, void *arg)
 	struct lane *lane = arg;
 
 	(void)depth;
+	lane->epoch++;
 	lane->reorganised = true;
 	lane->reorganised_above = common;
 	/* What had ended by what is gone stands there again. */
@@ -213,6 +216,7 @@ int lane_resume(struct lane *lane, struct error *error)
 	lane->stopped = false;
 	recheck_begin(lane->recheck);
 	lane->tracked = false; /* the store is behind the chain, as at the start */
+	lane->epoch++;
 	chain_hold(lane->chain, NULL);
 	follower_resume(lane->follower);
 	return 0;
@@ -226,7 +230,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->govern = govern;
 	lane->parts = parts;
 	lane->config = config;
-	lane->news = true;
+	lane->epoch = 1;
 	lane->chain = chain_new(parts->loop, parts->http, config);
 	lane->budgets = service_use_load(parts);
 	lane->troubles = troubles_new(parts->store, config->chain_id);
@@ -279,6 +283,7 @@ void lane_free(struct lane *lane)
 	chain_free(lane->chain);
 	free(lane->budgets);
 	troubles_free(lane->troubles);
+	live_drop(lane->live);
 	free(lane);
 }
 
@@ -291,6 +296,12 @@ void lane_track(struct lane *lane)
 {
 	lane->track_due = true;
 	lane_wake(lane);
+}
+
+void lane_doubt(struct lane *lane)
+{
+	lane->epoch++;
+	follower_tick_now(lane->follower);
 }
 
 int64_t lane_age_ms(const struct lane *lane, struct wall since)

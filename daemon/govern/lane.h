@@ -28,6 +28,7 @@ struct queue_watch;
 struct enqueued;
 struct executions;
 struct budget;
+struct live;
 
 struct lane {
 	struct govern *govern;
@@ -50,7 +51,10 @@ struct lane {
 	struct enqueued *enqueued;
 	struct executions *executions;
 	bool track_due; /* the tracker's next look was asked for */
-	bool news; /* logs were read since the tracker's last look, or nothing was looked at yet */
+	/* Grows whenever logs were read, blocks were replaced, or somebody doubts what is known:
+	 * what was concluded before may not hold any more. */
+	uint64_t epoch;
+	const struct live *live; /* live.h: as read last, or NULL */
 	bool have_head;
 	bool tracked; /* the tracker compared the store with the chain since the start */
 	struct block_ref head, final; /* of the last tick */
@@ -79,6 +83,8 @@ void lane_free(struct lane *lane);
  */
 void lane_wake(struct lane *lane);
 void lane_track(struct lane *lane);
+/* What is known about the chain may be behind: it is asked again, about everything, at once. */
+void lane_doubt(struct lane *lane);
 /* What people made by other means is being asked about: what it is about is neither drafted nor
  * told of meanwhile. */
 bool lane_looks_at_others(const struct lane *lane);

@@ -290,8 +290,9 @@ static void observe_first_tx(struct observed *observed, const struct observe_con
 	case SAFE_TX_FAILED:
 		/* Only finality makes the end of it certain; until then it is still in the queue.
 		 */
-		observed->seen.safe_tx = row->tx_block <= context->final.number ? SAFE_SEEN_FAILED
-		                                                                : SAFE_SEEN_QUEUED;
+		observed->awaits_final = row->tx_block > context->final.number;
+		observed->seen.safe_tx =
+		        observed->awaits_final ? SAFE_SEEN_QUEUED : SAFE_SEEN_FAILED;
 		if (row->has_tx) {
 			observed->has_ended_tx = true;
 			observed->ended_tx = row->tx;
@@ -473,6 +474,15 @@ static bool take_owners(const struct observed *observed, const size_t *owners,
 	return moved;
 }
 
+void observe_clock(struct observation *seen, const struct proposal *proposal,
+                   const struct block_ref *head, struct wall now)
+{
+	seen->chain_now = head->timestamp;
+	/* Our clock may have jumped, the chain may stand still: the time is up when both say so. */
+	seen->past_expiry = now.ms >= proposal->expires_at.ms &&
+	                    head->timestamp >= (uint64_t)proposal->expires_at.ms / 1000;
+}
+
 void observe_ask_head(struct observed *observed, const struct observe_context *context,
                       struct reads *reads)
 {
@@ -533,11 +543,8 @@ void observe_head(struct observed *observed, const struct observe_context *conte
 	const struct proposal *proposal = observed->proposal;
 	struct observation *seen = &observed->seen;
 
-	seen->chain_now = context->head.timestamp;
+	observe_clock(seen, proposal, &context->head, context->now);
 	seen->withdrawn = (proposal->flags & FLAG_WITHDRAWING) != 0;
-	/* Our clock may have jumped, the chain may stand still: the time is up when both say so. */
-	seen->past_expiry = context->now.ms >= proposal->expires_at.ms &&
-	                    context->head.timestamp >= (uint64_t)proposal->expires_at.ms / 1000;
 	if (observed->delay != NULL) {
 		observe_delay_take(observed, context, results);
 	} else {

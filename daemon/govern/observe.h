@@ -26,7 +26,8 @@ struct observed {
 	bool deeper;             /* ask for what changes only together with an event, too */
 	struct safe_tx_list txs; /* as stored when the look began */
 	struct observation seen;
-	bool wants_final; /* something has to be asked at the final block, too */
+	bool wants_final;  /* something has to be asked at the final block, too */
+	bool awaits_final; /* or nothing yet, but a later final block will say more */
 	bool getters_disagree;
 	bool txs_changed; /* a stored Safe transaction got another status */
 
@@ -56,6 +57,9 @@ struct observe_context {
 	struct wall now;
 };
 
+/* What the clocks alone say: of the chain's head and ours. */
+void observe_clock(struct observation *seen, const struct proposal *proposal,
+                   const struct block_ref *head, struct wall now);
 /* Appends what must be read at the head. */
 void observe_ask_head(struct observed *observed, const struct observe_context *context,
                       struct reads *reads);

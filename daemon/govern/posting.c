@@ -4,7 +4,6 @@
 #include "common/base/log.h"
 #include "common/governance/proposal_origin.h"
 #include "common/store/store_event.h"
-#include "daemon/chain/follower.h"
 #include "daemon/govern/nonces.h"
 #include "daemon/govern/queue_watch.h"
 #include "daemon/govern/scheduled.h"
@@ -449,7 +448,7 @@ static bool asked_already(struct posting *posting, const struct queue_view *view
 	 */
 	if (tracker_safe(posting->lane->tracker, &posting->row.safe, &read) == 0 &&
 	    read->nonce != view->safe.nonce) {
-		follower_tick_now(posting->lane->follower);
+		lane_doubt(posting->lane);
 		error_set(error, ERR_UNAVAILABLE,
 		          "the Safe's nonce moved since the logs were read");
 		return true;

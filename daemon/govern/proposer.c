@@ -4,6 +4,7 @@
 #include "daemon/govern/confirmations.h"
 #include "daemon/govern/deletions.h"
 #include "daemon/govern/fill.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/posting.h"
 #include "daemon/govern/service_use.h"
 
@@ -157,40 +158,34 @@ static void posted(const struct posting_result *result, void *arg)
 }
 
 /* Starts the posting of a row if it is due; else says how long to wait (-1: not ours to post). */
-static bool try_row(struct proposer *proposer, const struct safe_tx_row *row, int64_t *wait_ms)
+static void try_row(struct proposer *proposer, const struct safe_tx_row *row,
+                    const struct proposal *proposal, int64_t *wait_ms)
 {
 	struct lane *lane = proposer->lane;
-	struct arena arena = {0};
-	struct proposal proposal;
 	struct mono now = clock_mono();
-	bool started = false;
-
+	const struct config_target *target = lane_target(lane, proposal->target);
+	struct service *service = target != NULL ? proposer_service(proposer, target) : NULL;
+	struct arena arena = {0};
 	/* What an earlier try may have brought there is asked for all the same. */
-	if (store_proposal_get(lane->parts->store, &arena, row->proposal, &proposal) == 0 &&
-	    (row->status == SAFE_TX_POSTING ||
-	     posting_allowed(lane->parts->store, &arena, &proposal, row->purpose) ||
-	     fill_allowed(lane->parts->store, &arena, &proposal, row))) {
-		const struct config_target *target = lane_target(lane, proposal.target);
-		struct service *service =
-		        target != NULL ? proposer_service(proposer, target) : NULL;
-		if (service != NULL) {
-			struct item *item = item_of(proposer, row->id);
-			int64_t until_look = item->next_look.ms - now.ms;
-			int64_t wait = backoff_wait_ms(&item->backoff, now);
-			if (until_look > wait)
-				wait = until_look;
-			if (wait <= 0) {
-				proposer->posting_item = item;
-				proposer->posting = posting_start(lane, service, row, &proposal,
-				                                  posted, proposer);
-				started = true;
-			} else if (*wait_ms < 0 || wait < *wait_ms) {
-				*wait_ms = wait;
-			}
-		}
-	}
+	bool wanted = service != NULL &&
+	              (row->status == SAFE_TX_POSTING ||
+	               posting_allowed(lane->parts->store, &arena, proposal, row->purpose) ||
+	               fill_allowed(lane->parts->store, &arena, proposal, row));
+
 	arena_free(&arena);
-	return started;
+	if (!wanted)
+		return;
+	struct item *item = item_of(proposer, row->id);
+	int64_t until_look = item->next_look.ms - now.ms;
+	int64_t wait = backoff_wait_ms(&item->backoff, now);
+	if (until_look > wait)
+		wait = until_look;
+	if (wait <= 0) {
+		proposer->posting_item = item;
+		proposer->posting = posting_start(lane, service, row, proposal, posted, proposer);
+	} else if (*wait_ms < 0 || wait < *wait_ms) {
+		*wait_ms = wait;
+	}
 }
 
 static bool is_open(const struct safe_tx_list *open, struct safe_tx_id id)
@@ -226,8 +221,10 @@ static bool is_in_queue(const char *subject, void *arg)
 }
 
 /* What is in the queue or over needs no memory any more. */
-static void forget(struct proposer *proposer, struct safe_tx_list *open)
+static void forget(struct proposer *proposer, const struct safe_tx_list *open)
 {
+	struct safe_tx_list all = *open;
+
 	for (struct item **link = &proposer->items; *link != NULL;) {
 		struct item *item = *link;
 		if (item == proposer->posting_item || is_open(open, item->id)) {
@@ -238,45 +235,52 @@ static void forget(struct proposer *proposer, struct safe_tx_list *open)
 		free(item);
 	}
 	confirmations_keep(proposer->confirmations, open);
-	troubles_keep(proposer->lane->troubles, ALARM_NOT_PROPOSED, is_to_be_proposed, open);
-	troubles_keep(proposer->lane->troubles, ALARM_QUEUE_LOST, is_in_queue, open);
+	troubles_keep(proposer->lane->troubles, ALARM_NOT_PROPOSED, is_to_be_proposed, &all);
+	troubles_keep(proposer->lane->troubles, ALARM_QUEUE_LOST, is_in_queue, &all);
+}
+
+/* What is in the queue: taken out of it, or asked about. Returns how long that can wait; -1: for
+ * ever. */
+static int64_t follow_row(struct proposer *proposer, const struct safe_tx_row *row,
+                          const struct proposal *proposal)
+{
+	const struct config_target *target = lane_target(proposer->lane, proposal->target);
+
+	if (row->status != SAFE_TX_QUEUED || row->deleted || target == NULL)
+		return -1;
+	struct service *service = proposer_service(proposer, target);
+	if (service != NULL)
+		deletions_consider(proposer->deletions, service, proposal, row, false);
+	return confirmations_poll(proposer->confirmations, service, target, row);
 }
 
 void proposer_run(struct proposer *proposer)
 {
 	struct lane *lane = proposer->lane;
 	struct arena arena = {0};
-	struct safe_tx_list open;
 	int64_t wait_ms = -1;
 
 	if (lane->stopped)
 		return;
-	store_safe_tx_open(lane->parts->store, &arena, lane->config->chain_id, &open);
-	forget(proposer, &open);
-	for (size_t i = 0; i < open.count && proposer->posting == NULL; i++)
-		if (open.items[i].status == SAFE_TX_DRAFTED ||
-		    open.items[i].status == SAFE_TX_POSTING)
-			try_row(proposer, &open.items[i], &wait_ms);
-	for (size_t i = 0; i < open.count; i++) {
-		struct proposal proposal;
-		if (open.items[i].status != SAFE_TX_QUEUED || open.items[i].deleted ||
-		    store_proposal_get(lane->parts->store, &arena, open.items[i].proposal,
-		                       &proposal) != 0)
-			continue;
-		const struct config_target *target = lane_target(lane, proposal.target);
-		if (target == NULL)
-			continue;
-		struct service *service = proposer_service(proposer, target);
-		if (service != NULL)
-			deletions_consider(proposer->deletions, service, &proposal, &open.items[i],
-			                   false);
-		int64_t wait = confirmations_poll(proposer->confirmations, service, target,
-		                                  &open.items[i]);
-		if (wait_ms < 0 || wait < wait_ms)
+	const struct live *live = live_hold(lane);
+	const struct safe_tx_list *open = &live->open;
+	forget(proposer, open);
+	for (size_t i = 0; i < open->count; i++) {
+		const struct safe_tx_row *row = &open->items[i];
+		const struct proposal *proposal = live_get(live, lane, &arena, row->proposal);
+		if (proposal != NULL && row->status != SAFE_TX_QUEUED && proposer->posting == NULL)
+			try_row(proposer, row, proposal, &wait_ms);
+	}
+	for (size_t i = 0; i < open->count; i++) {
+		const struct safe_tx_row *row = &open->items[i];
+		const struct proposal *proposal = live_get(live, lane, &arena, row->proposal);
+		int64_t wait = proposal != NULL ? follow_row(proposer, row, proposal) : -1;
+		if (wait >= 0 && (wait_ms < 0 || wait < wait_ms))
 			wait_ms = wait;
 	}
 	if (wait_ms >= 0)
 		wait_for(proposer, wait_ms);
+	live_drop(live);
 	arena_free(&arena);
 }
 

@@ -12,6 +12,20 @@ struct safe_slot safe_view_ask(struct reads *reads, const struct address *safe)
 	};
 }
 
+static struct hash32 signers_of(const struct safe_view *view)
+{
+	struct buf buf = {0};
+	uint8_t threshold[8];
+
+	be64_put(threshold, view->threshold);
+	buf_append(&buf, threshold, sizeof(threshold));
+	for (size_t i = 0; i < view->owner_count; i++)
+		buf_append(&buf, view->owners[i].b, sizeof(view->owners[i].b));
+	struct hash32 hash = sha256(buf_bytes(&buf));
+	buf_free(&buf);
+	return hash;
+}
+
 int safe_view_take(struct safe_view *out, struct arena *arena, const struct safe_slot *slot,
                    const struct chain_read_result *results)
 {
@@ -25,21 +39,8 @@ int safe_view_take(struct safe_view *out, struct arena *arena, const struct safe
 	    view_addresses(arena, &out->owners, &out->owner_count, owners->returned) != 0)
 		return ERR_UNAVAILABLE;
 	out->threshold = (unsigned)threshold;
+	out->signers = signers_of(out);
 	return 0;
-}
-
-struct hash32 safe_view_signers(const struct safe_view *view)
-{
-	struct buf buf = {0};
-	uint8_t threshold[8];
-
-	be64_put(threshold, view->threshold);
-	buf_append(&buf, threshold, sizeof(threshold));
-	for (size_t i = 0; i < view->owner_count; i++)
-		buf_append(&buf, view->owners[i].b, sizeof(view->owners[i].b));
-	struct hash32 hash = sha256(buf_bytes(&buf));
-	buf_free(&buf);
-	return hash;
 }
 
 bool safe_view_is_owner(const struct safe_view *view, const struct address *account)

@@ -10,6 +10,7 @@ struct safe_view {
 	unsigned threshold;
 	struct address *owners; /* in the arena it was taken into */
 	size_t owner_count;
+	struct hash32 signers; /* the same as long as owners and threshold are */
 };
 
 /* Where the answers about it stand. */
@@ -22,8 +23,6 @@ struct safe_slot safe_view_ask(struct reads *reads, const struct address *safe);
 /* ERR_UNAVAILABLE when one of them is no answer of a Safe. */
 int safe_view_take(struct safe_view *out, struct arena *arena, const struct safe_slot *slot,
                    const struct chain_read_result *results) MUST_USE;
-/* The same as long as owners and threshold are. */
-struct hash32 safe_view_signers(const struct safe_view *view);
 bool safe_view_is_owner(const struct safe_view *view, const struct address *account);
 
 #endif

@@ -4,6 +4,7 @@
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
 #include "daemon/govern/adopt.h"
+#include "daemon/govern/live.h"
 
 #include <string.h>
 
@@ -350,22 +351,23 @@ static void drop_gone(struct lane *lane)
 {
 	struct store *store = lane->parts->store;
 	struct arena arena = {0};
-	struct proposal_list live;
+	const struct live *live = live_hold(lane);
 	struct error error;
 	char subject[SUBJECT_SIZE];
 
-	store_proposal_list(store, &arena, PROPOSALS_LIVE, lane->config->chain_id, &live);
-	for (size_t i = 0; i < live.count; i++) {
-		if (!is_gone(lane, &arena, &live.items[i]))
+	for (size_t i = 0; i < live->proposals.count; i++) {
+		const struct proposal *proposal = &live->proposals.items[i];
+		if (!is_gone(lane, &arena, proposal))
 			continue;
 		store_begin(store);
-		if (store_proposal_give_way(store, live.items[i].id,
+		if (store_proposal_give_way(store, proposal->id,
 		                            "a reorganisation took back what others had scheduled",
 		                            &error) != 0)
-			log_broken(proposal_subject(subject, live.items[i].id), "%s", error.text);
+			log_broken(proposal_subject(subject, proposal->id), "%s", error.text);
 		store_commit(store);
 		lane_changed(lane);
 	}
+	live_drop(live);
 	arena_free(&arena);
 }
 

@@ -6,8 +6,9 @@
 #include "daemon/govern/deadend.h"
 #include "daemon/govern/delay_tell.h"
 #include "daemon/govern/draft_file.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/nonce_user.h"
-#include "daemon/govern/observe.h"
+#include "daemon/govern/quiet.h"
 #include "daemon/govern/trial.h"
 
 #include <stdlib.h>
@@ -17,24 +18,28 @@
 struct look {
 	struct arena arena;
 	struct observe_context context;
-	struct proposal_list proposals;
-	struct observed *observed; /* one per proposal */
+	struct quiet_time time;
+	const struct live *live;   /* held: what is stored, when the look began */
+	struct observed *observed; /* one per proposal about which there may be news */
+	uint64_t *marks;           /* live_mark of each */
+	size_t count;
 	struct safe_slot *safes;
 	size_t safe_count;
-	bool deeper; /* logs were read since the last look */
 };
 
 struct tracker {
 	struct lane *lane;
 	struct chain_op *op;
 	struct look *look; /* under way, else NULL */
-	bool again;        /* asked to run while running */
+	struct quiet *quiet;
+	bool again; /* asked to run while running */
 	struct backoff backoff;
 	struct loop_timer *retry; /* a chain that stands still brings no tick */
 	struct arena views_arena; /* owns views */
 	struct safe_view *views;
 	size_t view_count;
 	bool signers_changed; /* of a Safe, since the look before */
+	uint64_t safe_moves;
 };
 
 static void retry_due(void *arg)
@@ -47,6 +52,7 @@ struct tracker *tracker_new(struct lane *lane)
 	struct tracker *tracker = xcalloc(1, sizeof(*tracker));
 
 	tracker->lane = lane;
+	tracker->quiet = quiet_new();
 	tracker->retry = loop_timer_new(lane->parts->loop, retry_due, tracker);
 	return tracker;
 }
@@ -55,6 +61,7 @@ static void look_free(struct tracker *tracker)
 {
 	if (tracker->look == NULL)
 		return;
+	live_drop(tracker->look->live);
 	arena_free(&tracker->look->arena);
 	free(tracker->look);
 	tracker->look = NULL;
@@ -67,6 +74,7 @@ void tracker_free(struct tracker *tracker)
 	chain_cancel(tracker->op);
 	look_free(tracker);
 	loop_timer_free(tracker->retry);
+	quiet_free(tracker->quiet);
 	arena_free(&tracker->views_arena);
 	free(tracker);
 }
@@ -86,6 +94,11 @@ int tracker_safe(const struct tracker *tracker, const struct address *safe,
 			return 0;
 		}
 	return ERR_NOT_FOUND;
+}
+
+uint64_t tracker_safe_moves(const struct tracker *tracker)
+{
+	return tracker->safe_moves;
 }
 
 static void finish(struct tracker *tracker)
@@ -114,8 +127,23 @@ static bool signs_as_before(const struct tracker *tracker, const struct safe_vie
 
 	if (tracker_safe(tracker, &now->safe, &before) != 0)
 		return true;
-	struct hash32 a = safe_view_signers(before), b = safe_view_signers(now);
-	return hash32_equal(&a, &b);
+	return hash32_equal(&before->signers, &now->signers);
+}
+
+/* A log tells what moved the nonce, but it may come later than the nonce: whose proposals were left
+ * out of this look are looked at next. */
+static void compare_safe(struct tracker *tracker, const struct safe_view *now)
+{
+	const struct safe_view *before;
+	bool same_signers = signs_as_before(tracker, now);
+
+	tracker->signers_changed |= !same_signers;
+	if (tracker_safe(tracker, &now->safe, &before) == 0 && same_signers &&
+	    before->nonce == now->nonce)
+		return;
+	tracker->safe_moves++;
+	if (quiet_stir(tracker->quiet, tracker->look->time.epoch, &now->safe))
+		tracker->again = true;
 }
 
 static void take_safes(struct tracker *tracker, const struct chain_read_result *results)
@@ -128,7 +156,7 @@ static void take_safes(struct tracker *tracker, const struct chain_read_result *
 	for (size_t i = 0; i < look->safe_count; i++) {
 		const struct safe_slot *slot = &look->safes[i];
 		if (safe_view_take(&views[count], &arena, slot, results) == 0)
-			tracker->signers_changed |= !signs_as_before(tracker, &views[count++]);
+			compare_safe(tracker, &views[count++]);
 		else
 			lane_alarm(tracker->lane, ALARM_SAFE_UNREADABLE,
 			           tracker->lane->config->name,
@@ -351,38 +379,38 @@ static void conclude(struct tracker *tracker)
 {
 	struct look *look = tracker->look;
 	struct store *store = tracker->lane->parts->store;
-	bool *moved = arena_array(&look->arena, look->proposals.count, sizeof(*moved));
-	bool *changed = arena_array(&look->arena, look->proposals.count, sizeof(*changed));
+	bool *changed = arena_array(&look->arena, look->count, sizeof(*changed));
 	bool any = false;
 
 	store_begin(store);
-	for (size_t i = 0; i < look->proposals.count; i++) {
+	for (size_t i = 0; i < look->count; i++) {
 		struct observed *observed = &look->observed[i];
 		note_ready_at(store, observed);
-		moved[i] = move(tracker, observed);
-		if (!moved[i])
+		bool moved = move(tracker, observed);
+		if (!moved)
 			note_overdue(tracker, observed, observed->proposal->state);
 		changed[i] = deadend_look(tracker->lane, &look->arena, observed);
-		tracker->lane->news |= deadend_waits(tracker->lane, observed);
-		any |= moved[i] || changed[i] || observed->txs_changed;
+		/* In another state other questions are asked, by the deeper look, too. */
+		quiet_note(tracker->quiet, &look->time, observed, look->marks[i],
+		           moved || deadend_waits(tracker->lane, observed));
+		any |= moved || changed[i] || observed->txs_changed;
 	}
 	store_commit(store);
 
-	for (size_t i = 0; i < look->proposals.count; i++) {
+	for (size_t i = 0; i < look->count; i++) {
+		const struct observed *observed = &look->observed[i];
 		char subject[SUBJECT_SIZE];
-		if (changed[i])
-			draft_file_write(tracker->lane, look->proposals.items[i].id);
-		if (look->observed[i].getters_disagree)
+		if (changed[i] || observed->txs_changed)
+			draft_file_write(tracker->lane, observed->proposal->id);
+		if (observed->getters_disagree)
 			lane_alarm(tracker->lane, ALARM_CHECKS_DISAGREE,
-			           proposal_subject(subject, look->proposals.items[i].id),
+			           proposal_subject(subject, observed->proposal->id),
 			           "isAuthorized and the mapping of a contract disagree: its "
 			           "checks are unknown");
-		else if (observed_checked(&look->observed[i]))
+		else if (observed_checked(observed))
 			lane_alarm_clear(tracker->lane, ALARM_CHECKS_DISAGREE,
-			                 proposal_subject(subject, look->proposals.items[i].id));
-		delay_tell(tracker->lane, &look->arena, &look->observed[i]);
-		if (look->observed[i].txs_changed)
-			draft_file_write(tracker->lane, look->proposals.items[i].id);
+			                 proposal_subject(subject, observed->proposal->id));
+		delay_tell(tracker->lane, &look->arena, observed);
 	}
 	if (any)
 		lane_changed(tracker->lane);
@@ -403,7 +431,6 @@ static bool chain_failed(struct tracker *tracker, const struct error *error)
 		log_unusual(lane->config->name, "could not read the proposals' state: %s",
 		            error->text);
 	tracker->again = false;
-	lane->news |= tracker->look->deeper;
 	backoff_failed(&tracker->backoff, now, chain_retry_max_ms(lane->config));
 	loop_timer_set(tracker->retry, backoff_wait_ms(&tracker->backoff, now));
 	finish(tracker);
@@ -420,7 +447,7 @@ static void final_answered(const struct error *error, const struct chain_read_re
 	if (chain_failed(tracker, error))
 		return;
 	store_begin(look->context.store);
-	for (size_t i = 0; i < look->proposals.count; i++)
+	for (size_t i = 0; i < look->count; i++)
 		if (look->observed[i].wants_final)
 			observe_final(&look->observed[i], &look->context, results);
 	store_commit(look->context.store);
@@ -432,7 +459,7 @@ static void ask_final(struct tracker *tracker)
 	struct look *look = tracker->look;
 	struct reads reads = {.arena = &look->arena};
 
-	for (size_t i = 0; i < look->proposals.count; i++)
+	for (size_t i = 0; i < look->count; i++)
 		if (look->observed[i].wants_final)
 			observe_ask_final(&look->observed[i], &reads);
 	if (reads.count == 0)
@@ -453,7 +480,7 @@ static void head_answered(const struct error *error, const struct chain_read_res
 		return;
 	take_safes(tracker, results);
 	store_begin(look->context.store);
-	for (size_t i = 0; i < look->proposals.count; i++) {
+	for (size_t i = 0; i < look->count; i++) {
 		const struct safe_view *safe;
 		struct observed *observed = &look->observed[i];
 		/* Now, not when the question was asked: posting goes on beside us. */
@@ -467,6 +494,47 @@ static void head_answered(const struct error *error, const struct chain_read_res
 	ask_final(tracker);
 }
 
+static void begin_look(struct tracker *tracker)
+{
+	struct lane *lane = tracker->lane;
+	struct look *look = tracker->look = xcalloc(1, sizeof(*look));
+
+	look->context = (struct observe_context){
+	        .store = lane->parts->store,
+	        .arena = &look->arena,
+	        .head = lane->head,
+	        .final = lane->final,
+	        .now = clock_wall(),
+	};
+	look->time = (struct quiet_time){
+	        .epoch = lane->epoch,
+	        .head = lane->head,
+	        .final = lane->final,
+	        .wall = look->context.now,
+	        .mono = clock_mono(),
+	};
+	look->live = live_hold(lane);
+	quiet_keep(tracker->quiet, &look->live->proposals);
+}
+
+/* Asks about the proposal, unless nothing can have changed. */
+static void ask_proposal(struct tracker *tracker, struct reads *reads, size_t index)
+{
+	struct look *look = tracker->look;
+	const struct proposal *proposal = &look->live->proposals.items[index];
+	uint64_t mark = live_mark(look->live, index);
+	bool deeper;
+
+	if (quiet_is(tracker->quiet, &look->time, proposal, mark, &deeper))
+		return;
+	look->marks[look->count] = mark;
+	struct observed *observed = &look->observed[look->count++];
+	observed->proposal = proposal;
+	observed->target = lane_target(tracker->lane, proposal->target);
+	observed->deeper = deeper;
+	observe_ask_head(observed, &look->context, reads);
+}
+
 void tracker_run(struct tracker *tracker)
 {
 	struct lane *lane = tracker->lane;
@@ -477,34 +545,21 @@ void tracker_run(struct tracker *tracker)
 	}
 	if (!lane->have_head || lane->stopped)
 		return;
-	struct look *look = tracker->look = xcalloc(1, sizeof(*look));
-	look->context = (struct observe_context){
-	        .store = lane->parts->store,
-	        .arena = &look->arena,
-	        .head = lane->head,
-	        .final = lane->final,
-	        .now = clock_wall(),
-	};
-	look->deeper = lane->news;
-	lane->news = false;
-	store_proposal_list(lane->parts->store, &look->arena, PROPOSALS_LIVE,
-	                    lane->config->chain_id, &look->proposals);
-	if (look->proposals.count == 0) {
-		concluded(tracker, false);
-		return;
-	}
+	begin_look(tracker);
+	struct look *look = tracker->look;
+	const struct proposal_list *all = &look->live->proposals;
 	struct reads reads = {.arena = &look->arena};
-	look->observed = arena_array(&look->arena, look->proposals.count, sizeof(*look->observed));
-	look->safes = arena_array(&look->arena, look->proposals.count, sizeof(*look->safes));
-	for (size_t i = 0; i < look->proposals.count; i++) {
-		struct observed *observed = &look->observed[i];
-		observed->proposal = &look->proposals.items[i];
-		observed->target = lane_target(lane, observed->proposal->target);
-		observed->deeper = look->deeper;
-		observe_ask_head(observed, &look->context, &reads);
-		if (!address_is_zero(&observed->proposal->safe))
-			ask_safe(look, &reads, &observed->proposal->safe);
+	look->observed = arena_array(&look->arena, all->count, sizeof(*look->observed));
+	look->marks = arena_array(&look->arena, all->count, sizeof(*look->marks));
+	look->safes = arena_array(&look->arena, all->count, sizeof(*look->safes));
+	for (size_t i = 0; i < all->count; i++) {
+		ask_proposal(tracker, &reads, i);
+		if (!address_is_zero(&all->items[i].safe))
+			ask_safe(look, &reads, &all->items[i].safe);
 	}
-	tracker->op = chain_read_many(lane->chain, &look->context.head, reads.items, reads.count,
-	                              head_answered, tracker);
+	if (reads.count == 0)
+		concluded(tracker, false);
+	else
+		tracker->op = chain_read_many(lane->chain, &look->context.head, reads.items,
+		                              reads.count, head_answered, tracker);
 }

@@ -15,4 +15,7 @@ bool tracker_is_looking(const struct tracker *tracker);
 int tracker_safe(const struct tracker *tracker, const struct address *safe,
                  const struct safe_view **out) MUST_USE;
 
+/* Grows whenever one of them stands otherwise than before. */
+uint64_t tracker_safe_moves(const struct tracker *tracker);
+
 #endif

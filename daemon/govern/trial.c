@@ -4,7 +4,7 @@
 #include "common/eth/revert.h"
 #include "common/governance/path.h"
 #include "common/governance/safe_guard.h"
-#include "daemon/chain/follower.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/service.h"
 #include "daemon/govern/tracker.h"
 
@@ -120,7 +120,7 @@ static void would_fail(struct trial *trial, const char *who, struct bytes revert
 	if (trial->subject->doubt == TRUSTED) {
 		trial->subject->doubt = SUSPECT;
 		trial_free(trial->owner);
-		follower_tick_now(lane->follower);
+		lane_doubt(lane);
 		return;
 	}
 	lane_alarm(lane, ALARM_CANNOT_RUN, proposal_subject(name, trial->subject->proposal),
@@ -357,7 +357,7 @@ static bool is_executable(const struct trials *trials, const struct config_targe
 
 struct pass {
 	struct trials *trials;
-	struct arena *arena;
+	const struct live *live;
 	int64_t wait_ms; /* until the next one is due; -1: none */
 };
 
@@ -392,14 +392,13 @@ static bool is_by_hand(const struct config_target *target, const struct proposal
 static void consider_proposal(struct pass *pass, const struct proposal *proposal)
 {
 	const struct config_target *target = lane_target(pass->trials->lane, proposal->target);
-	struct safe_tx_list txs;
+	const struct safe_tx_list *txs = live_txs(pass->live, proposal);
 
 	if (is_by_hand(target, proposal))
 		consider(pass, proposal, NULL);
-	store_safe_tx_list(pass->trials->lane->parts->store, pass->arena, proposal->id, &txs);
-	for (size_t i = 0; i < txs.count; i++)
-		if (is_executable(pass->trials, target, proposal, &txs.items[i]))
-			consider(pass, proposal, &txs.items[i]);
+	for (size_t i = 0; i < txs->count; i++)
+		if (is_executable(pass->trials, target, proposal, &txs->items[i]))
+			consider(pass, proposal, &txs->items[i]);
 }
 
 static bool is_tried(const char *name, void *arg)
@@ -432,24 +431,23 @@ static void forget_unseen(struct trials *trials)
 void trials_run(struct trials *trials)
 {
 	struct lane *lane = trials->lane;
-	struct arena arena = {0};
-	struct pass pass = {.trials = trials, .arena = &arena, .wait_ms = -1};
-	struct proposal_list live;
+	struct pass pass = {.trials = trials, .wait_ms = -1};
 
 	/* What the store says must be as new as what is tried. */
 	if (trials->trial != NULL || !lane->tracked || tracker_is_looking(lane->tracker))
 		return;
 	for (struct subject *s = trials->subjects; s != NULL; s = s->next)
 		s->seen = false;
-	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
-	                    &live);
-	for (size_t i = 0; i < live.count; i++)
-		if (live.items[i].state < STATE_EXECUTED && live.items[i].state != STATE_TIMELOCK)
-			consider_proposal(&pass, &live.items[i]);
+	const struct live *live = pass.live = live_hold(lane);
+	for (size_t i = 0; i < live->proposals.count; i++) {
+		const struct proposal *proposal = &live->proposals.items[i];
+		if (proposal->state < STATE_EXECUTED && proposal->state != STATE_TIMELOCK)
+			consider_proposal(&pass, proposal);
+	}
+	live_drop(live);
 	forget_unseen(trials);
 	if (trials->trial == NULL && pass.wait_ms >= 0)
 		loop_timer_set(trials->timer, pass.wait_ms);
-	arena_free(&arena);
 }
 
 void trials_looked(struct trials *trials)

@@ -8,6 +8,7 @@
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/draft_form.h"
 #include "daemon/govern/rejections.h"
+#include "daemon/govern/live.h"
 #include "daemon/govern/tracker.h"
 
 #include <stdlib.h>
@@ -264,18 +265,17 @@ void withdraw_run(struct withdraw *withdraw)
 {
 	struct lane *lane = withdraw->lane;
 	struct arena arena = {0};
-	struct proposal_list list;
 
 	if (lane->stopped)
 		return;
-	store_proposal_list(lane->parts->store, &arena, PROPOSALS_LIVE, lane->config->chain_id,
-	                    &list);
-	for (size_t i = 0; i < list.count; i++) {
-		const struct proposal *proposal = &list.items[i];
+	const struct live *live = live_hold(lane);
+	for (size_t i = 0; i < live->proposals.count; i++) {
+		const struct proposal *proposal = &live->proposals.items[i];
 		if ((proposal->flags & FLAG_WITHDRAWING) != 0 &&
 		    proposal->state <= STATE_MULTISIG && lifecycle_has_safe(proposal->model))
 			reject_queued(withdraw, &arena, proposal);
 	}
-	cancel_next(withdraw, &arena, &list);
+	cancel_next(withdraw, &arena, &live->proposals);
+	live_drop(live);
 	arena_free(&arena);
 }
