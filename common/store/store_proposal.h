@@ -31,8 +31,7 @@ struct proposal {
 	enum proposal_state state;
 	unsigned flags;
 	struct address safe, timelock; /* its own, whatever the config says now; zero: none */
-	struct address sender; /* who sends what is drafted first: the Safe, or an account; zero:
-	                          not known */
+	struct address sender; /* of what is drafted first: Safe or account; zero: not known */
 	struct hash32 salt, predecessor, operation_id;
 	bool single;              /* scheduled by `schedule`, not as a batch */
 	uint64_t attempt;         /* the number in the salt */
