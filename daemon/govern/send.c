@@ -261,6 +261,9 @@ static int choose_fee(struct send *send, uint64_t tip, struct error *error)
 {
 	uint64_t base = clamp_u64(&send->base_fee);
 	uint64_t limit = send->lane->config->max_fee_gwei * GWEI;
+
+	if (tip > limit)
+		tip = limit; /* refused below, not wrapped around */
 	uint64_t fee = base > limit ? base : 2 * base + tip;
 
 	if (send->request.has_previous) {
