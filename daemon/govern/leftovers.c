@@ -5,6 +5,7 @@
 #include "common/governance/path.h"
 #include "common/store/store_chain.h"
 #include "common/store/store_event.h"
+#include "daemon/govern/delay_log.h"
 #include "daemon/govern/draft_file.h"
 #include "daemon/govern/posting.h"
 #include "daemon/govern/proposer.h"
@@ -106,19 +107,33 @@ static bool has_executed(const struct safe_tx_list *txs, const struct lane *lane
 	return false;
 }
 
-/* The operation stands in the timelock for good, whoever brought it there. */
-static bool is_scheduled(struct lane *lane, struct arena *arena, const struct proposal *proposal)
+static uint64_t scheduled_block(struct lane *lane, struct arena *arena,
+                                const struct proposal *proposal)
 {
+	struct store *store = lane->parts->store;
+	struct delay_added added;
 	struct seen_log_list logs;
 
-	if (proposal->model != MODEL_SAFE_TIMELOCK || proposal->state < STATE_TIMELOCK ||
+	if (proposal->model == MODEL_DELAY)
+		return delay_added_find(&added, store, arena, proposal->chain_id,
+		                        &proposal->timelock, &proposal->operation_id,
+		                        proposal->drafted_after) == 0
+		               ? added.log.block_number
+		               : 0;
+	store_log_find(store, arena, proposal->chain_id, &proposal->timelock,
+	               event_topic0(EVENT_CALL_SCHEDULED), &proposal->operation_id, &logs);
+	return logs.count > 0 ? logs.items[logs.count - 1].block_number : 0;
+}
+
+/* The operation stands in the timelock (the entry in the module) for good, whoever brought it
+ * there: once more it can only revert, or would be there twice. */
+static bool is_scheduled(struct lane *lane, struct arena *arena, const struct proposal *proposal)
+{
+	if (!lifecycle_has_timelock(proposal->model) || proposal->state < STATE_TIMELOCK ||
 	    proposal->state > STATE_EXECUTED)
 		return false;
-	store_log_find(lane->parts->store, arena, proposal->chain_id, &proposal->timelock,
-	               event_topic0(EVENT_CALL_SCHEDULED), &proposal->operation_id, &logs);
-	return logs.count > 0 &&
-	       logs.items[logs.count - 1].block_number > proposal->drafted_after &&
-	       logs.items[logs.count - 1].block_number <= lane->final.number;
+	uint64_t block = scheduled_block(lane, arena, proposal);
+	return block > proposal->drafted_after && block <= lane->final.number;
 }
 
 /* Whether what the row was to do is over, so that no reorganisation brings its use back. */

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { keccak256, toHex } from 'viem'
+import { encodeFunctionData, keccak256, toHex } from 'viem'
+import { delayAbi, delayTarget, makeDelayWorld } from '../harness/delay.mjs'
 import { makeEif } from '../harness/eif.mjs'
 import { batchOf, callsFor } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
@@ -178,6 +179,29 @@ describe('what can only revert and lies in the queue', { concurrency: 2 }, () =>
     await daemon.untilState(p.id, 'confirmed')
     assert.deepEqual(await world.allowed(eif.value), { kms: true, app: true })
   }))
+
+  test('behind a Delay module: a schedule of what others enqueued would be there twice, and is forgotten', async () => {
+    const world = await makeDelayWorld()
+    try {
+      const daemon = world.daemon({ target: delayTarget(world, { batch: { quiet: '300ms' }, execute: 'manual' }) })
+      await world.avatar.byHand({ to: world.delay.address, data: encodeFunctionData({ abi: delayAbi, functionName: 'enableModule', args: [people.outsider.address] }) })
+      await daemon.start()
+      const eif = world.drop()
+      const p = await daemon.untilProposal(eif.value)
+      const row = await daemon.untilQueued(p.id, 'schedule')
+      const entry = world.delay.entryOf(p.calls)
+      await world.chain.send({ from: people.outsider.address, to: world.delay.address, data: world.delay.enqueueData(entry) })
+      await daemon.untilState(p.id, 'timelock')
+      await world.chain.mine(3)
+      await until(() => !world.service.transactions.has(row.safe_tx_hash), { what: () => `the deletion\n${daemon.tail(15)}` })
+      await world.chain.advance(world.cooldown + 5)
+      await daemon.untilState(p.id, 'execute')
+      await world.delay.execute(entry)
+      await world.chain.mine(3)
+      await daemon.untilState(p.id, 'confirmed')
+      assert.equal(await world.delay.queueNonce(), 1, 'once')
+    } finally { await world.close() }
+  })
 
   test('without a service: files for where people may have put it', inWorld({ service: false, minDelay: 60 }, async (world, daemon) => {
     await grant(world, 'CANCELLER_ROLE', people.outsider.address)
