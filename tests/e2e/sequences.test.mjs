@@ -173,6 +173,13 @@ class Sequence {
     return (await this.live()).filter((p) => p.origin === 'external' && p.calls.some((c) => this.values.get(c.value) === (c.action === 'add' ? 'absent' : 'present')))
   }
 
+  /// What others asked for is neither withdrawn nor helped on once it is in effect: a person withdraws it, as the alarm says.
+  async withdrawSuperfluous() {
+    for (const p of await this.live())
+      if (p.origin === 'external' && !p.flags.includes('withdrawing') && (await this.daemon.alarms('already-in-effect', p.id)).length > 0)
+        await this.daemon.ctl(['withdraw', p.id], { ok: false })
+  }
+
   /// What a person has to say once more: what others refused, and what they themselves did by hand and lost again.
   async sayAgain() {
     for (const m of await this.daemon.measurements()) {
@@ -196,6 +203,7 @@ class Sequence {
     let left
     await until(async () => {
       await this.sayAgain()
+      await this.withdrawSuperfluous()
       const unwanted = await this.unwanted()
       if (this.way.cancel) for (const p of await this.way.waiting(unwanted)) await this.way.cancel(p)
       if (this.way.hasQueue()) await this.signNext(refused, unwanted)
