@@ -225,9 +225,20 @@ static bool find_safe_tx(struct hash32 *out, struct lane *lane, struct arena *ar
 	return false;
 }
 
-static bool is_at_once(const struct execution *execution)
+static bool is_at_once(enum model model)
 {
-	return execution->way->way.model == MODEL_SAFE || execution->way->way.model == MODEL_DIRECT;
+	return model == MODEL_SAFE || model == MODEL_DIRECT;
+}
+
+static bool any_at_once(const struct lane *lane)
+{
+	const struct config *config = lane->parts->config;
+
+	for (size_t i = 0; i < config->target_count; i++)
+		if (config->targets[i].chain == lane->config &&
+		    is_at_once(config->targets[i].model))
+			return true;
+	return false;
 }
 
 /* Whether the log is of such a change, and of a transaction that is to be looked at. */
@@ -244,7 +255,7 @@ static bool read_execution(struct execution *out, const struct executions *execu
 	if (!change_read(&change, lane, arena, log, &out->all) || !change.is_call)
 		return false;
 	out->way = way_of(lane, arena, &log->address);
-	return out->way != NULL && is_at_once(out) &&
+	return out->way != NULL && is_at_once(out->way->way.model) &&
 	       !is_explained(lane, arena, out, &change.call) &&
 	       (out->way->way.model != MODEL_SAFE ||
 	        find_safe_tx(&out->safe_tx_hash, lane, arena, out));
@@ -535,7 +546,8 @@ void executions_run(struct executions *executions)
 	struct lane *lane = executions->lane;
 	struct seen_log_list logs;
 
-	if (executions_is_looking(executions) || lane->stopped || !lane->have_head)
+	if (executions_is_looking(executions) || lane->stopped || !lane->have_head ||
+	    !any_at_once(lane))
 		return;
 	arena_free(&executions->arena);
 	store_log_untold(lane->parts->store, &executions->arena, lane->config->chain_id,

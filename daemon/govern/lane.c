@@ -31,9 +31,10 @@
 /* What people made by other means, as far as the logs tell. */
 static void look_at_others(struct lane *lane)
 {
+	if (lane->stopped)
+		return;
 	scheduled_run(lane);
 	enqueued_run(lane->enqueued);
-	executions_run(lane->executions);
 }
 
 bool lane_looks_at_others(const struct lane *lane)
@@ -156,6 +157,7 @@ static void ticked(const struct block_ref *head, const struct block_ref *final, 
 	lane->last_error[0] = '\0';
 	look_around(lane, head);
 	look_at_others(lane);
+	executions_run(lane->executions);
 	lane_look_at_final(lane);
 	safe_watch_run(lane);
 	recheck_run(lane->recheck);

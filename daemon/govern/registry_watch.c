@@ -89,7 +89,8 @@ static void act_on_removal(const struct spoken *spoken, const struct measurement
 	bool undoes = m->status == MEASUREMENT_PROPOSED && undoes_live_call(spoken);
 	char hash[HASH32_TEXT_SIZE], reason[160], subject[SUBJECT_SIZE];
 
-	if (m->status == MEASUREMENT_REVOKED || (waits && m->approved && !undoes))
+	/* What others removed may have been confirmed as theirs before it was looked at here. */
+	if ((m->status == MEASUREMENT_REVOKED && !m->wanted) || (waits && m->approved && !undoes))
 		return;
 	snprintf(reason, sizeof(reason), "removed on chain in transaction %s",
 	         hash32_text(hash, &spoken->log->tx_hash));

@@ -1,5 +1,6 @@
 // What others put into the queue of a Delay module: any module that is enabled there may, and the logs alone tell of it.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -7,6 +8,7 @@ import { encodeFunctionData, parseAbi } from 'viem'
 import { delayTarget, makeDelayWorld } from '../harness/delay.mjs'
 import { makeEif } from '../harness/eif.mjs'
 import { callsFor } from '../harness/opinion.mjs'
+import { testsDir } from '../harness/util.mjs'
 import { people, until } from '../harness/world.mjs'
 
 const LIVE = ['drafted', 'multisig', 'timelock', 'execute', 'executed']
@@ -213,4 +215,39 @@ describe('what others enqueued in a Delay module', { concurrency: 2 }, () => {
     await world.chain.mine(3)
     await daemon.untilState(p.id, 'confirmed')
   }))
+
+  test('kill -9 at every commit on the way; an account is who enqueues for us', async () => {
+    const world = await makeDelayWorld({ app: false, enqueuer: people.spare.address, service: false })
+    try {
+      const library = join(world.tmp.path, 'die-at-sync.so')
+      execFileSync('cc', ['-shared', '-fPIC', '-o', library, join(testsDir, 'harness/die-at-sync.c')])
+      const daemon = world.daemon({ target: delayTarget(world, { execute: 'manual', batch: { quiet: '300ms' } }) })
+      const [value, other] = [someValue(world), someValue(world)]
+      const entry = world.delay.entryOf([image(world, value)])
+      const enqueue = (e) => world.chain.send({ from: people.spare.address, to: world.delay.address, data: world.delay.enqueueData(e), gas: 2_000_000 })
+      await daemon.start()
+      await daemon.stop()
+      await enqueue(entry)
+      await enqueue(world.delay.entryOf([image(world, other), transferOwnership(world, people.stranger.address)]))
+      for (let at = 1; at < 26; at += 3) {
+        daemon.environment = { LD_PRELOAD: library, DIE_AT_SYNC: String(at) }
+        await daemon.start({ wait: false })
+        await Promise.race([daemon.ended, until(async () => !daemon.running || (await daemon.ctl(['status', '--json'], { ok: false })).code === 0, { what: 'a start' })])
+        await daemon.kill9()
+      }
+      daemon.environment = {}
+      await daemon.start()
+      const p = await daemon.untilProposal(value, external)
+      await daemon.untilState(p.id, 'timelock')
+      assert.equal(p.safe, null, 'nobody\'s Safe')
+      await daemon.untilAlarm('foreign')
+      assert.equal((await daemon.proposals()).length, 1, 'taken over once')
+      for (const name of ['foreign', 'unverified']) assert.equal((await daemon.alarms(name)).length, 1, `${name} told once`)
+      assert.deepEqual(await daemon.alarms('safe-unreadable'), [])
+      assert.equal((await daemon.ctl(['log', '--verify'])).code, 0)
+      await world.chain.advance(world.cooldown + 5)
+      await world.delay.execute(entry)
+      await confirmed(world, daemon, p.id)
+    } finally { await world.close() }
+  })
 })

@@ -125,6 +125,19 @@ describe('what others executed', { concurrency: 2 }, () => {
     await daemon.untilState(theirs.id, ['executed', 'confirmed'])
     await world.chain.mine(3)
     await daemon.untilState(theirs.id, 'confirmed')
+    // Removed by them: theirs as well, the intent follows, and nothing comes back by itself.
+    await daemon.untilMeasurement(a, (m) => m.status === 'authorized')
+    const removed = callsFor(world.registry, a, 'remove')[0]
+    await daemon.stop()
+    const { receipt } = await world.safe.byHand({ to: removed.to, data: removed.data })
+    await world.chain.mine(3)
+    await daemon.start()
+    const removal = await daemon.untilProposal(a, { where: (p) => p.calls[0].action === 'remove' })
+    assert.equal(removal.origin, 'external')
+    await daemon.untilState(removal.id, 'confirmed')
+    await daemon.untilMeasurement(a, (m) => m.status === 'revoked' && m.wanted === 'absent')
+    await daemon.untilAlarm('removed-on-chain', { text: new RegExp(receipt.transactionHash) })
+    await daemon.untilAlarm('registry-changed', { text: new RegExp(`${a} was removed .*${receipt.transactionHash}`) })
   }))
 
   test('model direct: the owner sends it by hand', inWorld({ model: 'direct', service: false }, quiet, async (world, daemon) => {

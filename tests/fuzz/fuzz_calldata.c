@@ -183,6 +183,9 @@ static void check_adopted(struct arena *arena, struct bytes calldata)
 		}
 		adopt_safe_tx(&found, arena, &way, &tx);
 		check_ours(&found);
+		const struct contract_call sent = {.to = tx.to, .data = calldata};
+		adopt_transaction(&found, arena, &way, &sent);
+		check_ours(&found);
 	}
 }
 

@@ -300,6 +300,28 @@ static void test_the_model_says_from_where(void **state)
 	assert_int_equal(of_tx(MODEL_SAFE, &schedule).verdict, ADOPT_FOREIGN);
 }
 
+static void test_what_an_account_sends(void **state)
+{
+	const struct adopt_way way = way_of(MODEL_DIRECT);
+	const struct address elsewhere = {{0x70}};
+	struct contract_call call = registry_call(&kms, KIND_OS_IMAGE, ACTION_ADD, 1);
+	struct adopted found;
+
+	(void)state;
+	adopt_transaction(&found, &arena, &way, &call);
+	assert_int_equal(found.verdict, ADOPT_OURS);
+	assert_int_equal(found.purpose, PURPOSE_APPLY);
+	assert_int_equal(found.call_count, 1);
+	call.value = u256_from(1);
+	adopt_transaction(&found, &arena, &way, &call);
+	assert_int_equal(found.verdict, ADOPT_FOREIGN);
+	check_text(found.text, "a registry call with a value");
+	call = named_call(&elsewhere, "go(address)", &kms);
+	adopt_transaction(&found, &arena, &way, &call);
+	assert_int_equal(found.verdict, ADOPT_FOREIGN);
+	check_text(found.text, "names a contract of ours");
+}
+
 static void test_code_that_runs_as_the_safe_is_foreign(void **state)
 {
 	const struct address library = {{0x11}}, nobody = {{0}};
@@ -376,6 +398,7 @@ int main(void)
 	        cmocka_unit_test(test_more_than_registry_calls_is_foreign),
 	        cmocka_unit_test(test_what_does_not_concern_us_is_unrelated),
 	        cmocka_unit_test(test_the_model_says_from_where),
+	        cmocka_unit_test(test_what_an_account_sends),
 	        cmocka_unit_test(test_code_that_runs_as_the_safe_is_foreign),
 	        cmocka_unit_test(test_gas_fields_and_values_are_foreign),
 	        cmocka_unit_test(test_texts_are_cut_and_plain),
