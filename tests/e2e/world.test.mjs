@@ -50,12 +50,16 @@ const yes = (result) => (result.length === 66 ? `0x${word(1)}` : result.replace(
 const ways = {
   silent: (e) => e.fault({ hang: true }),
   slow: (e) => e.fault({ delay: 400 }),
-  failing: (e) => e.fault({ status: 502 }),
-  'cutting connections': (e) => e.fault({ drop: true }),
+  'failing, each time otherwise': (e) => {
+    for (let i = 0; i < 100; i++) {
+      e.fault({ times: 1, status: 502 })
+      e.fault({ times: 1, drop: true })
+      e.fault({ times: 1, error: { code: -32005, message: 'daily request count exceeded, request rate limited' } })
+      e.fault({ times: 1, status: 200, body: '<html>' })
+      e.fault({ times: 1, mutate: () => [{ number: '0x' }] })
+    }
+  },
   'over its limit': (e) => e.fault({ status: 429, headers: { 'retry-after': '3' } }),
-  'over its limit in words': (e) => e.fault({ error: { code: -32005, message: 'daily request count exceeded, request rate limited' } }),
-  'of nonsense': (e) => e.fault({ status: 200, body: '<html>' }),
-  'of the wrong form': (e) => e.fault({ mutate: () => [{ number: '0x' }] }),
   'without finalized blocks, logs and reads at a hash': (e) => {
     e.fault({ match: (m, [tag] = []) => m === 'eth_getBlockByNumber' && tag === 'finalized', error: { code: -32602, message: 'invalid block tag' } })
     e.fault({ match: (m) => m === 'eth_getLogs', error: { code: -32602, message: 'block range too large, maximum is 1' } })
