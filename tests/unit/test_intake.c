@@ -424,7 +424,7 @@ static void test_a_copy_in_progress_is_no_contradiction(void **state)
 {
 	struct world *world = *state;
 
-	configure(world, watching(world, "settle: 5ms, build_settle: 300ms"));
+	configure(world, watching(world, "settle: 5ms, build_settle: 2s"));
 	start(world);
 	/* The old image under the new JSON, for longer than a file takes to settle. */
 	drop_copy(world, "in/enclave.eif", "tests/fixtures/eif/one_ramdisk.eif");
