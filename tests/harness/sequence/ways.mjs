@@ -10,6 +10,7 @@ const FAILURE = toEventSelector('ExecutionFailure(bytes32,uint256)')
 const SCHEDULED = toEventSelector('CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)')
 const CANCELLED = toEventSelector('Cancelled(bytes32)')
 const ADDED = toEventSelector('TransactionAdded(uint256,bytes32,address,uint256,bytes,uint8)')
+const WITHDRAWING = 2 // the flag, as stored
 const singleAbi = parseAbi(['function execute(address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt)'])
 
 const all = (chain, address, topics) => chain.rpc('eth_getLogs', { address, fromBlock: '0x0', toBlock: 'latest', topics })
@@ -36,11 +37,14 @@ class Way {
   /// What misfit() is told, read once per look: what the Safe ran and what waits elsewhere.
   async facts() {
     const runs = await this.#runs(SUCCESS)
-    return { ran: new Set(runs.map((r) => r.hash)), known: new Set(this.world.service?.transactions.keys() ?? []), now: await this.chain.now(), pending: [] }
+    const queue = this.world.service?.transactions ?? new Map()
+    return { ran: new Set(runs.map((r) => r.hash)), known: new Set(queue.keys()), nonces: new Set([...queue.values()].map((t) => t.tx.nonce)), now: await this.chain.now(), pending: [] }
   }
 
   inQueue(p, facts) {
-    return p.safe_txs.some((t) => t.status === 3 && facts.known.has(t.hash)) || p.safe_txs.some((t) => facts.ran.has(t.hash))
+    // A rejection is there once for its nonce, whoever shares it; what was withdrawn waits for that.
+    const rejected = p.flags & WITHDRAWING ? first(p).some((t) => t.nonce !== null && facts.nonces.has(BigInt(t.nonce))) : false
+    return rejected || p.safe_txs.some((t) => (t.status === 3 && facts.known.has(t.hash)) || facts.ran.has(t.hash))
   }
 
   async failedOnChain(p, final) { return (await this.#runs(FAILURE, p)).some((r) => r.block <= final) }
