@@ -5,12 +5,13 @@ import { benchEif } from './eif.mjs'
 import { benchEndpoints } from './endpoints.mjs'
 import { benchIdle } from './idle.mjs'
 import { benchIntake } from './intake.mjs'
+import { benchLife } from './life.mjs'
 import { benchMany } from './many.mjs'
 import { benchStart } from './start.mjs'
 import { benchTicks } from './ticks.mjs'
 import { machine, missed, printTable, quick } from './lib.mjs'
 
-const items = { eif: benchEif, drafts: benchDrafts, intake: benchIntake, ticks: benchTicks, many: benchMany, start: benchStart, endpoints: benchEndpoints, idle: benchIdle }
+const items = { eif: benchEif, drafts: benchDrafts, intake: benchIntake, ticks: benchTicks, many: benchMany, life: benchLife, start: benchStart, endpoints: benchEndpoints, idle: benchIdle }
 const chosen = process.env.BENCH ? process.env.BENCH.split(',') : Object.keys(items)
 const about = machine()
 

@@ -1,5 +1,4 @@
-// A thousand open proposals of twenty targets on three chains: what one look at the chains costs, and what the Safe
-// services are asked in the life of a proposal.
+// A thousand open proposals of twenty targets on three chains: what one look at the chains costs.
 import { join } from 'node:path'
 import { mkdirSync } from 'node:fs'
 import { people, startChain } from '../harness/chain.mjs'
@@ -9,7 +8,7 @@ import { dropBuild, makeEif } from '../harness/eif.mjs'
 import { startRpcProxy } from '../harness/rpc-proxy.mjs'
 import { startSafeService } from '../harness/safe-service.mjs'
 import { makeTempDir, seeded, tick, until } from '../harness/util.mjs'
-import { ms, program, quick, report, run, usage } from './lib.mjs'
+import { ms, quick, report, usage } from './lib.mjs'
 
 const POLL = 1000
 
@@ -58,7 +57,6 @@ export async function benchMany() {
 
     // The posting itself is over: what one look costs now.
     const count = () => chains.reduce((sum, c) => ({ requests: sum.requests + c.rpc.calls.length, bytes: sum.bytes + c.rpc.bytes }), { requests: 0, bytes: 0 })
-    const posted = chains.reduce((sum, c) => sum + c.service.requests.length, 0)
     const before = { ...count(), cpu: usage([daemon.pid]).cpu, logs: chains.reduce((n, c) => n + c.rpc.count('eth_getLogs'), 0) }
     for (const c of chains) c.from = c.rpc.calls.length
     for (let i = 0; i < looks; i++) {
@@ -73,10 +71,6 @@ export async function benchMany() {
     report('  CPU per chain and new block', ms((after.cpu - before.cpu) / ticks))
     report('  memory of the main process (PSS)', `${(usage([daemon.pid]).pss / 1024).toFixed(1)} MiB`)
 
-    const [polls] = (await run(program('service_life'), ['60000', String(48 * 3600 * 1000)])).trim().split('\n')
-    const perPosting = posted / total
-    const life = Number(polls) + perPosting
-    report('Safe service: requests per proposal pending for 48 h', `${life.toFixed(1)}`, { reference: `${perPosting.toFixed(1)} to post, measured; ${polls} to follow, by the polling rule`, goal: '60 or fewer', met: life <= 60 })
     await daemon.stop()
   } finally {
     for (const c of chains) {
