@@ -1,7 +1,6 @@
 #include "common/base/jval.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_FILE = 1 << 20, MAX_NAME = 64, MAX_AUTHORITIES = 512 };

@@ -8,8 +8,6 @@ enum der_tag {
 	DER_INTEGER = 0x02,
 	DER_OCTET_STRING = 0x04,
 	DER_OID = 0x06,
-	DER_ENUMERATED = 0x0a,
-	DER_UTF8_STRING = 0x0c,
 	DER_SEQUENCE = 0x30,
 };
 

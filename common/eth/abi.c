@@ -84,14 +84,6 @@ void abi_put_bytes(struct abi_writer *writer, struct bytes value)
 	buf_append_zeros(writer->out, -value.len % ABI_WORD);
 }
 
-void abi_put_addresses(struct abi_writer *writer, const struct address *items, size_t count)
-{
-	abi_put_tail(writer);
-	struct abi_writer array = abi_begin_array(writer->out, count);
-	for (size_t i = 0; i < count; i++)
-		abi_put_address(&array, &items[i]);
-}
-
 void abi_put_bytes_array(struct abi_writer *writer, const struct bytes *items, size_t count)
 {
 	abi_put_tail(writer);

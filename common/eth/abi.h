@@ -33,7 +33,6 @@ void abi_put_u256(struct abi_writer *writer, const struct u256 *value);
 void abi_put_address(struct abi_writer *writer, const struct address *address);
 void abi_put_bool(struct abi_writer *writer, bool value);
 void abi_put_bytes(struct abi_writer *writer, struct bytes value); /* bytes and string */
-void abi_put_addresses(struct abi_writer *writer, const struct address *items, size_t count);
 void abi_put_bytes_array(struct abi_writer *writer, const struct bytes *items, size_t count);
 /* For any other dynamic type: points the next head at the end of out, where the caller then
  * appends it (abi_begin for a tuple, abi_begin_array for an array). */

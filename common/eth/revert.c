@@ -4,7 +4,6 @@
 #include "common/eth/abi.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { MAX_TEXT = 300, MAX_HEX = 68 };

@@ -163,16 +163,3 @@ void cast_send(struct buf *out, const struct contract_call *call, const struct a
 	else
 		buf_append_text(out, " --from \"$OWNER\"");
 }
-
-bool cast_calldata(struct buf *out, const struct contract_call *call)
-{
-	struct buf arguments = {0};
-	bool known = append_arguments(&arguments, call->data);
-
-	if (known) {
-		buf_append_text(out, "cast calldata ");
-		buf_append_bytes(out, buf_bytes(&arguments));
-	}
-	buf_free(&arguments);
-	return known;
-}

@@ -8,8 +8,5 @@
 /* Appends, without newline, `cast send <to> "<signature>" <arguments> --from <from>`; from NULL
  * writes "$OWNER". Calls that we do not know are written with their raw calldata. */
 void cast_send(struct buf *out, const struct contract_call *call, const struct address *from);
-/* Appends `cast calldata "<signature>" <arguments>`, which prints exactly the calldata; nothing
- * (and false) for a call that we do not know. */
-bool cast_calldata(struct buf *out, const struct contract_call *call);
 
 #endif

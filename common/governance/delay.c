@@ -12,7 +12,6 @@ static const uint8_t skip_selector[ABI_SELECTOR] = {0xb1, 0x9d, 0x47, 0x58};
 static const uint8_t set_nonce_selector[ABI_SELECTOR] = {0x46, 0xba, 0x23, 0x07};
 static const uint8_t tx_hash_selector[ABI_SELECTOR] = {0x42, 0x7e, 0x23, 0x2f};
 static const uint8_t created_at_selector[ABI_SELECTOR] = {0x25, 0x81, 0x48, 0xcc};
-static const uint8_t transaction_hash_selector[ABI_SELECTOR] = {0x30, 0x0c, 0x66, 0x1f};
 static const uint8_t module_enabled_selector[ABI_SELECTOR] = {0x2d, 0x9a, 0xd5, 0x3d};
 
 struct hash32 delay_tx_hash(const struct delay_entry *entry)
@@ -114,11 +113,6 @@ void delay_encode_enqueue(struct buf *out, const struct delay_entry *entry)
 void delay_encode_execute(struct buf *out, const struct delay_entry *entry)
 {
 	put_entry(out, execute_selector, entry);
-}
-
-void delay_encode_transaction_hash(struct buf *out, const struct delay_entry *entry)
-{
-	put_entry(out, transaction_hash_selector, entry);
 }
 
 void delay_encode_skip_expired(struct buf *out)

@@ -47,7 +47,6 @@ void delay_encode_skip_expired(struct buf *out);
 void delay_encode_set_nonce(struct buf *out, uint64_t nonce);
 void delay_encode_tx_hash(struct buf *out, uint64_t nonce);       /* txHash(uint256) */
 void delay_encode_tx_created_at(struct buf *out, uint64_t nonce); /* txCreatedAt(uint256) */
-void delay_encode_transaction_hash(struct buf *out, const struct delay_entry *entry);
 /* The same function on a Safe and on the module. */
 void delay_encode_is_module_enabled(struct buf *out, const struct address *module);
 

@@ -42,16 +42,6 @@ static const char *name_at(const char *const *names, size_t count, int number)
 	return names[number];
 }
 
-/* The number that a name stands for, 0 if none. */
-static int number_of(const char *const *names, size_t count, const char *name)
-{
-	for (size_t i = 1; i < count; i++) {
-		if (strcmp(names[i], name) == 0)
-			return (int)i;
-	}
-	return 0;
-}
-
 const char *proposal_state_name(enum proposal_state state)
 {
 	return name_at(state_names, ARRAY_LEN(state_names), (int)state);
@@ -60,19 +50,6 @@ const char *proposal_state_name(enum proposal_state state)
 const char *model_name(enum model model)
 {
 	return name_at(model_names, ARRAY_LEN(model_names), (int)model);
-}
-
-int model_parse(enum model *out, const char *name, struct error *error)
-{
-	int number = number_of(model_names, ARRAY_LEN(model_names), name);
-
-	*out = (enum model)number;
-	if (number == 0)
-		return error_set(
-		        error, ERR_INVALID,
-		        "no model '%s', expected safe+timelock, safe, timelock, delay or direct",
-		        name);
-	return 0;
 }
 
 const char *purpose_name(enum purpose purpose)

@@ -48,7 +48,6 @@ enum safe_tx_status {
 
 const char *proposal_state_name(enum proposal_state state); /* "drafted", ... */
 const char *model_name(enum model model);
-int model_parse(enum model *out, const char *name, struct error *error) MUST_USE;
 const char *purpose_name(enum purpose purpose);
 const char *safe_tx_status_name(enum safe_tx_status status);
 

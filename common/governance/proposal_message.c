@@ -2,7 +2,6 @@
 
 #include "common/governance/service_message.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* --- members of a body

@@ -4,7 +4,6 @@
 #include "common/crypto/hash.h"
 #include "common/eth/abi.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* clang-format off */
@@ -141,33 +140,6 @@ int safe_signature_owner(struct address *owner, bool *needs_chain, const struct 
 	memcpy(signature.s, part + 32, 32);
 	signature.recovery = (uint8_t)(v - (typed ? 27 : 31));
 	return ecdsa_recover(owner->b, &digest, &signature, error);
-}
-
-static int signature_compare(const void *left, const void *right)
-{
-	const struct safe_signature *a = left, *b = right;
-
-	return address_compare(&a->owner, &b->owner);
-}
-
-int safe_signatures_join(struct buf *out, struct safe_signature *parts, size_t count,
-                         struct error *error)
-{
-	char text[ADDRESS_TEXT_SIZE];
-
-	if (count > 1)
-		qsort(parts, count, sizeof(*parts), signature_compare);
-	for (size_t i = 0; i < count; i++) {
-		if (i > 0 && address_equal(&parts[i].owner, &parts[i - 1].owner))
-			return error_set(error, ERR_INVALID, "two signatures of %s",
-			                 address_text(text, &parts[i].owner));
-		if (parts[i].part[64] == 0)
-			return error_set(error, ERR_INVALID, "%s signs as a contract",
-			                 address_text(text, &parts[i].owner));
-	}
-	for (size_t i = 0; i < count; i++)
-		buf_append(out, parts[i].part, SAFE_SIGNATURE_SIZE);
-	return 0;
 }
 
 /* --- execTransaction ------------------------------------------------------------------------- */

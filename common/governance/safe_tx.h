@@ -41,16 +41,6 @@ bool safe_tx_is_rejection(const struct safe_tx *tx);
 int safe_signature_owner(struct address *owner, bool *needs_chain, const struct hash32 *hash,
                          const uint8_t part[SAFE_SIGNATURE_SIZE], struct error *error) MUST_USE;
 
-struct safe_signature {
-	struct address owner;
-	uint8_t part[SAFE_SIGNATURE_SIZE];
-};
-
-/* Sorts parts by owner, as the contract wants them, and appends them to out. ERR_INVALID for two
- * parts of one owner and for contract signatures (their tail is not held here). */
-int safe_signatures_join(struct buf *out, struct safe_signature *parts, size_t count,
-                         struct error *error) MUST_USE;
-
 /* --- execTransaction ------------------------------------------------------------------------- */
 
 /* Appends the calldata of execTransaction with these joined signatures. */

@@ -9,11 +9,8 @@ static const uint8_t schedule_selector[ABI_SELECTOR] = {0x8f, 0x2a, 0x0b, 0xb0};
 static const uint8_t execute_selector[ABI_SELECTOR] = {0xe3, 0x83, 0x35, 0xe5};
 static const uint8_t schedule_one_selector[ABI_SELECTOR] = {0x01, 0xd5, 0x06, 0x2a};
 static const uint8_t execute_one_selector[ABI_SELECTOR] = {0x13, 0x40, 0x08, 0xd3};
-static const uint8_t hash_selector[ABI_SELECTOR] = {0xb1, 0xc5, 0xf4, 0x27};
-static const uint8_t hash_one_selector[ABI_SELECTOR] = {0x80, 0x65, 0x65, 0x7f};
 static const uint8_t cancel_selector[ABI_SELECTOR] = {0xc4, 0xd2, 0x52, 0xf5};
 static const uint8_t timestamp_selector[ABI_SELECTOR] = {0xd4, 0x5c, 0x44, 0x35};
-static const uint8_t min_delay_selector[ABI_SELECTOR] = {0xf2, 0x7a, 0x0c, 0x92};
 static const uint8_t has_role_selector[ABI_SELECTOR] = {0x91, 0xd1, 0x48, 0x54};
 
 /* clang-format off */
@@ -121,12 +118,6 @@ void timelock_encode_execute(struct buf *out, const struct timelock_batch *batch
 	put_batch(out, batch);
 }
 
-void timelock_encode_hash_operation(struct buf *out, const struct timelock_batch *batch)
-{
-	buf_append(out, batch->single ? hash_one_selector : hash_selector, ABI_SELECTOR);
-	put_batch(out, batch);
-}
-
 static void encode_with_id(struct buf *out, const uint8_t selector[ABI_SELECTOR],
                            const struct hash32 *id)
 {
@@ -142,11 +133,6 @@ void timelock_encode_cancel(struct buf *out, const struct hash32 *id)
 void timelock_encode_get_timestamp(struct buf *out, const struct hash32 *id)
 {
 	encode_with_id(out, timestamp_selector, id);
-}
-
-void timelock_encode_get_min_delay(struct buf *out)
-{
-	buf_append(out, min_delay_selector, sizeof(min_delay_selector));
 }
 
 void timelock_encode_has_role(struct buf *out, const struct hash32 *role,

@@ -30,10 +30,8 @@ struct hash32 timelock_salt(const struct timelock_batch *batch, uint64_t chain_i
  * single one. */
 void timelock_encode_schedule(struct buf *out, const struct timelock_batch *batch, uint64_t delay);
 void timelock_encode_execute(struct buf *out, const struct timelock_batch *batch);
-void timelock_encode_hash_operation(struct buf *out, const struct timelock_batch *batch);
 void timelock_encode_cancel(struct buf *out, const struct hash32 *id);
 void timelock_encode_get_timestamp(struct buf *out, const struct hash32 *id);
-void timelock_encode_get_min_delay(struct buf *out);
 void timelock_encode_has_role(struct buf *out, const struct hash32 *role,
                               const struct address *account);
 

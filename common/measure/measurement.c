@@ -13,19 +13,6 @@ const char *evidence_level_name(enum evidence_level level)
 	return level_names[level];
 }
 
-int evidence_level_parse(enum evidence_level *out, const char *name, struct error *error)
-{
-	*out = LEVEL_CLAIMED;
-	for (int level = LEVEL_CLAIMED; level <= LEVEL_ATTESTED; level++)
-		if (strcmp(name, level_names[level]) == 0) {
-			*out = (enum evidence_level)level;
-			return 0;
-		}
-	return error_set(
-	        error, ERR_INVALID,
-	        "\"%s\" is not an evidence level; expected claimed, recomputed or attested", name);
-}
-
 const char *format_name(enum format format)
 {
 	switch (format) {

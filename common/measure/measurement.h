@@ -12,7 +12,6 @@
 enum evidence_level { LEVEL_CLAIMED = 1, LEVEL_RECOMPUTED = 2, LEVEL_ATTESTED = 3 };
 
 const char *evidence_level_name(enum evidence_level level); /* "claimed", ... */
-int evidence_level_parse(enum evidence_level *out, const char *name, struct error *error) MUST_USE;
 
 /* Stored numbers: fixed for ever. */
 enum format {

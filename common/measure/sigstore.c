@@ -9,19 +9,6 @@
 
 #define PAYLOAD_TYPE "application/vnd.in-toto+json"
 
-const char *sigstore_verdict_name(enum sigstore_verdict verdict)
-{
-	switch (verdict) {
-	case SIGSTORE_VERIFIED:
-		return "verified";
-	case SIGSTORE_REFUSED:
-		return "refused";
-	case SIGSTORE_UNDECIDED:
-		return "undecided";
-	}
-	return "?";
-}
-
 static int verify_envelope(struct arena *arena, const struct sigstore_bundle *bundle,
                            struct error *error)
 {

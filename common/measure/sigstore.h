@@ -36,9 +36,9 @@ struct sigstore_authority {
 /* Whom to trust. Lives in the arena it was read into. */
 struct sigstore_root {
 	struct sigstore_authority authorities[SIGSTORE_MAX_AUTHORITIES];
-	struct sigstore_key logs[SIGSTORE_MAX_KEYS];             /* Rekor */
-	struct sigstore_key certificate_logs[SIGSTORE_MAX_KEYS]; /* CT */
-	struct sigstore_authority clocks[SIGSTORE_MAX_AUTHORITIES]; /* timestamps; there may be none */
+	struct sigstore_key logs[SIGSTORE_MAX_KEYS];                /* Rekor */
+	struct sigstore_key certificate_logs[SIGSTORE_MAX_KEYS];    /* CT */
+	struct sigstore_authority clocks[SIGSTORE_MAX_AUTHORITIES]; /* timestamps, if any */
 	size_t authority_count, log_count, certificate_log_count, clock_count;
 };
 
@@ -79,8 +79,6 @@ int sigstore_workflow_check(const char *workflow, struct error *error) MUST_USE;
 #define SIGSTORE_CHECK_WORKFLOW "workflow" /* and the repository and ref beside it agree */
 
 enum sigstore_verdict { SIGSTORE_VERIFIED = 1, SIGSTORE_REFUSED = 2, SIGSTORE_UNDECIDED = 3 };
-
-const char *sigstore_verdict_name(enum sigstore_verdict verdict);
 
 /* Lives in the arena. */
 struct sigstore {

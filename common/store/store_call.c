@@ -1,7 +1,6 @@
 /* Live calls and the measurements they serve. */
 #include "common/store/store_internal.h"
 
-#include <stdlib.h>
 
 struct live_call {
 	int64_t id, proposal;

@@ -7,7 +7,6 @@
 #include "common/store/store_build.h"
 #include "daemon/api/spool.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

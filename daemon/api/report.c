@@ -7,7 +7,6 @@
 #include "daemon/govern/drift.h"
 #include "daemon/govern/preflight.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static void add_id(struct jval *object, const char *key, char letter, int64_t id)

@@ -430,11 +430,6 @@ static bool same_json(const struct jval *a, const struct jval *b)
 	return same;
 }
 
-void render_measurement(struct buf *out, const struct jval *one)
-{
-	render_measurement_after(out, one, NULL);
-}
-
 /* What the KMS says about the machines that show it. */
 static void render_preflight(struct buf *out, const struct jval *preflight)
 {

@@ -7,8 +7,7 @@
 
 void render_status(struct buf *out, const struct jval *status);
 void render_measurements(struct buf *out, const struct jval *list); /* a table */
-void render_measurement(struct buf *out, const struct jval *one);   /* in full */
-/* The same, without evidence that is the same as that of the one printed before. */
+/* In full, but for evidence that is the same as that of the one printed before (or NULL). */
 void render_measurement_after(struct buf *out, const struct jval *one, const struct jval *before);
 void render_proposals(struct buf *out, const struct jval *list);
 void render_proposal(struct buf *out, const struct jval *one);

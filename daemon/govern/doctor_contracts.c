@@ -7,7 +7,6 @@
 #include "common/governance/timelock.h"
 #include "daemon/govern/proposers.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* A registry contract: which one, and where the answers about it stand. */
@@ -171,7 +170,7 @@ static void judge_version(struct target_exam *target, const struct chain_read_re
 		exam_row(exam,
 		         (struct row){"Safe's version", FINDING_FAILURE,
 		                      "Set `safe` of the target to the Safe's address."},
-		         "it does not answer VERSION()");
+		         "it does not answer %s", view_signature(VIEW_SAFE_VERSION));
 	else if (safe_version_parse(&target->version, text, NULL) != 0)
 		exam_row(exam,
 		         (struct row){"Safe's version", FINDING_FAILURE,
@@ -257,7 +256,7 @@ static void judge_delay(struct target_exam *target, const struct chain_read_resu
 		         (struct row){"timelock's delay", FINDING_FAILURE,
 		                      "Set `timelock` of the target to the TimelockController's "
 		                      "address."},
-		         "it does not answer getMinDelay()");
+		         "it does not answer %s", view_signature(VIEW_MIN_DELAY));
 	else if (target->delay == 0)
 		exam_row(exam,
 		         (struct row){"timelock's delay", FINDING_WARNING,

@@ -179,8 +179,9 @@ static int take_version(struct draft *draft, const struct chain_read_result *res
 
 	if (!result->success || view_text(&draft->arena, &text, result->returned) != 0)
 		return error_set(error, ERR_INVALID,
-		                 "the Safe does not answer VERSION(): is its address right in the "
-		                 "configuration?");
+		                 "the Safe does not answer %s: is its address right in the "
+		                 "configuration?",
+		                 view_signature(VIEW_SAFE_VERSION));
 	return safe_version_parse(&draft->safe_version, text, error);
 }
 

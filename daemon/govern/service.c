@@ -2,7 +2,6 @@
 
 #include "daemon/govern/budget.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
 
 #include "common/store/store_finality.h"
 
-#include <stdlib.h>
 
 struct budget *service_use_load(const struct govern_parts *parts)
 {

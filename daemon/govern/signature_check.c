@@ -113,8 +113,8 @@ static int read_version(struct signature_check *check, const struct chain_read_r
 	char *text;
 
 	if (!result->success || view_text(&check->arena, &text, result->returned) != 0)
-		return error_set(&check->error, ERR_UNAVAILABLE,
-		                 "the Safe does not answer VERSION()");
+		return error_set(&check->error, ERR_UNAVAILABLE, "the Safe does not answer %s",
+		                 view_signature(VIEW_SAFE_VERSION));
 	return safe_version_parse(&check->version, text, &check->error);
 }
 

@@ -1,6 +1,5 @@
 #include "daemon/io/role.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -57,7 +57,6 @@ struct watcher {
 	bool overfull;     /* files were left out: walk again soon */
 	bool retry;        /* no descriptor left for the root: take again soon */
 	void *unreadable;  /* by path */
-	size_t unreadable_count;
 
 	struct loop_timer *settled; /* something settles */
 	struct loop_timer *step;    /* the walk goes on */

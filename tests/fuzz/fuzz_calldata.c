@@ -21,8 +21,6 @@ static void check_shown(const struct contract_call *calls, size_t count)
 		cast_send(&text, &calls[i], NULL);
 		PROPERTY(text.len > 0 && memchr(text.data, '\n', text.len) == NULL);
 		text.len = 0;
-		PROPERTY(cast_calldata(&text, &calls[i]) == (text.len > 0));
-		text.len = 0;
 	}
 	txbuilder_write(&text, &meta, calls, count);
 	PROPERTY(jval_parse(&file, buf_bytes(&text), NULL) == 0);

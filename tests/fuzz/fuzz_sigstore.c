@@ -16,7 +16,6 @@ static void check_outcome(const struct sigstore *out, bool has_root)
 {
 	bool failed = checks_first_failed(&out->checks) != NULL;
 
-	PROPERTY(sigstore_verdict_name(out->verdict) != NULL);
 	PROPERTY((out->verdict == SIGSTORE_REFUSED) == failed);
 	PROPERTY(has_root || out->verdict != SIGSTORE_VERIFIED);
 	PROPERTY(out->verdict != SIGSTORE_UNDECIDED || undecided(&out->checks) != NULL);

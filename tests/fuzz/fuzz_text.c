@@ -79,13 +79,10 @@ static void check_duration(const char *text)
 static void check_names(const char *text)
 {
 	enum kind kind;
-	enum evidence_level level;
 	enum safe_version version;
 
 	if (kind_parse(&kind, text, NULL) == 0)
 		PROPERTY(strcmp(kind_name(kind), text) == 0);
-	if (evidence_level_parse(&level, text, NULL) == 0)
-		PROPERTY(strcmp(evidence_level_name(level), text) == 0);
 	if (safe_version_parse(&version, text, NULL) == 0)
 		PROPERTY(strncmp(safe_version_text(version), text, 5) == 0);
 }

@@ -182,7 +182,10 @@ static void default_answers(struct govern_world *w)
 	world_view_number(w, &w->safe, VIEW_SAFE_NONCE, 42);
 	world_view_number(w, &w->safe, VIEW_SAFE_THRESHOLD, 2);
 	struct abi_writer owners = abi_begin(&returned, 1);
-	abi_put_addresses(&owners, w->owners, ARRAY_LEN(w->owners));
+	abi_put_tail(&owners);
+	owners = abi_begin_array(&returned, ARRAY_LEN(w->owners));
+	for (size_t i = 0; i < ARRAY_LEN(w->owners); i++)
+		abi_put_address(&owners, &w->owners[i]);
 	world_says(w, &w->safe, view_call(VIEW_SAFE_OWNERS), buf_bytes(&returned));
 	buf_clear(&returned);
 	struct abi_writer version = abi_begin(&returned, 1);

@@ -46,7 +46,10 @@ static void put_batch(struct buf *out, const struct batch *batch, bool with_dela
 {
 	struct abi_writer writer = abi_begin(out, with_delay ? 6 : 5);
 
-	abi_put_addresses(&writer, batch->targets, batch->count);
+	abi_put_tail(&writer);
+	struct abi_writer targets = abi_begin_array(out, batch->count);
+	for (size_t i = 0; i < batch->count; i++)
+		abi_put_address(&targets, &batch->targets[i]);
 	abi_put_tail(&writer);
 	struct abi_writer values = abi_begin_array(out, batch->count);
 	for (size_t i = 0; i < batch->count; i++)

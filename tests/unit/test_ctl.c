@@ -6,7 +6,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -228,6 +227,11 @@ static void control_characters_are_shown(void **state)
 	                  "c\xc3\xa9");
 	assert_string_equal(buf_text(&out), "a\\x1b[2Jb\\x0a\\x7f\\x9bc\xc3\xa9");
 	buf_free(&out);
+}
+
+static void render_measurement(struct buf *out, const struct jval *one)
+{
+	render_measurement_after(out, one, NULL);
 }
 
 static void a_measurement_in_full(void **state)

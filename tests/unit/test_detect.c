@@ -135,16 +135,10 @@ static void names_alone_say_what_a_file_claims_to_be(void **state)
 
 static void levels_and_formats_have_their_names(void **state)
 {
-	enum evidence_level level;
-
 	(void)state;
-	for (int i = LEVEL_CLAIMED; i <= LEVEL_ATTESTED; i++) {
-		const char *name = evidence_level_name((enum evidence_level)i);
-		assert_int_equal(evidence_level_parse(&level, name, NULL), 0);
-		assert_int_equal(level, i);
-	}
-	assert_int_equal(evidence_level_parse(&level, "proven", NULL), ERR_INVALID);
+	assert_string_equal(evidence_level_name(LEVEL_CLAIMED), "claimed");
 	assert_string_equal(evidence_level_name(LEVEL_RECOMPUTED), "recomputed");
+	assert_string_equal(evidence_level_name(LEVEL_ATTESTED), "attested");
 	assert_string_equal(format_name(FORMAT_EIF), "eif");
 	assert_string_equal(format_name(FORMAT_MEASUREMENTS), "measurements-json");
 	assert_string_equal(format_name(FORMAT_NITRO_BUILD), "nitro-build-json");

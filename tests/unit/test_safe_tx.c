@@ -161,68 +161,32 @@ static void test_flipped_signature(void **state)
 	jval_free(file);
 }
 
-static void read_part(struct safe_signature *out, const struct jval *item)
-{
-	out->owner = read_address(item, "address");
-	fixture_fixed(out->part, sizeof(out->part), item, "sig");
-}
-
-static void test_join_and_exec_vector(void **state)
+static void test_exec_vector(void **state)
 {
 	struct jval *file = fixture_json("tests/fixtures/governance/safe_signatures.json");
 	const struct jval *example = jval_get(file, "concat_example");
-	const struct jval *sorted = jval_get(example, "sorted_by_address");
-	struct safe_signature parts[3];
-	struct buf joined = {0}, calldata = {0};
+	struct bytes joined = fixture_hex(&arena, example, "concat_2of3");
+	struct buf calldata = {0};
 	struct safe_tx tx, decoded;
 	struct bytes signatures;
 
 	(void)state;
-	assert_int_equal(jval_count(sorted), 3);
-	for (size_t i = 0; i < 3; i++)
-		read_part(&parts[2 - i], jval_at(sorted, i)); /* the wrong way round */
-	assert_int_equal(safe_signatures_join(&joined, parts, 3, NULL), 0);
-	assert_true(bytes_equal(buf_bytes(&joined), fixture_hex(&arena, example, "concat_3of3")));
-	buf_clear(&joined);
-	assert_int_equal(safe_signatures_join(&joined, parts, 2, NULL), 0);
-	assert_true(bytes_equal(buf_bytes(&joined), fixture_hex(&arena, example, "concat_2of3")));
-
 	assert_true(read_tx(&tx, example));
 	struct hash32 hash = safe_tx_hash(&tx), expected = read_hash(example, "safeTxHash");
 	assert_true(hash32_equal(&hash, &expected));
-	safe_exec_encode(&calldata, &tx, buf_bytes(&joined));
+	safe_exec_encode(&calldata, &tx, joined);
 	struct bytes published = fixture_hex(&arena, example, "execTransaction_calldata");
 	assert_true(bytes_equal(buf_bytes(&calldata), published));
 
 	assert_int_equal(safe_exec_decode(&decoded, &signatures, published, NULL), 0);
-	assert_true(bytes_equal(signatures, buf_bytes(&joined)));
+	assert_true(bytes_equal(signatures, joined));
 	decoded.chain_id = tx.chain_id;
 	decoded.safe = tx.safe;
 	decoded.nonce = tx.nonce;
 	hash = safe_tx_hash(&decoded);
 	assert_true(hash32_equal(&hash, &expected));
-	buf_free(&joined);
 	buf_free(&calldata);
 	jval_free(file);
-}
-
-static void test_join_refuses(void **state)
-{
-	struct safe_signature parts[2] = {{.owner = {{1}}}, {.owner = {{1}}}};
-	struct error error = {0};
-	struct buf out = {0};
-
-	(void)state;
-	memset(parts[0].part, 27, SAFE_SIGNATURE_SIZE);
-	memset(parts[1].part, 27, SAFE_SIGNATURE_SIZE);
-	assert_int_equal(safe_signatures_join(&out, parts, 2, &error), ERR_INVALID);
-	assert_non_null(strstr(error.text, "two signatures"));
-	parts[1].owner.b[0] = 2;
-	parts[1].part[64] = 0;
-	assert_int_equal(safe_signatures_join(&out, parts, 2, &error), ERR_INVALID);
-	assert_int_equal(out.len, 0);
-	assert_int_equal(safe_signatures_join(&out, NULL, 0, &error), 0);
-	buf_free(&out);
 }
 
 /* Shorter by any number of bytes, longer, or with any bit of the head words flipped: refused or,
@@ -278,13 +242,9 @@ static void test_rejection(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_hash_vectors),
-	        cmocka_unit_test(test_every_field_counts),
-	        cmocka_unit_test(test_owner_vectors),
-	        cmocka_unit_test(test_flipped_signature),
-	        cmocka_unit_test(test_join_and_exec_vector),
-	        cmocka_unit_test(test_join_refuses),
-	        cmocka_unit_test(test_exec_decode_is_strict),
+	        cmocka_unit_test(test_hash_vectors),  cmocka_unit_test(test_every_field_counts),
+	        cmocka_unit_test(test_owner_vectors), cmocka_unit_test(test_flipped_signature),
+	        cmocka_unit_test(test_exec_vector),   cmocka_unit_test(test_exec_decode_is_strict),
 	        cmocka_unit_test(test_rejection),
 	};
 	crypto_init();

@@ -7,7 +7,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -64,8 +63,7 @@ static void assert_verdict(const struct sigstore *sigstore, enum sigstore_verdic
 		print_error("%s: %s: %s\n", sigstore->checks.items[i].name,
 		            check_result_name(sigstore->checks.items[i].result),
 		            sigstore->checks.items[i].text);
-	fail_msg("%s, expected %s", sigstore_verdict_name(sigstore->verdict),
-	         sigstore_verdict_name(verdict));
+	assert_int_equal(sigstore->verdict, verdict);
 }
 
 /* A lone subject, kept for the expectation. */

@@ -6,7 +6,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -60,14 +59,14 @@ static void check_same(const struct timelock_batch *a, const struct timelock_bat
 
 /* What the functions of this form are called in the vectors. */
 struct form {
-	const char *schedule, *execute, *hash;
+	const char *schedule, *execute;
 };
 
 static void check_form(const struct jval *item, const struct timelock_batch *batch, uint64_t delay,
                        const struct form *form)
 {
 	struct timelock_batch decoded;
-	struct buf schedule = {0}, execute = {0}, hash = {0};
+	struct buf schedule = {0}, execute = {0};
 	uint64_t decoded_delay;
 
 	check_hash(item, "operation_id", timelock_operation_id(batch));
@@ -82,16 +81,12 @@ static void check_form(const struct jval *item, const struct timelock_batch *bat
 	assert_int_equal(timelock_decode_execute(&arena, &decoded, buf_bytes(&execute), NULL), 0);
 	check_same(batch, &decoded);
 	check_bytes(item, form->execute, &execute);
-	if (jval_get_string(item, form->hash) != NULL) {
-		timelock_encode_hash_operation(&hash, batch);
-		check_bytes(item, form->hash, &hash);
-	}
 }
 
 static void check_batch(const struct jval *item)
 {
-	static const struct form batched = {"scheduleBatch", "executeBatch", "hashOperationBatch"};
-	static const struct form single = {"schedule", "execute", "hashOperation"};
+	static const struct form batched = {"scheduleBatch", "executeBatch"};
+	static const struct form single = {"schedule", "execute"};
 	struct contract_call calls[MAX_CALLS];
 	struct timelock_batch batch = {.calls = calls};
 	uint64_t delay = (uint64_t)fixture_int(item, "delay");
@@ -136,8 +131,6 @@ static void test_other_calls(void **state)
 	check_bytes(others, "cancel", &out);
 	timelock_encode_get_timestamp(&out, &id);
 	check_bytes(others, "getTimestamp", &out);
-	timelock_encode_get_min_delay(&out);
-	check_bytes(others, "getMinDelay", &out);
 	timelock_encode_has_role(&out, &timelock_role_executor, &anybody);
 	check_bytes(others, "hasRole_executor_open", &out);
 	jval_free(file);

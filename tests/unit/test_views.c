@@ -5,7 +5,6 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -66,7 +65,10 @@ static void test_answers(void **state)
 	assert_int_equal(view_u64(&number, buf_bytes(&word)), ERR_INVALID);
 
 	writer = abi_begin(&array, 1);
-	abi_put_addresses(&writer, owners, 2);
+	abi_put_tail(&writer);
+	writer = abi_begin_array(&array, 2);
+	abi_put_address(&writer, &owners[0]);
+	abi_put_address(&writer, &owners[1]);
 	assert_int_equal(view_addresses(&arena, &list, &count, buf_bytes(&array)), 0);
 	assert_int_equal(count, 2);
 	assert_true(address_equal(&list[1], &owners[1]));
