@@ -23,7 +23,7 @@ function anywhere(s) {
       if (!v) return false
       await way.byHand(callsFor(world.registry, v))
     }],
-    'remove by hand': [1, async () => {
+    'remove by hand': [3, async () => {
       const v = random.pick(s.wanted())
       if (!v || !(await world.allowed(v)).kms) return false
       await way.byHand(callsFor(world.registry, v, 'remove'))
