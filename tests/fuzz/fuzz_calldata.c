@@ -171,6 +171,7 @@ static void check_adopted(struct arena *arena, struct bytes calldata)
 		struct adopt_way way = {.model = models[i % ARRAY_LEN(models)],
 		                        .safe = {{3}},
 		                        .timelock = {{4}},
+		                        .avatar = {{6}},
 		                        .registries = &registry,
 		                        .registry_count = 1};
 		struct safe_tx tx = {.safe = {{3}}, .to = targets[target], .data = calldata};
