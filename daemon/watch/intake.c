@@ -25,7 +25,6 @@ struct source {
 	const struct config_target *target; /* of the present config */
 	struct config_watch watch;          /* without its pointers */
 	char *path;                         /* without a slash at its end */
-	bool further;                       /* by intake_watch, not of the config */
 	struct watcher *watcher;
 	/* Stored paths, being compared with what is there. */
 	struct arena sweep_arena;
@@ -454,7 +453,7 @@ static void walked(void *arg)
 static const struct watcher_owner owner = {
         .known = known, .ready = ready, .walked = walked, .left = left};
 
-static struct source *source_add(struct intake *intake, const struct config_watch *watch)
+static void source_add(struct intake *intake, const struct config_watch *watch)
 {
 	struct source *source = xcalloc(1, sizeof(*source));
 	size_t len = strlen(watch->path);
@@ -479,7 +478,6 @@ static struct source *source_add(struct intake *intake, const struct config_watc
 	        .arg = source,
 	});
 	TAILQ_INSERT_TAIL(&intake->sources, source, link);
-	return source;
 }
 
 /* What was measured of it and is not stored yet is found again by whoever watches it next. */
@@ -505,18 +503,6 @@ static void source_free(struct source *source)
 	arena_free(&source->sweep_arena);
 	free(source->path);
 	free(source);
-}
-
-static bool same_watch(const struct source *source, const struct config_watch *watch)
-{
-	const char *within = path_within(source, watch->path);
-
-	return within != NULL && within[strspn(within, "/")] == '\0' &&
-	       strcmp(source->target->name, watch->target->name) == 0 &&
-	       source->watch.recursive == watch->recursive &&
-	       source->watch.settle_ms == watch->settle_ms &&
-	       source->watch.build_settle_ms == watch->build_settle_ms &&
-	       source->watch.rescan == watch->rescan && source->watch.rescan_ms == watch->rescan_ms;
 }
 
 static void put_targets(struct intake *intake)
@@ -559,7 +545,7 @@ void intake_start(struct intake *intake)
 
 void intake_watch(struct intake *intake, const struct config_watch *watch)
 {
-	source_add(intake, watch)->further = true;
+	source_add(intake, watch);
 }
 
 void intake_free(struct intake *intake)
@@ -572,52 +558,6 @@ void intake_free(struct intake *intake)
 	loop_undefer(intake->loop, pump_on, intake);
 	arena_free(&intake->outcome_arena);
 	free(intake);
-}
-
-static bool is_kept(struct source *source, const struct config *config)
-{
-	if (source->further) {
-		source->target = config_target_find(config, source->target->name);
-		return source->target != NULL;
-	}
-	for (size_t i = 0; i < config->watch_count; i++) {
-		if (same_watch(source, &config->watches[i])) {
-			source->target = config->watches[i].target;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool is_watched(const struct intake *intake, const struct config_watch *watch)
-{
-	const struct source *source;
-
-	TAILQ_FOREACH(source, &intake->sources, link)
-	{
-		if (same_watch(source, watch))
-			return true;
-	}
-	return false;
-}
-
-void intake_reload(struct intake *intake, const struct config *config)
-{
-	struct source *source, *next;
-
-	intake->config = config;
-	put_targets(intake);
-	for (source = TAILQ_FIRST(&intake->sources); source != NULL; source = next) {
-		next = TAILQ_NEXT(source, link);
-		if (is_kept(source, config))
-			touch_unjudged(source);
-		else
-			source_free(source);
-	}
-	for (size_t i = 0; i < config->watch_count; i++) {
-		if (!is_watched(intake, &config->watches[i]))
-			source_add(intake, &config->watches[i]);
-	}
 }
 
 struct jval *intake_status(const struct intake *intake)

@@ -19,17 +19,13 @@ struct intake_parts {
 	void *arg;
 };
 
-/* The config, here and in intake_reload, must outlive its use: until the next reload or the end. */
+/* The config must outlive it. */
 struct intake *intake_new(const struct intake_parts *parts);
 void intake_start(struct intake *intake);
-/* Watches a further folder, which is of no config but stays as long as its target is in one. watch is
- * copied. Before or after intake_start. */
+/* Watches a further folder, which is of no config. watch is copied. Before or after intake_start.
+ */
 void intake_watch(struct intake *intake, const struct config_watch *watch);
 void intake_free(struct intake *intake); /* NULL is fine */
-
-/* Watches what the new config says; a folder whose section is the same is watched on. The old
- * config is free to go afterwards. */
-void intake_reload(struct intake *intake, const struct config *config);
 
 /* {files: {seen, measured, unknown, refused, changed_while_read, lost}, in_work,
  * watches: [{target, path, mode, ...}]}; see watcher_status. */

@@ -94,8 +94,6 @@ static void configure(struct world *world, const char *watches)
 
 	if (config_parse(&world->config, "test", bytes_text(text), &error) != 0)
 		fail_msg("%s", error.text);
-	if (world->intake != NULL)
-		intake_reload(world->intake, world->config);
 	config_free(old);
 	free(text);
 }
@@ -511,37 +509,7 @@ static void test_one_folder_for_two_targets(void **state)
 	                     status_of(world, "lab", claim) == MEASUREMENT_NEW);
 }
 
-static void test_reload(void **state)
-{
-	struct world *world = *state;
-	struct hash32 claim;
-
-	start(world);
-	drop_copy(world, "in/enclave.eif", EIF);
-	UNTIL(world, is_new(world, EIF_VALUE) && is_idle(world));
-	assert_int_equal(mkdir(in(world, "more"), 0755), 0);
-	/* One is watched on, one is new, */
-	configure(world,
-	          arena_printf(
-	                  &world->arena,
-	                  "%s  - {path: %s/more, target: lab, settle: 20ms, build_settle: 40ms}\n",
-	                  watching(world, QUICK), world->root));
-	claim = drop_claim(world, "more/nitro.json", 2);
-	UNTIL(world, status_of(world, "lab", claim) == MEASUREMENT_NEW);
-	UNTIL(world, is_idle(world));
-	assert_int_equal(counter(world, "measured"), 2);
-	/* and one goes away in the middle of its work. */
-	signal_measurers(SIGSTOP);
-	drop_claim(world, "more/nitro2.json", 3);
-	UNTIL(world, counter(world, "in_work") == 1);
-	configure(world, watching(world, QUICK));
-	assert_int_equal(counter(world, "in_work"), 0);
-	signal_measurers(SIGCONT);
-	unlink(in(world, "in/enclave.eif"));
-	UNTIL(world, artifact(world, "in/enclave.eif").gone && is_idle(world));
-}
-
-/* A folder that is of no config: watched as long as its target is there. */
+/* A folder that is of no config. */
 static void test_a_further_folder(void **state)
 {
 	struct world *world = *state;
@@ -557,8 +525,7 @@ static void test_a_further_folder(void **state)
 	intake_watch(world->intake, &watch);
 	claim = drop_claim(world, "dropped/nitro.json", 2);
 	UNTIL(world, status_of(world, "lab", claim) == MEASUREMENT_NEW);
-	configure(world, watching(world, QUICK));
-	claim = drop_claim(world, "dropped/nitro2.json", 3);
+	drop_claim(world, "dropped/nitro2.json", 3);
 	UNTIL(world, counter(world, "measured") == 2 && is_idle(world));
 }
 
@@ -619,7 +586,6 @@ int main(int argc, char **argv)
 	        TEST(test_a_lost_measurer_is_made_good),
 	        TEST(test_gone_and_back),
 	        TEST(test_one_folder_for_two_targets),
-	        TEST(test_reload),
 	        TEST(test_a_further_folder),
 	        TEST(test_five_hundred_builds_at_once_are_recorded_once),
 	        TEST(test_stopped_at_any_moment),
