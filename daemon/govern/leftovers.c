@@ -376,10 +376,12 @@ static void decide(struct leftovers *leftovers, struct arena *arena,
 	}
 	if (other)
 		return; /* that one can be executed in its place */
+	bool fresh = there != NULL && there->confirmation_count == 0 && !above;
+	if (fresh && row->deleted)
+		return; /* while the queue was being read: the next look does not show it */
 	if (there == NULL && !above)
 		set_gone(leftovers, row);
-	else if (there == NULL || above || there->confirmation_count > 0 ||
-	         !proposer_forget(leftovers->lane->proposer, proposal, row, true))
+	else if (!fresh || !proposer_forget(leftovers->lane->proposer, proposal, row, true))
 		reject(leftovers, row, proposal);
 }
 

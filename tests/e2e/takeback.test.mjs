@@ -9,7 +9,6 @@ import { delayAbi, delayTarget, makeDelayWorld } from '../harness/delay.mjs'
 import { makeEif } from '../harness/eif.mjs'
 import { batchOf, callsFor } from '../harness/opinion.mjs'
 import { makeWorld, people, until } from '../harness/world.mjs'
-import { tick } from '../harness/util.mjs'
 
 const inWorld = (options, fn, settings = {}) => async () => {
   const world = await makeWorld(options)
@@ -44,7 +43,7 @@ describe('an urgent removal', { concurrency: 2 }, () => {
 // An account schedules, so an account cancels: from the file, or with the scheduler key where that key may.
 describe('model timelock, withdrawn after it was scheduled', { concurrency: 2 }, () => {
   const options = { model: 'timelock', proposers: [people.outsider.address, people.scheduler.address], service: false, open: true, minDelay: 600 }
-  const settings = { chain: { resend: '500ms' }, target: { execute: 'manual', scheduler: people.scheduler } }
+  const settings = { target: { execute: 'manual', scheduler: people.scheduler } }
   const fund = (world) => world.chain.rpc('anvil_setBalance', people.scheduler.address, '0xde0b6b3a7640000')
   const CANCELLER = keccak256(toHex('CANCELLER_ROLE'))
   const sent = (world) => world.chain.client.getTransactionCount({ address: people.scheduler.address })
@@ -63,7 +62,6 @@ describe('model timelock, withdrawn after it was scheduled', { concurrency: 2 },
       await daemon.start()
       await until(async () => await world.timelock.timestamp(p.operation_id) === 0, { what: 'the cancellation' })
       assert.ok(existsSync(join(daemon.stateDir, 'drafts', `${p.id}-cancel-1.cast`)), 'people have the file in any case')
-      await tick(1500) // time to resend it, which must not happen: it is in a block
       await world.chain.mine(3)
       assert.match((await daemon.untilState(p.id, 'cancelled')).history.at(-1).reason, /withdrawn/)
       await untilRevoked(daemon, eif.value)
