@@ -22,8 +22,7 @@ enum {
 /* One watched folder of the config. */
 struct source {
 	struct intake *intake;
-	const struct config_target *target; /* of the present config */
-	struct config_watch watch;          /* without its pointers */
+	const struct config_target *target; /* of the config */
 	char *path;                         /* without a slash at its end */
 	struct watcher *watcher;
 	/* Stored paths, being compared with what is there. */
@@ -462,9 +461,6 @@ static void source_add(struct intake *intake, const struct config_watch *watch)
 		len--;
 	source->intake = intake;
 	source->target = watch->target;
-	source->watch = *watch;
-	source->watch.path = NULL;
-	source->watch.target = NULL;
 	source->path = xasprintf("%.*s", (int)len, watch->path);
 	source->sweep_timer = loop_timer_new(intake->loop, sweep_on, source);
 	source->watcher = watcher_new(&(struct watcher_parts){
