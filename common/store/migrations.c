@@ -471,6 +471,12 @@ static const char leftovers[] = "ALTER TABLE safe_tx ADD COLUMN gone INTEGER NOT
                                 "CREATE INDEX safe_tx_left ON safe_tx (chain_id, id)"
                                 " WHERE status = 7 AND gone = 0;";
 
+/* Both tables keep what is over: who carried a call, and what had a nonce, is asked for ever more
+ * often among ever more. */
+static const char lookups[] =
+        "CREATE INDEX call_made ON call (chain_id, contract, data, proposal_id);"
+        "CREATE INDEX safe_tx_of_nonce ON safe_tx (chain_id, safe, nonce) WHERE nonce IS NOT NULL;";
+
 /* Append only: what stands here has been applied somewhere. */
 static const struct {
 	const char *sql;
@@ -518,6 +524,8 @@ static const struct {
                         " user_version as above"},
         {leftovers, "DROP INDEX safe_tx_left; ALTER TABLE safe_tx DROP COLUMN gone; and the row of"
                     " `upgrade` and user_version as above"},
+        {lookups, "DROP INDEX call_made; DROP INDEX safe_tx_of_nonce; and the row of `upgrade` and"
+                  " user_version as above"},
 };
 
 /* "rgdr": PRAGMA application_id, so that somebody else's SQLite file is recognised. */
