@@ -330,27 +330,33 @@ const struct config_target *lane_target(const struct lane *lane, const char *nam
 
 /* --- alarms ----------------------------------------------------------------------------------- */
 
-enum { ALARM_SIZE = 512 };
+/* Of any length: it may list a whole batch. */
+static char *text_of(const char *fmt, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		die("out of memory");
+	return text;
+}
 
 void lane_alarm(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
 {
-	char text[ALARM_SIZE];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	char *text = text_of(fmt, args);
 	va_end(args);
 	troubles_tell(lane->troubles, alarm, subject, text);
+	free(text);
 }
 
 void lane_alarm_once(struct lane *lane, enum alarm alarm, const char *subject, const char *fmt, ...)
 {
-	char *text = NULL; /* of any length: it may list a whole batch */
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		die("out of memory");
+	char *text = text_of(fmt, args);
 	va_end(args);
 	store_alarm(lane->parts->store, alarm, subject, "%s", text);
 	free(text);
