@@ -146,6 +146,10 @@ static void test_an_alarm_is_told_once(void **state)
 	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p2", "it is %s", "stuck");
 	assert_int_equal(alarms(bench, "p2"), 1);
 	assert_int_equal(alarms(bench, "p1"), 1);
+	/* However long: it may list what stands in a whole entry. */
+	lane_alarm(bench->lane, ALARM_NOT_PROPOSED, "p3", "%01500d, all of it", 7);
+	const char *last = store_fixture_last_event(bench->f);
+	assert_string_equal(last + strlen(last) - strlen("7, all of it"), "7, all of it");
 }
 
 static void test_two_troubles_in_turn_alarm_once_each(void **state)
