@@ -33,18 +33,6 @@ static void tx_path_safe(struct buf *out, const struct proposal_place *place)
 	tx_service_path_safe(out, &place->safe);
 }
 
-static int tx_parse_tx(struct arena *arena, struct proposal_tx *out,
-                       const struct proposal_place *place, struct bytes body, struct error *error)
-{
-	return tx_service_parse_tx(arena, out, place->chain_id, &place->safe, body, error);
-}
-
-static int tx_parse_page(struct arena *arena, struct proposal_page *out,
-                         const struct proposal_place *place, struct bytes body, struct error *error)
-{
-	return tx_service_parse_page(arena, out, place->chain_id, &place->safe, body, error);
-}
-
 const struct proposal_api tx_service_api = {
         .name = "tx-service",
         .path_propose = tx_path_propose,
@@ -53,8 +41,8 @@ const struct proposal_api tx_service_api = {
         .path_delegations = tx_path_delegations,
         .path_safe = tx_path_safe,
         .propose_body = tx_service_propose_body,
-        .parse_tx = tx_parse_tx,
-        .parse_page = tx_parse_page,
+        .parse_tx = tx_service_parse_tx,
+        .parse_page = tx_service_parse_page,
         .delete_domain = "Safe Transaction Service",
 };
 
@@ -89,20 +77,6 @@ static void queue_propose_body(struct buf *out, const struct safe_tx *tx,
 	queue_service_propose_body(out, tx, signature, origin);
 }
 
-static int queue_parse_tx(struct arena *arena, struct proposal_tx *out,
-                          const struct proposal_place *place, struct bytes body,
-                          struct error *error)
-{
-	return queue_service_parse_tx(arena, out, place->chain_id, &place->safe, body, error);
-}
-
-static int queue_parse_page(struct arena *arena, struct proposal_page *out,
-                            const struct proposal_place *place, struct bytes body,
-                            struct error *error)
-{
-	return queue_service_parse_page(arena, out, place->chain_id, &place->safe, body, error);
-}
-
 const struct proposal_api queue_service_api = {
         .name = "queue",
         .path_propose = queue_path_propose,
@@ -111,8 +85,8 @@ const struct proposal_api queue_service_api = {
         .path_delegations = queue_path_delegations,
         .path_safe = NULL,
         .propose_body = queue_propose_body,
-        .parse_tx = queue_parse_tx,
-        .parse_page = queue_parse_page,
+        .parse_tx = queue_service_parse_tx,
+        .parse_page = queue_service_parse_page,
         .delete_domain = "Safe Queue Service",
 };
 

@@ -9,12 +9,6 @@
 
 enum service_kind { SERVICE_NONE, SERVICE_TX_SERVICE, SERVICE_QUEUE };
 
-/* Whose queue is meant. */
-struct proposal_place {
-	uint64_t chain_id;
-	struct address safe;
-};
-
 struct proposal_api {
 	const char *name; /* as in the configuration */
 

@@ -6,6 +6,12 @@
 #include "common/base/buf.h"
 #include "common/governance/safe_tx.h"
 
+/* Whose queue is meant. */
+struct proposal_place {
+	uint64_t chain_id;
+	struct address safe;
+};
+
 #define PROPOSAL_PAGE 100 /* entries, at most */
 /* More owners than any Safe can count in one transaction; each costs a signature to be recovered.
  */

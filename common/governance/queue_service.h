@@ -22,11 +22,11 @@ void queue_service_propose_body(struct buf *out, const struct safe_tx *tx,
 
 /* As tx_service_parse_tx and _page; ERR_DENIED for another chain, too. `trusted` is set when an
  * owner or a delegate of one stands behind the entry. */
-int queue_service_parse_tx(struct arena *arena, struct proposal_tx *out, uint64_t chain_id,
-                           const struct address *safe, struct bytes body,
+int queue_service_parse_tx(struct arena *arena, struct proposal_tx *out,
+                           const struct proposal_place *place, struct bytes body,
                            struct error *error) MUST_USE;
-int queue_service_parse_page(struct arena *arena, struct proposal_page *out, uint64_t chain_id,
-                             const struct address *safe, struct bytes body,
+int queue_service_parse_page(struct arena *arena, struct proposal_page *out,
+                             const struct proposal_place *place, struct bytes body,
                              struct error *error) MUST_USE;
 
 #endif

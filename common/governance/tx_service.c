@@ -152,20 +152,23 @@ static int read_about(struct arena *arena, struct proposal_tx *out, const struct
 	return rc;
 }
 
-int tx_service_parse_tx(struct arena *arena, struct proposal_tx *out, uint64_t chain_id,
-                        const struct address *safe, struct bytes body, struct error *error)
+int tx_service_parse_tx(struct arena *arena, struct proposal_tx *out,
+                        const struct proposal_place *place, struct bytes body, struct error *error)
 {
-	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
-	                                          .read_about = read_about};
+	const struct service_question question = {
+	        .asked = {.chain_id = place->chain_id, .safe = place->safe},
+	        .read_about = read_about};
 
 	return service_parse_tx(arena, out, &question, body, error);
 }
 
-int tx_service_parse_page(struct arena *arena, struct proposal_page *out, uint64_t chain_id,
-                          const struct address *safe, struct bytes body, struct error *error)
+int tx_service_parse_page(struct arena *arena, struct proposal_page *out,
+                          const struct proposal_place *place, struct bytes body,
+                          struct error *error)
 {
-	const struct service_question question = {.asked = {.chain_id = chain_id, .safe = *safe},
-	                                          .read_about = read_about};
+	const struct service_question question = {
+	        .asked = {.chain_id = place->chain_id, .safe = place->safe},
+	        .read_about = read_about};
 
 	return service_parse_page(arena, out, &question, body, error);
 }

@@ -36,11 +36,11 @@ int tx_service_parse_safe(struct arena *arena, struct tx_service_safe *out, stru
 
 /* One transaction. ERR_DENIED when it is of another Safe or its hash is not the hash of its fields.
  */
-int tx_service_parse_tx(struct arena *arena, struct proposal_tx *out, uint64_t chain_id,
-                        const struct address *safe, struct bytes body,
+int tx_service_parse_tx(struct arena *arena, struct proposal_tx *out,
+                        const struct proposal_place *place, struct bytes body,
                         struct error *error) MUST_USE;
-int tx_service_parse_page(struct arena *arena, struct proposal_page *out, uint64_t chain_id,
-                          const struct address *safe, struct bytes body,
+int tx_service_parse_page(struct arena *arena, struct proposal_page *out,
+                          const struct proposal_place *place, struct bytes body,
                           struct error *error) MUST_USE;
 
 #endif

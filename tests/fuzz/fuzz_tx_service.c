@@ -44,8 +44,9 @@ static void check_again(struct arena *arena, const struct proposal_tx *tx)
 	buf_clear(&body);
 	jval_write(&body, value, JVAL_COMPACT);
 	jval_free(value);
-	PROPERTY(tx_service_parse_tx(arena, &again, tx->tx.chain_id, &tx->tx.safe, buf_bytes(&body),
-	                             NULL) == 0);
+	PROPERTY(tx_service_parse_tx(arena, &again,
+	                             &(struct proposal_place){tx->tx.chain_id, tx->tx.safe},
+	                             buf_bytes(&body), NULL) == 0);
 	PROPERTY(hash32_equal(&again.safe_tx_hash, &tx->safe_tx_hash));
 	PROPERTY(bytes_equal(again.tx.data, tx->tx.data) && again.tx.nonce == tx->tx.nonce);
 	buf_free(&body);

@@ -170,7 +170,7 @@ static struct safe_tx recorded_tx(struct govern_world *w)
 	struct error error;
 
 	assert_int_equal(tx_service_parse_tx(
-	                         &w->arena, &tx, WORLD_CHAIN, &w->safe,
+	                         &w->arena, &tx, &(struct proposal_place){WORLD_CHAIN, w->safe},
 	                         bytes_text(recorded(w, "read: threshold reached 2 of 2")), &error),
 	                 0);
 	return tx.tx;
@@ -212,7 +212,8 @@ static void see_again(struct govern_world *w)
 	follower_tick_now(lane->follower);
 	for (int i = 0; i < 500 && lane->head.number < w->node.head; i++)
 		world_run_for(w, 10);
-	assert_int_equal(tx_service_parse_tx(&w->arena, &tx, WORLD_CHAIN, &w->safe,
+	assert_int_equal(tx_service_parse_tx(&w->arena, &tx,
+	                                     &(struct proposal_place){WORLD_CHAIN, w->safe},
 	                                     bytes_text(w->transaction), NULL),
 	                 0);
 	view.items = &tx;

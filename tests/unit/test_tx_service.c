@@ -15,6 +15,7 @@ enum { CHAIN_ID = 8453 };
 static struct arena arena;
 static struct jval *transcripts;
 static struct address safe;
+static struct proposal_place place = {.chain_id = CHAIN_ID};
 
 static const struct jval *transcript(const char *name)
 {
@@ -195,7 +196,7 @@ static struct proposal_tx read_one(const char *name)
 	struct proposal_tx tx;
 	struct error error = {0};
 
-	if (tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe, answer(name), &error) != 0)
+	if (tx_service_parse_tx(&arena, &tx, &place, answer(name), &error) != 0)
 		fail_msg("%s: %s", name, error.text);
 	return tx;
 }
@@ -252,15 +253,15 @@ static void test_a_lie_is_refused(void **state)
 		struct error error = {0};
 		assert_int_equal(jval_parse(&value, bytes_text(lies[i][1]), NULL), 0);
 		jval_add(body, lies[i][0], value);
-		assert_int_equal(
-		        tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe, as_text(body), &error),
-		        ERR_DENIED);
+		assert_int_equal(tx_service_parse_tx(&arena, &tx, &place, as_text(body), &error),
+		                 ERR_DENIED);
 		assert_int_equal(strncmp(error.text, "safe", 4), 0);
 		assert_true(hash32_is_zero(&tx.safe_tx_hash) && tx.confirmations == NULL);
 		jval_free(body);
 	}
 	struct proposal_tx tx;
-	assert_int_equal(tx_service_parse_tx(&arena, &tx, CHAIN_ID + 1, &safe,
+	assert_int_equal(tx_service_parse_tx(&arena, &tx,
+	                                     &(struct proposal_place){CHAIN_ID + 1, safe},
 	                                     answer("read: proposed by owner1"), NULL),
 	                 ERR_DENIED);
 }
@@ -292,22 +293,22 @@ static void test_confirmations_are_verified(void **state)
 	struct proposal_tx tx;
 
 	(void)state;
-	assert_int_equal(tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe,
+	assert_int_equal(tx_service_parse_tx(&arena, &tx, &place,
 	                                     with_confirmation(owner, signature, 3), NULL),
 	                 0);
 	assert_int_equal(tx.confirmation_count, 1); /* said three times */
 	assert_true(tx.confirmations[0].verified);
-	assert_int_equal(tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe,
+	assert_int_equal(tx_service_parse_tx(&arena, &tx, &place,
 	                                     with_confirmation(SAFE_TEXT, signature, 1), NULL),
 	                 0);
 	assert_false(tx.confirmations[0].verified || tx.confirmations[0].needs_chain);
-	assert_int_equal(tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe,
+	assert_int_equal(tx_service_parse_tx(&arena, &tx, &place,
 	                                     with_confirmation(owner, "0x1234", 1), NULL),
 	                 0);
 	assert_false(tx.confirmations[0].verified);
 	char *approved =
 	        arena_printf(&arena, "0x000000000000000000000000%s" X64("00") "01", owner + 2);
-	assert_int_equal(tx_service_parse_tx(&arena, &tx, CHAIN_ID, &safe,
+	assert_int_equal(tx_service_parse_tx(&arena, &tx, &place,
 	                                     with_confirmation(owner, approved, 1), NULL),
 	                 0);
 	assert_true(tx.confirmations[0].needs_chain && !tx.confirmations[0].verified);
@@ -319,21 +320,18 @@ static void test_pages(void **state)
 	struct error error = {0};
 
 	(void)state;
-	assert_int_equal(tx_service_parse_page(&arena, &page, CHAIN_ID, &safe,
-	                                       answer("list by nonce"), &error),
-	                 0);
+	assert_int_equal(
+	        tx_service_parse_page(&arena, &page, &place, answer("list by nonce"), &error), 0);
 	/* the rejection in this list carries a made-up hash */
 	assert_int_equal(page.count, 1);
 	assert_int_equal(page.refused, 1);
 	assert_false(page.more);
 	assert_int_equal(page.items[0].tx.nonce, 42);
-	assert_int_equal(tx_service_parse_page(&arena, &page, CHAIN_ID, &safe,
-	                                       answer("list: empty"), &error),
-	                 0);
-	assert_int_equal(page.count, 0);
 	assert_int_equal(
-	        tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, bytes_text("{}"), &error),
-	        ERR_INVALID);
+	        tx_service_parse_page(&arena, &page, &place, answer("list: empty"), &error), 0);
+	assert_int_equal(page.count, 0);
+	assert_int_equal(tx_service_parse_page(&arena, &page, &place, bytes_text("{}"), &error),
+	                 ERR_INVALID);
 }
 
 /* One entry that lies does not hide the others. */
@@ -350,8 +348,7 @@ static void test_page_with_a_lie(void **state)
 	jval_push(results, jval_copy(jval_at(jval_get(body, "results"), 1)));
 	jval_add(body, "results", results);
 	jval_add_string(body, "next", "https://elsewhere.example/");
-	assert_int_equal(tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, as_text(body), NULL),
-	                 0);
+	assert_int_equal(tx_service_parse_page(&arena, &page, &place, as_text(body), NULL), 0);
 	assert_int_equal(page.count, 1);
 	assert_int_equal(page.refused, 2);
 	assert_non_null(strstr(page.refusal, "results[0]: safeTxHash"));
@@ -380,19 +377,16 @@ static void test_more_than_any_safe_has(void **state)
 	(void)state;
 	jval_add(many, "confirmations", repeated(null, PROPOSAL_MAX_CONFIRMATIONS + 1));
 	jval_add(body, "results", repeated(many, 1));
-	assert_int_equal(
-	        tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, as_text(body), &error), 0);
+	assert_int_equal(tx_service_parse_page(&arena, &page, &place, as_text(body), &error), 0);
 	assert_int_equal(page.count, 0);
 	assert_int_equal(page.refused, 1);
 	assert_non_null(strstr(page.refusal, "confirmations: 257, at most 256"));
 	jval_add(body, "results", repeated(null, PROPOSAL_PAGE));
-	assert_int_equal(
-	        tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, as_text(body), &error), 0);
+	assert_int_equal(tx_service_parse_page(&arena, &page, &place, as_text(body), &error), 0);
 	assert_int_equal(page.refused, PROPOSAL_PAGE);
 	jval_add(body, "results", repeated(null, PROPOSAL_PAGE + 1));
-	assert_int_equal(
-	        tx_service_parse_page(&arena, &page, CHAIN_ID, &safe, as_text(body), &error),
-	        ERR_LIMIT);
+	assert_int_equal(tx_service_parse_page(&arena, &page, &place, as_text(body), &error),
+	                 ERR_LIMIT);
 	assert_non_null(strstr(error.text, "results: 101, at most 100"));
 	jval_free(null);
 	jval_free(many);
@@ -492,13 +486,13 @@ static void test_damaged_answers(void **state)
 	for (size_t at = 0; at < text.len; at += 3) {
 		struct arena scratch = {0};
 		struct proposal_tx tx;
-		assert_int_not_equal(tx_service_parse_tx(&scratch, &tx, CHAIN_ID, &safe,
-		                                         bytes_of(text.data, at), NULL),
-		                     0);
+		assert_int_not_equal(
+		        tx_service_parse_tx(&scratch, &tx, &place, bytes_of(text.data, at), NULL),
+		        0);
 		memcpy(copy, text.data, text.len);
 		copy[at] ^= 0x11;
-		if (tx_service_parse_tx(&scratch, &tx, CHAIN_ID, &safe, bytes_of(copy, text.len),
-		                        NULL) == 0) {
+		if (tx_service_parse_tx(&scratch, &tx, &place, bytes_of(copy, text.len), NULL) ==
+		    0) {
 			struct hash32 hash = safe_tx_hash(&tx.tx);
 			assert_true(hash32_equal(&hash, &tx.safe_tx_hash));
 			assert_int_equal(tx.tx.nonce, 42);
@@ -528,7 +522,7 @@ int main(void)
 	};
 	crypto_init();
 	transcripts = fixture_json("tests/fixtures/safe-service/transcripts.json");
-	safe = address_of(SAFE_TEXT);
+	place.safe = safe = address_of(SAFE_TEXT);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	jval_free(transcripts);
 	arena_free(&arena);
