@@ -10,7 +10,7 @@ import { quick, report } from './lib.mjs'
 const HOUR = 3_600_000
 const hours = quick ? 6 : 48
 
-/// The skipping clock of one daemon, and a chain that goes with it: a block for every five minutes.
+/// The skipping clock of one daemon, and a chain that goes with it: a block for every minute.
 class IdleClock {
   constructor(world) {
     this.file = join(world.tmp.path, 'idle-clock')
@@ -32,12 +32,12 @@ class IdleClock {
     let last = 0
     while (!this.stopped) {
       const seconds = Math.floor(this.now() / 1000)
-      if (seconds - last >= 300) {
+      if (seconds - last >= 60) {
         await chain.rpc('evm_setNextBlockTimestamp', seconds)
         await chain.mine(1)
         last = seconds
       }
-      await tick(20)
+      await tick(5)
     }
   }
 
@@ -53,7 +53,7 @@ async function inWorld(fn) {
   const world = await makeWorld({ age: 3600 })
   const clock = new IdleClock(world)
   try {
-    const daemon = world.daemon({ chain: { poll: '10m' }, target: { batch: { quiet: '0s', max_calls: 2 } } })
+    const daemon = world.daemon({ chain: { poll: '2m' }, target: { batch: { quiet: '0s', max_calls: 2 } } })
     delete daemon.config.targets.payments.service.poll // its default
     daemon.configure(daemon.config)
     daemon.environment = clock.environment
