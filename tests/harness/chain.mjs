@@ -57,7 +57,7 @@ export function explainRevert(data) {
   } catch { return data }
 }
 
-export function anvilPath() {
+function anvilPath() {
   if (process.env.ANVIL) return process.env.ANVIL
   try {
     const path = join(require.resolve('@foundry-rs/anvil-linux-amd64/package.json'), '..', 'bin', 'anvil')
@@ -100,7 +100,7 @@ export async function forkChain(chain, block) {
   return startChain({ chainId: chain.chainId, multicall: false, args: ['--fork-url', chain.url, '--fork-block-number', String(block), '--no-storage-caching'] })
 }
 
-export class Chain {
+class Chain {
   #child
   #forget
   #id = 0
@@ -193,9 +193,6 @@ export class Chain {
     await this.rpc('evm_increaseTime', hex(seconds))
     await this.mine(1)
   }
-
-  /// Enough blocks on top for what is now in the latest block to be finalized.
-  async finalize(slots = 32) { await this.mine(2 * slots + 1) }
 
   /// Drops the last n blocks and mines n+1 empty ones: a reorganisation.
   async reorg(depth) { await this.rpc('anvil_reorg', depth, []) }

@@ -21,7 +21,7 @@ function scalar(value) {
   return /^[A-Za-z0-9_/.][A-Za-z0-9_/.+@:-]*$/.test(value) && !/:$|^(true|false|null|yes|no|on|off|~)$/i.test(value) ? value : JSON.stringify(value)
 }
 
-export function toYaml(value, indent = '') {
+function toYaml(value, indent = '') {
   if (Array.isArray(value)) {
     if (value.length === 0) return ' []\n'
     if (value.every((v) => typeof v !== 'object')) return ` [${value.map(scalar).join(', ')}]\n`

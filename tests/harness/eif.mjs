@@ -21,7 +21,7 @@ function section(type, data) {
 }
 
 /// sections: [[type, bytes]...] in file order.
-export function assembleEif(sections, { version = 4, flags = 0 } = {}) {
+function assembleEif(sections, { version = 4, flags = 0 } = {}) {
   const header = Buffer.alloc(HEADER)
   header.write('.eif', 0, 'latin1')
   header.writeUInt16BE(version, 4)

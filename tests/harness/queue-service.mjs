@@ -12,7 +12,7 @@ const FIELDS = ['chainId', 'safe', 'to', 'value', 'data', 'nonce', 'operation', 
 
 const totpNow = () => BigInt(Math.floor(Date.now() / 3_600_000))
 
-export const queueDeleteRequest = (chainId, safe, safeTxHash, totp = totpNow()) => ({
+const queueDeleteRequest = (chainId, safe, safeTxHash, totp = totpNow()) => ({
   domain: { name: 'Safe Queue Service', version: '1.0', chainId, verifyingContract: safe },
   types: { DeleteRequest: [{ name: 'safeTxHash', type: 'bytes32' }, { name: 'totp', type: 'uint256' }] },
   primaryType: 'DeleteRequest', message: { safeTxHash, totp } })
@@ -30,7 +30,7 @@ export async function startQueueService(inner) {
   return front
 }
 
-export class QueueService {
+class QueueService {
   #server
   #sockets = new Set()
   #port = 0

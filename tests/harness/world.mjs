@@ -61,7 +61,7 @@ export async function makeWorld(options = {}) {
 
 let acceptanceCount = 0
 
-export class World {
+class World {
   constructor(tag) {
     this.tmp = makeTempDir(tag)
     this.daemons = []
