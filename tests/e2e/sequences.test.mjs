@@ -180,6 +180,15 @@ class Sequence {
         await this.daemon.ctl(['withdraw', p.id], { ok: false })
   }
 
+  /// What is drafted and cannot go out beside the same call of others: people cancel the other, as the alarm says.
+  async cancelContested() {
+    for (const p of (await this.live()).filter((x) => x.state === 'drafted'))
+      for (const { text } of await this.daemon.alarms('not-proposed', p.id)) {
+        const operation_id = /operation (0x[0-9a-f]{64}) of the timelock makes/.exec(text)?.[1]
+        for (const other of operation_id ? await this.way.waiting([{ operation_id }]) : []) await this.way.cancel(other)
+      }
+  }
+
   /// What a person has to say once more: what others refused, and what they themselves did by hand and lost again.
   async sayAgain() {
     for (const m of await this.daemon.measurements()) {
@@ -204,6 +213,7 @@ class Sequence {
     await until(async () => {
       await this.sayAgain()
       await this.withdrawSuperfluous()
+      if (this.way.cancel) await this.cancelContested()
       const unwanted = await this.unwanted()
       if (this.way.cancel) for (const p of await this.way.waiting(unwanted)) await this.way.cancel(p)
       if (this.way.hasQueue()) await this.signNext(refused, unwanted)
