@@ -141,6 +141,15 @@ static bool has_others(struct saying *s, const struct proposal *p)
 	return false;
 }
 
+static bool is_seen(const struct safe_tx_list *txs)
+{
+	for (size_t i = 0; i < txs->count; i++)
+		if (txs->items[i].status == SAFE_TX_POSTING ||
+		    txs->items[i].status == SAFE_TX_QUEUED)
+			return true;
+	return false;
+}
+
 static void say_addition(struct saying *s, const struct proposal *p)
 {
 	struct safe_tx_list txs;
@@ -149,7 +158,9 @@ static void say_addition(struct saying *s, const struct proposal *p)
 	store_safe_tx_list(s->store, s->arena, p->id, &txs);
 	switch (p->state) {
 	case STATE_DRAFTED:
-		if (p->model == MODEL_DIRECT)
+		if (is_seen(&txs)) /* its state follows with the next look */
+			say(s, in_queue(s, p, &txs));
+		else if (p->model == MODEL_DIRECT)
 			say(s,
 			    arena_printf(s->arena,
 			                 "p%lld, which would add it, is given up; who has its "

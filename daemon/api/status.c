@@ -43,11 +43,12 @@ static char *waiting_in_queue(struct arena *arena, const struct proposal *propos
 
 /* What takes a withdrawn proposal back, as far as it is not in the queue yet. */
 static char *waiting_for_withdrawal(struct arena *arena, const struct config_target *target,
-                                    const struct proposal *proposal)
+                                    const struct proposal *proposal,
+                                    const struct safe_tx_row *open /* or NULL */)
 {
-	if (proposal->state == STATE_DRAFTED)
+	if (proposal->state == STATE_DRAFTED && open == NULL)
 		return arena_strdup(arena, "nothing: nobody has seen it, and it is given up");
-	if (proposal->state == STATE_MULTISIG)
+	if (proposal->state == STATE_DRAFTED || proposal->state == STATE_MULTISIG)
 		return arena_strdup(arena, "its rejection to be proposed in the Safe");
 	if (proposal->model == MODEL_DELAY)
 		return arena_strdup(arena, "the Delay module's owner to pass over it");
@@ -125,7 +126,7 @@ char *report_waiting_for(struct arena *arena, const struct config_target *target
 		return open != NULL && (open->purpose == PURPOSE_REJECT ||
 		                        open->purpose == PURPOSE_CANCEL)
 		               ? waiting_in_queue(arena, proposal, open)
-		               : waiting_for_withdrawal(arena, target, proposal);
+		               : waiting_for_withdrawal(arena, target, proposal, open);
 	switch (proposal->state) {
 	case STATE_DRAFTED:
 		return open != NULL ? waiting_in_queue(arena, proposal, open)

@@ -22,8 +22,7 @@ const alarms = async (daemon) => (await daemon.events()).filter((e) => e.type ==
 describe('revoke, other services and Safes', { concurrency: 2 }, () => {
   for (const [name, how, options] of [
     ['Safe Queue Service, Safe 1.5.0', 'before', { queue: true, safeVersion: '1.5.0' }],
-    ['Safe Transaction Service, Safe 1.3.0', 'before', { safeVersion: '1.3.0' }],
-    ['Safe Queue Service, Safe 1.3.0 eip155, no events of the singleton', 'after', { queue: true, safeVersion: '1.3.0', safeDeployment: 'eip155', l2: false }],
+    ['Safe Transaction Service, Safe 1.3.0 eip155, no events of the singleton', 'before', { safeVersion: '1.3.0', safeDeployment: 'eip155', l2: false }],
   ])
     test(`${name}: rejected and forgotten, killed ${how} the DELETE; landed first, cancelled; urgent, displaces`, inWorld(makeWorld, { minDelay: 60, open: true, ...options }, async (world, daemon) => {
       const front = world.queue ?? world.service

@@ -25,7 +25,9 @@ async function twoQueued(world, daemon) {
   const [a, b] = [makeEif(world.random), makeEif(world.random)]
   for (const eif of [a, b]) for (const kind of ['os-image', 'compose']) await daemon.ctl(['register', eif.value, '--target', 'payments', '--kind', kind])
   const p = await daemon.untilProposal(b.value, { where: (x) => carries('add', a.value)(x) })
-  return { a, b, p, row: await daemon.untilQueued(p.id, 'schedule') }
+  const row = await daemon.untilQueued(p.id, 'schedule')
+  await daemon.untilState(p.id, 'multisig')
+  return { a, b, p, row }
 }
 const slowBatch = { target: { batch: { quiet: '1500ms' } } }
 
