@@ -29,13 +29,11 @@ class IdleClock {
   }
 
   async #mine(chain) {
-    let last = 0
     while (!this.stopped) {
       const seconds = Math.floor(this.now() / 1000)
-      if (seconds - last >= 60) {
+      if (seconds - await chain.now() >= 60) {
         await chain.rpc('evm_setNextBlockTimestamp', seconds)
         await chain.mine(1)
-        last = seconds
       }
       await tick(5)
     }

@@ -118,6 +118,7 @@ describe('behind a Delay module', { concurrency: 3 }, () => {
     const foreign = world.delay.entryOf([{ to: people.stranger.address, data: '0x1234' }])
     await world.safe.byHand({ to: world.delay.address, data: world.delay.enqueueData(foreign) })
     const added = await world.delay.number('txCreatedAt', 0n)
+    await world.chain.advance(60) // so that one expires well before the other
     const { eif, p } = await enqueued(world, daemon)
     await world.chain.advance(world.cooldown + 600)
     const since = new Date((added + world.cooldown) * 1000).toISOString().replace('.000Z', 'Z')
