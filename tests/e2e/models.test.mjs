@@ -83,7 +83,7 @@ describe('model safe', { concurrency: 3 }, () => {
     await authorized(world, daemon, eif)
   }))
 
-  test('executed, and the contract has forgotten it at finality: failed', inWorld({ model: 'safe', app: false, kmsContract: 'Gen2KmsForgetting' }, async (world) => {
+  test('executed, and the contract has forgotten it at finality: failed; repaired, its one command brings it there', inWorld({ model: 'safe', app: false, kmsContract: 'Gen2KmsForgetting' }, async (world) => {
     const daemon = world.daemon()
     await daemon.start()
     const eif = world.drop()
@@ -93,8 +93,26 @@ describe('model safe', { concurrency: 3 }, () => {
     await again(daemon)
     await world.chain.mine(3)
     await daemon.untilState(p.id, 'failed')
-    await daemon.untilAlarm('failed', { subject: p.id })
+    const alarm = await daemon.untilAlarm('failed', { subject: p.id })
     await daemon.untilMeasurement(eif.value, (m) => m.status === 'held')
+    // Its owner gives the contract its memory back; the command is the one that the alarm names.
+    const { chain } = world
+    await chain.rpc('anvil_impersonateAccount', world.safe.address)
+    await chain.rpc('anvil_setBalance', world.safe.address, '0xde0b6b3a7640000')
+    await chain.write(world.safe.address, world.registry.kms, 'function upgradeToAndCall(address,bytes)', await chain.deploy(chain.contracts.Gen2Kms.bytecode), '0x')
+    await chain.mine(3)
+    await daemon.untilAlarm('implementation-changed')
+    assert.deepEqual((await daemon.proposals()).map((x) => x.id), [p.id], 'nothing comes back by itself')
+    const command = alarm.text.match(/`registrarctl ([^`]+)`/)[1]
+    assert.equal(command, `approve ${p.id}`)
+    assert.equal((await daemon.ctl(command.split(' '))).code, 0)
+    const second = await daemon.untilProposal(eif.value, { where: (x) => x.id !== p.id })
+    await world.owners.approve((await daemon.untilQueued(second.id, 'apply')).safe_tx_hash)
+    await daemon.untilState(second.id, ['executed', 'confirmed'])
+    await chain.mine(3)
+    await daemon.untilState(second.id, 'confirmed')
+    await authorized(world, daemon, eif)
+    assert.equal((await daemon.proposal(p.id)).state, 'failed')
   }))
 
   test('a reorganisation takes the execution back: multisig again, and executed again', inWorld({ model: 'safe' }, async (world) => {
