@@ -150,9 +150,15 @@ static void step(struct backfill *backfill)
 	}
 	backfill->step_to = next - 1;
 	backfill->step_from = next - from > STEP_BLOCKS ? next - STEP_BLOCKS : from;
-	backfill->op = chain_logs(backfill->chain, backfill->step_from, backfill->step_to,
-	                          backfill->addresses, backfill->count, topics, topic_count,
-	                          step_done, backfill);
+	const struct chain_filter filter = {
+	        .from = backfill->step_from,
+	        .to = backfill->step_to,
+	        .addresses = backfill->addresses,
+	        .address_count = backfill->count,
+	        .topic0s = topics,
+	        .topic_count = topic_count,
+	};
+	backfill->op = chain_logs(backfill->chain, &filter, step_done, backfill);
 }
 
 /* --- where history begins ----------------------------------------------------------------------

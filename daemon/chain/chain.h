@@ -100,14 +100,19 @@ struct chain_log {
 	struct hash32 block_hash, tx_hash;
 	unsigned log_index;
 };
-/* eth_getLogs over [from, to] for the addresses and topic0s; halves the range by itself when the
- * endpoint refuses it. Logs come in chain order. */
+/* What eth_getLogs is asked for: [from, to], at least one address, no topic0s for any. Not kept. */
+struct chain_filter {
+	uint64_t from, to;
+	const struct address *addresses;
+	size_t address_count;
+	const struct hash32 *topic0s;
+	size_t topic_count;
+};
+/* Halves the range by itself when the endpoint refuses it. Logs come in chain order. */
 typedef void chain_logs_fn(const struct error *error, const struct chain_log *logs, size_t count,
                            void *arg);
-struct chain_op *chain_logs(struct chain *chain, uint64_t from, uint64_t to,
-                            const struct address *addresses, size_t address_count,
-                            const struct hash32 *topic0s, size_t topic_count, chain_logs_fn *done,
-                            void *arg);
+struct chain_op *chain_logs(struct chain *chain, const struct chain_filter *filter,
+                            chain_logs_fn *done, void *arg);
 
 /* What each endpoint says when asked for its chain id now, in the order of the configuration; what
  * was found out about its identity before is forgotten. For doctor. */

@@ -237,9 +237,15 @@ static void read_step(struct follower *follower)
 	}
 	uint64_t overlap = overlap_blocks(follower);
 	from = from > overlap ? from - overlap : 0;
-	follower->op =
-	        chain_logs(follower->chain, from, follower->step_end.number, follower->addresses,
-	                   follower->address_count, topics, topic_count, step_read, follower);
+	const struct chain_filter filter = {
+	        .from = from,
+	        .to = follower->step_end.number,
+	        .addresses = follower->addresses,
+	        .address_count = follower->address_count,
+	        .topic0s = topics,
+	        .topic_count = topic_count,
+	};
+	follower->op = chain_logs(follower->chain, &filter, step_read, follower);
 }
 
 static void step_end_known(const struct error *error, const struct block_ref *block, void *arg)

@@ -338,30 +338,29 @@ static void next_range(struct logs_op *op)
 	op->question = question_start(chain->loop, chain->rpc, &spec);
 }
 
-struct chain_op *chain_logs(struct chain *chain, uint64_t from, uint64_t to,
-                            const struct address *addresses, size_t address_count,
-                            const struct hash32 *topic0s, size_t topic_count, chain_logs_fn *done,
-                            void *arg)
+struct chain_op *chain_logs(struct chain *chain, const struct chain_filter *filter,
+                            chain_logs_fn *done, void *arg)
 {
 	struct logs_op *op = xcalloc(1, sizeof(*op));
 	struct jval *first_topic = jval_array();
 	char text[HASH32_TEXT_SIZE];
 
-	if (from > to || to == UINT64_MAX || address_count == 0)
-		die("logs of blocks %" PRIu64 " to %" PRIu64 " of %zu addresses", from, to,
-		    address_count);
-	op->rest = (struct range){from, to};
-	op->wanted_addresses = xcalloc(address_count, sizeof(*addresses));
-	memcpy(op->wanted_addresses, addresses, address_count * sizeof(*addresses));
-	op->address_count = address_count;
+	if (filter->from > filter->to || filter->to == UINT64_MAX || filter->address_count == 0)
+		die("logs of blocks %" PRIu64 " to %" PRIu64 " of %zu addresses", filter->from,
+		    filter->to, filter->address_count);
+	op->rest = (struct range){filter->from, filter->to};
+	op->address_count = filter->address_count;
+	op->wanted_addresses = xcalloc(op->address_count, sizeof(*op->wanted_addresses));
 	op->addresses = jval_array();
-	for (size_t i = 0; i < address_count; i++)
-		jval_push(op->addresses, jsonrpc_new_address(&addresses[i]));
-	op->wanted_topics = xcalloc(topic_count + 1, sizeof(*topic0s));
-	op->topic_count = topic_count;
-	for (size_t i = 0; i < topic_count; i++) {
-		op->wanted_topics[i] = topic0s[i];
-		jval_push(first_topic, jval_new_string(hash32_text(text, &topic0s[i])));
+	for (size_t i = 0; i < op->address_count; i++) {
+		op->wanted_addresses[i] = filter->addresses[i];
+		jval_push(op->addresses, jsonrpc_new_address(&filter->addresses[i]));
+	}
+	op->topic_count = filter->topic_count;
+	op->wanted_topics = xcalloc(op->topic_count + 1, sizeof(*op->wanted_topics));
+	for (size_t i = 0; i < op->topic_count; i++) {
+		op->wanted_topics[i] = filter->topic0s[i];
+		jval_push(first_topic, jval_new_string(hash32_text(text, &filter->topic0s[i])));
 	}
 	op->topics = jval_array();
 	jval_push(op->topics, first_topic);

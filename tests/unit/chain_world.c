@@ -174,9 +174,23 @@ void got_logs(const struct error *error, const struct chain_log *logs, size_t co
 	chain_world_finish(world, error);
 }
 
+struct chain_filter logs_wanted(uint64_t from, uint64_t to)
+{
+	return (struct chain_filter){
+	        .from = from,
+	        .to = to,
+	        .addresses = &chain_emitter,
+	        .address_count = 1,
+	        .topic0s = &chain_topic,
+	        .topic_count = 1,
+	};
+}
+
 int ask_logs(struct chain_world *world, uint64_t from, uint64_t to)
 {
-	chain_logs(world->chain, from, to, &chain_emitter, 1, &chain_topic, 1, got_logs, world);
+	const struct chain_filter filter = logs_wanted(from, to);
+
+	chain_logs(world->chain, &filter, got_logs, world);
 	chain_world_run(world);
 	return world->error.code;
 }

@@ -43,6 +43,8 @@ int ask_head(struct chain_world *world);
 /* Three reads at the head: two values and a revert. */
 int ask_reads(struct chain_world *world);
 void expect_reads(const struct chain_world *world);
+/* The logs of chain_emitter and chain_topic. */
+struct chain_filter logs_wanted(uint64_t from, uint64_t to);
 int ask_logs(struct chain_world *world, uint64_t from, uint64_t to);
 
 extern const struct address chain_emitter;

@@ -409,6 +409,7 @@ static void test_cancelled_operations_say_nothing(void **state)
 	struct chain_world *world = *state;
 	static const struct address to = {{2}};
 	struct chain_read read = {.to = to};
+	const struct chain_filter filter = logs_wanted(1, 9);
 	struct chain_op *ops[5];
 
 	open_chain(world, 3, 2);
@@ -416,8 +417,7 @@ static void test_cancelled_operations_say_nothing(void **state)
 	for (int round = 0; round < 3; round++) {
 		ops[0] = chain_head(world->chain, got_head, world);
 		ops[1] = chain_read_many(world->chain, &world->head, &read, 1, got_reads, world);
-		ops[2] = chain_logs(world->chain, 1, 9, &chain_emitter, 1, &chain_topic, 1,
-		                    got_logs, world);
+		ops[2] = chain_logs(world->chain, &filter, got_logs, world);
 		ops[3] = chain_rpc(world->chain, "eth_chainId", NULL, got_result, world);
 		ops[4] = chain_block(world->chain, 1, got_block, world);
 		if (round > 0) { /* after they have begun */
