@@ -51,23 +51,22 @@ static size_t take_list(struct delay_added **out, struct arena *arena,
 	return count;
 }
 
-size_t delay_added_list(struct delay_added **out, struct store *store, struct arena *arena,
-                        uint64_t chain_id, const struct address *module)
+size_t delay_added_list(struct delay_added **out, const struct delay_log *of, struct arena *arena)
 {
 	struct seen_log_list logs;
 
-	store_log_list(store, arena, chain_id, module, event_topic0(EVENT_DELAY_ADDED), &logs);
+	store_log_list(of->store, arena, of->chain_id, of->module, event_topic0(EVENT_DELAY_ADDED),
+	               &logs);
 	return take_list(out, arena, &logs);
 }
 
-size_t delay_added_same(struct delay_added **out, struct store *store, struct arena *arena,
-                        uint64_t chain_id, const struct address *module, const struct hash32 *hash,
-                        uint64_t after)
+size_t delay_added_same(struct delay_added **out, const struct delay_log *of, struct arena *arena,
+                        const struct hash32 *hash, uint64_t after)
 {
 	struct seen_log_list logs;
 
-	store_log_find(store, arena, chain_id, module, event_topic0(EVENT_DELAY_ADDED), hash,
-	               &logs);
+	store_log_find(of->store, arena, of->chain_id, of->module, event_topic0(EVENT_DELAY_ADDED),
+	               hash, &logs);
 	while (logs.count > 0 && logs.items[0].block_number <= after) {
 		logs.items++;
 		logs.count--;
@@ -75,12 +74,11 @@ size_t delay_added_same(struct delay_added **out, struct store *store, struct ar
 	return take_list(out, arena, &logs);
 }
 
-int delay_added_find(struct delay_added *out, struct store *store, struct arena *arena,
-                     uint64_t chain_id, const struct address *module, const struct hash32 *hash,
-                     uint64_t after)
+int delay_added_find(struct delay_added *out, const struct delay_log *of, struct arena *arena,
+                     const struct hash32 *hash, uint64_t after)
 {
 	struct delay_added *list;
-	size_t count = delay_added_same(&list, store, arena, chain_id, module, hash, after);
+	size_t count = delay_added_same(&list, of, arena, hash, after);
 
 	*out = count > 0 ? list[count - 1] : (struct delay_added){0};
 	return count > 0 ? 0 : ERR_NOT_FOUND;
@@ -107,19 +105,18 @@ int delay_veto_find(struct seen_log *out, struct store *store, struct arena *are
 	return ERR_NOT_FOUND;
 }
 
-bool delay_elsewhere(struct store *store, struct arena *arena, uint64_t chain_id,
-                     const struct address *module, uint64_t next, const struct contract_call *call,
-                     const struct hash32 *but, struct hash32 *hash)
+bool delay_elsewhere(const struct delay_log *of, struct arena *arena, uint64_t next,
+                     const struct contract_call *call, struct hash32 *hash)
 {
 	struct delay_added *list;
-	size_t count = delay_added_list(&list, store, arena, chain_id, module);
+	size_t count = delay_added_list(&list, of, arena);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct hash32 key = delay_added_key(&list[i]);
 		struct contract_call *calls;
 		size_t call_count;
-		if (list[i].nonce < next || (but != NULL && hash32_equal(&list[i].hash, but)) ||
-		    store_outside_known(store, chain_id, module, &key) ||
+		if (list[i].nonce < next ||
+		    store_outside_known(of->store, of->chain_id, of->module, &key) ||
 		    delay_entry_calls(arena, &calls, &call_count, &list[i].entry, NULL) != 0)
 			continue;
 		for (size_t k = 0; k < call_count; k++)

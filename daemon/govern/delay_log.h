@@ -6,6 +6,13 @@
 #include "common/store/store_chain.h"
 #include "common/store/store_proposal.h"
 
+/* A module's logs as the store has them. */
+struct delay_log {
+	struct store *store;
+	uint64_t chain_id;
+	const struct address *module;
+};
+
 /* One TransactionAdded. Whether it still waits is the module's word: txNonce <= nonce. */
 struct delay_added {
 	uint64_t nonce; /* its number in the queue */
@@ -19,17 +26,15 @@ int delay_added_of(struct delay_added *out, const struct seen_log *log) MUST_USE
 /* The same entry may be added again: what it is known by when people are told of it. */
 struct hash32 delay_added_key(const struct delay_added *added);
 
-/* All that were added to this module, in chain order; an entry that does not decode is left out. */
-size_t delay_added_list(struct delay_added **out, struct store *store, struct arena *arena,
-                        uint64_t chain_id, const struct address *module);
+/* All that were added to the module's queue, in chain order; an entry that does not decode is left
+ * out. */
+size_t delay_added_list(struct delay_added **out, const struct delay_log *of, struct arena *arena);
 /* The last one with this hash in a block above `after`; ERR_NOT_FOUND: none. */
-int delay_added_find(struct delay_added *out, struct store *store, struct arena *arena,
-                     uint64_t chain_id, const struct address *module, const struct hash32 *hash,
-                     uint64_t after) MUST_USE;
+int delay_added_find(struct delay_added *out, const struct delay_log *of, struct arena *arena,
+                     const struct hash32 *hash, uint64_t after) MUST_USE;
 /* Every one with this hash in a block above `after`, in chain order. */
-size_t delay_added_same(struct delay_added **out, struct store *store, struct arena *arena,
-                        uint64_t chain_id, const struct address *module, const struct hash32 *hash,
-                        uint64_t after);
+size_t delay_added_same(struct delay_added **out, const struct delay_log *of, struct arena *arena,
+                        const struct hash32 *hash, uint64_t after);
 /* The first setTxNonce since then that passed over the entry; ERR_NOT_FOUND: none (modules before
  * 1.1 do not tell). */
 int delay_veto_find(struct seen_log *out, struct store *store, struct arena *arena,
@@ -43,10 +48,9 @@ int delay_run_find(struct seen_log *out, struct store *store, struct arena *aren
 /* Whether the module made a Safe act, by these logs of one transaction. */
 bool delay_made_act(const struct seen_log_list *logs, const struct address *module);
 
-/* Whether an entry of the module from number `next` on, other than one with the hash `but` (NULL:
- * any), makes this call; *hash is then its. What is foreign does not count: it may never run. */
-bool delay_elsewhere(struct store *store, struct arena *arena, uint64_t chain_id,
-                     const struct address *module, uint64_t next, const struct contract_call *call,
-                     const struct hash32 *but, struct hash32 *hash);
+/* Whether an entry of the module from number `next` on makes this call; *hash is then its. What is
+ * foreign does not count: it may never run. */
+bool delay_elsewhere(const struct delay_log *of, struct arena *arena, uint64_t next,
+                     const struct contract_call *call, struct hash32 *hash);
 
 #endif

@@ -26,9 +26,10 @@ static const char *time_text(struct arena *arena, uint64_t seconds)
 /* The entry whose turn it is, as the logs tell it; false when they do not. */
 static bool find_front(struct telling *telling, struct delay_added *out)
 {
+	const struct delay_log of = {telling->lane->parts->store, telling->proposal->chain_id,
+	                             &telling->proposal->timelock};
 	struct delay_added *list;
-	size_t count = delay_added_list(&list, telling->lane->parts->store, telling->arena,
-	                                telling->proposal->chain_id, &telling->proposal->timelock);
+	size_t count = delay_added_list(&list, &of, telling->arena);
 
 	for (size_t i = 0; i < count; i++)
 		if (list[i].nonce == telling->delay->front) {

@@ -295,19 +295,26 @@ bool draft_set_owners_apart(struct draft *draft)
 
 /* --- operations ------------------------------------------------------------------------------- */
 
+static struct delay_log log_of(const struct draft *draft)
+{
+	return (struct delay_log){
+	        .store = draft->lane->parts->store,
+	        .chain_id = draft->lane->config->chain_id,
+	        .module = &draft->path.timelock,
+	};
+}
+
 void draft_find_entry(struct draft *draft)
 {
-	struct lane *lane = draft->lane;
+	const struct delay_log of = log_of(draft);
 	struct delay_added added;
 	struct hash32 hash;
 
 	path_operation_id(&hash, &draft->path);
-	draft->attempt_seen =
-	        delay_added_find(&added, lane->parts->store, &draft->arena, lane->config->chain_id,
-	                         &draft->path.timelock, &hash, 0) == 0 &&
-	                        added.nonce >= draft->queue_next
-	                ? ATTEMPT_PENDING
-	                : ATTEMPT_FOUND;
+	draft->attempt_seen = delay_added_find(&added, &of, &draft->arena, &hash, 0) == 0 &&
+	                                      added.nonce >= draft->queue_next
+	                              ? ATTEMPT_PENDING
+	                              : ATTEMPT_FOUND;
 }
 
 /* Nothing of the candidates is the batch that the timelock has, but it has all of their calls. */
@@ -326,13 +333,11 @@ static void hold_scheduled(struct draft *draft, const struct hash32 *operation)
 static bool is_elsewhere(struct draft *draft, const struct contract_call *call,
                          struct hash32 *operation)
 {
-	struct lane *lane = draft->lane;
+	const struct delay_log of = log_of(draft);
 
 	if (draft->path.model == MODEL_DELAY)
-		return delay_elsewhere(lane->parts->store, &draft->arena, lane->config->chain_id,
-		                       &draft->path.timelock, draft->queue_next, call, NULL,
-		                       operation);
-	return scheduled_elsewhere(lane, &draft->arena, &draft->path.timelock, call, NULL,
+		return delay_elsewhere(&of, &draft->arena, draft->queue_next, call, operation);
+	return scheduled_elsewhere(draft->lane, &draft->arena, &draft->path.timelock, call, NULL,
 	                           operation);
 }
 

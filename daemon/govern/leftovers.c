@@ -114,12 +114,13 @@ static uint64_t scheduled_block(struct lane *lane, struct arena *arena,
 	struct delay_added added;
 	struct seen_log_list logs;
 
-	if (proposal->model == MODEL_DELAY)
-		return delay_added_find(&added, store, arena, proposal->chain_id,
-		                        &proposal->timelock, &proposal->operation_id,
+	if (proposal->model == MODEL_DELAY) {
+		const struct delay_log of = {store, proposal->chain_id, &proposal->timelock};
+		return delay_added_find(&added, &of, arena, &proposal->operation_id,
 		                        proposal->drafted_after) == 0
 		               ? added.log.block_number
 		               : 0;
+	}
 	store_log_find(store, arena, proposal->chain_id, &proposal->timelock,
 	               event_topic0(EVENT_CALL_SCHEDULED), &proposal->operation_id, &logs);
 	return logs.count > 0 ? logs.items[logs.count - 1].block_number : 0;

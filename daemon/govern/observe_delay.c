@@ -33,9 +33,10 @@ static void ask_places(struct observed *observed, const struct observe_context *
 	const struct proposal *proposal = observed->proposal;
 	const struct address *module = &proposal->timelock;
 	struct observed_delay *delay = observed->delay;
+	const struct delay_log of = {context->store, proposal->chain_id, module};
 	struct delay_added *list;
-	size_t count = delay_added_same(&list, context->store, context->arena, proposal->chain_id,
-	                                module, &proposal->operation_id, proposal->drafted_after);
+	size_t count = delay_added_same(&list, &of, context->arena, &proposal->operation_id,
+	                                proposal->drafted_after);
 	size_t first = count > DELAY_SAME ? count - DELAY_SAME : 0;
 
 	for (size_t i = first; i < count; i++) {
