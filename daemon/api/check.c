@@ -51,11 +51,16 @@ static void check_answered(const struct error *error, const struct govern_check 
 
 static void ask_registry(struct client *client, const struct config_target *target)
 {
-	const struct check_question *question = client_state(client);
+	const struct check_question *asked = client_state(client);
+	const struct govern_question question = {
+	        .target = target,
+	        .value = asked->value,
+	        .kinds = asked->kinds,
+	        .kind_count = asked->kind_count,
+	};
 
-	client_set_op(client,
-	              govern_check(client_parts(client)->govern, target, &question->value,
-	                           question->kinds, question->kind_count, check_answered, client));
+	client_set_op(client, govern_check(client_parts(client)->govern, &question, check_answered,
+	                                   client));
 }
 
 /* --- the machine's own question ----------------------------------------------------------------

@@ -182,6 +182,8 @@ static void ask_chain(struct client *client, struct waiter *waiter,
 	const struct control_parts *parts = client_parts(client);
 	const struct config_target *target = config_target_find(parts->config, waiter->target);
 	enum kind kinds[MAX_KINDS];
+	struct govern_question question = {
+	        .target = target, .value = waiter->value, .kinds = kinds};
 
 	if (target == NULL) {
 		client_fail(client, EXIT_REFUSED, "target %s is not in the configuration any more",
@@ -189,10 +191,9 @@ static void ask_chain(struct client *client, struct waiter *waiter,
 		return;
 	}
 	for (size_t i = 0; i < found->count && i < MAX_KINDS; i++)
-		kinds[i] = found->items[i].kind;
+		kinds[question.kind_count++] = found->items[i].kind;
 	waiter->asking = true;
-	client_set_op(client, govern_check(parts->govern, target, &waiter->value, kinds,
-	                                   found->count, chain_answered, client));
+	client_set_op(client, govern_check(parts->govern, &question, chain_answered, client));
 }
 
 static void wait_again(struct client *client, void *state)

@@ -99,17 +99,19 @@ static void head_answered(const struct error *error, const struct block_ref *hea
 	                                 check->reads.count, latest_answered, check);
 }
 
-struct govern_op *govern_check(struct govern *govern, const struct config_target *target,
-                               const struct hash32 *value, const enum kind *kinds,
-                               size_t kind_count, govern_check_fn *done, void *arg)
+struct govern_op *govern_check(struct govern *govern, const struct govern_question *question,
+                               govern_check_fn *done, void *arg)
 {
 	static const enum kind nitro[] = {KIND_OS_IMAGE, KIND_COMPOSE};
+	const struct config_target *target = question->target;
+	const enum kind *kinds = question->kinds;
+	size_t kind_count = question->kind_count;
 	struct check_now *check = xcalloc(1, sizeof(*check));
 
 	check->op.cancel = check_free;
 	check->chain = govern_chain(govern, target->chain->chain_id);
 	check->target = target;
-	check->value = *value;
+	check->value = question->value;
 	check->done = done;
 	check->arg = arg;
 	check->reads.arena = &check->arena;
@@ -126,7 +128,8 @@ struct govern_op *govern_check(struct govern *govern, const struct config_target
 		struct govern_check *one = &check->checks[check->count];
 		one->kind = kinds[i];
 		one->contract = call.contract;
-		check_add(&check->slots[check->count], &check->reads, target->check, &call, value);
+		check_add(&check->slots[check->count], &check->reads, target->check, &call,
+		          &check->value);
 		check->count++;
 	}
 	check->pending = chain_head(check->chain, head_answered, check);

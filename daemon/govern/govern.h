@@ -37,10 +37,15 @@ struct govern_check {
 typedef void govern_check_fn(const struct error *error, const struct govern_check *checks,
                              size_t count, const struct block_ref *head,
                              const struct block_ref *final, void *arg);
-/* kinds: the ones recorded for the value, or by default those a Nitro value is registered as. */
-struct govern_op *govern_check(struct govern *govern, const struct config_target *target,
-                               const struct hash32 *value, const enum kind *kinds,
-                               size_t kind_count, govern_check_fn *done, void *arg);
+/* Not kept, but for the target. */
+struct govern_question {
+	const struct config_target *target;
+	struct hash32 value;
+	const enum kind *kinds; /* those recorded; none: the ones a Nitro value is registered as */
+	size_t kind_count;
+};
+struct govern_op *govern_check(struct govern *govern, const struct govern_question *question,
+                               govern_check_fn *done, void *arg);
 void govern_cancel(struct govern_op *op); /* NULL is fine */
 
 /* doctor: an array of {target, check, result: ok|warning|failure|unknown, found, fix}. The report

@@ -46,9 +46,9 @@ static void check_told(const struct error *error, const struct govern_check *che
 static struct checked check(struct govern_world *w, const enum kind *kinds, size_t count)
 {
 	struct checked checked = {.loop = w->loop};
+	const struct govern_question question = {&w->config->targets[0], value, kinds, count};
 
-	assert_non_null(govern_check(w->govern, &w->config->targets[0], &value, kinds, count,
-	                             check_told, &checked));
+	assert_non_null(govern_check(w->govern, &question, check_told, &checked));
 	assert_false(checked.done);
 	world_run(w);
 	assert_true(checked.done);
@@ -103,8 +103,8 @@ static void test_check_without_a_chain(void **state)
 	assert_int_equal(got.count, 0);
 
 	struct checked never = {.loop = w->loop};
-	govern_cancel(govern_check(w->govern, &w->config->targets[0], &value, kinds, 1, check_told,
-	                           &never));
+	const struct govern_question question = {&w->config->targets[0], value, kinds, 1};
+	govern_cancel(govern_check(w->govern, &question, check_told, &never));
 	assert_false(never.done);
 }
 
