@@ -14,6 +14,7 @@ static const char *const names[] = {
         [ALARM_CANNOT_RUN] = "cannot-run",
         [ALARM_CHECKS_DISAGREE] = "checks-disagree",
         [ALARM_CLOCK] = "clock",
+        [ALARM_CODE_CONTRADICTS] = "code-contradicts",
         [ALARM_CONFIRMATIONS_LOST] = "confirmations-lost",
         [ALARM_CONFIRMATIONS_UNREADABLE] = "confirmations-unreadable",
         [ALARM_CONFIRMATION_DENIED] = "confirmation-denied",

@@ -1,9 +1,12 @@
 #include "daemon/govern/recheck.h"
 
 #include "common/base/log.h"
+#include "common/governance/events.h"
+#include "common/store/store_chain.h"
 #include "common/store/store_event.h"
 #include "common/store/store_finality.h"
 #include "common/store/store_measurement.h"
+#include "daemon/govern/adopt.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +18,10 @@ struct asked {
 
 struct recheck {
 	struct lane *lane;
-	bool due;
-	struct chain_op *op; /* under way */
-	struct arena arena;  /* of one round */
+	bool due;                      /* about everything */
+	struct chain_op *op;           /* under way */
+	struct arena arena;            /* of one round */
+	struct seen_log_list upgrades; /* final ones that nobody has asked after yet */
 	struct asked *asked;
 	size_t count;
 };
@@ -55,6 +59,45 @@ void recheck_begin(struct recheck *recheck)
 /* --- what the chain says now -------------------------------------------------------------------
  */
 
+static void is_not_there(struct recheck *recheck, const struct measurement *m, const char *subject)
+{
+	struct lane *lane = recheck->lane;
+
+	if (recheck->due) {
+		store_measurement_set_status(
+		        lane->parts->store, m->id, MEASUREMENT_HELD,
+		        "a reorganisation of final blocks took its registration back");
+		lane_alarm_once(lane, ALARM_FINAL_REPLACED, subject,
+		                "it was authorized in blocks that were replaced, and is not now: "
+		                "held until `registrarctl approve %s`",
+		                subject);
+	} else {
+		store_measurement_set_status(lane->parts->store, m->id, MEASUREMENT_HELD,
+		                             "the implementation of its registry changed, and does "
+		                             "not have it authorized");
+		lane_alarm_once(lane, ALARM_CODE_CONTRADICTS, subject,
+		                "it was authorized, and is not since the implementation of its "
+		                "registry changed: held until `registrarctl approve %s`",
+		                subject);
+	}
+}
+
+static void is_there_again(struct recheck *recheck, const struct measurement *m,
+                           const char *subject)
+{
+	char value[HASH32_TEXT_SIZE];
+
+	if (recheck->due)
+		lane_alarm_once(recheck->lane, ALARM_FINAL_REPLACED, subject,
+		                "it was removed in blocks that were replaced, and is authorized "
+		                "again");
+	else
+		lane_alarm_once(recheck->lane, ALARM_CODE_CONTRADICTS, subject,
+		                "it is revoked, and its registry, whose implementation changed, "
+		                "has it authorized: `registrarctl revoke %s --target %s`",
+		                hash32_text(value, &m->value), m->target);
+}
+
 static void judge(struct recheck *recheck, const struct asked *asked, enum check_answer answer)
 {
 	struct lane *lane = recheck->lane;
@@ -67,19 +110,10 @@ static void judge(struct recheck *recheck, const struct asked *asked, enum check
 	    now.status != m->status)
 		return;
 	measurement_subject(subject, m->id);
-	if (m->status == MEASUREMENT_AUTHORIZED && answer == CHECK_NO) {
-		store_measurement_set_status(
-		        lane->parts->store, m->id, MEASUREMENT_HELD,
-		        "a reorganisation of final blocks took its registration back");
-		lane_alarm_once(lane, ALARM_FINAL_REPLACED, subject,
-		                "it was authorized in blocks that were replaced, and is not now: "
-		                "held until `registrarctl approve %s`",
-		                subject);
-	} else if (m->status == MEASUREMENT_REVOKED && answer == CHECK_YES) {
-		lane_alarm_once(lane, ALARM_FINAL_REPLACED, subject,
-		                "it was removed in blocks that were replaced, and is authorized "
-		                "again");
-	}
+	if (m->status == MEASUREMENT_AUTHORIZED && answer == CHECK_NO)
+		is_not_there(recheck, m, subject);
+	else if (m->status == MEASUREMENT_REVOKED && answer == CHECK_YES)
+		is_there_again(recheck, m, subject);
 }
 
 static void answered(const struct error *error, const struct chain_read_result *results,
@@ -100,7 +134,10 @@ static void answered(const struct error *error, const struct chain_read_result *
 	for (size_t i = 0; i < recheck->count; i++)
 		judge(recheck, &recheck->asked[i],
 		      check_answer_of(&recheck->asked[i].slot, results, NULL, NULL));
-	store_finality_checked(store, lane->config->chain_id);
+	for (size_t i = 0; i < recheck->upgrades.count; i++)
+		store_log_acted(store, lane->config->chain_id, &recheck->upgrades.items[i]);
+	if (recheck->due)
+		store_finality_checked(store, lane->config->chain_id);
 	store_commit(store);
 	recheck->due = false;
 	lane_changed(lane);
@@ -109,6 +146,16 @@ static void answered(const struct error *error, const struct chain_read_result *
 
 /* --- what to ask -------------------------------------------------------------------------------
  */
+
+/* What happened before the contract was followed is no news: each value was asked for since. */
+static bool is_upgraded(const struct recheck *recheck, const struct address *contract)
+{
+	for (size_t i = 0; i < recheck->upgrades.count; i++)
+		if (address_equal(&recheck->upgrades.items[i].address, contract) &&
+		    adopt_is_news(recheck->lane, &recheck->upgrades.items[i]))
+			return true;
+	return false;
+}
 
 static void add_all(struct recheck *recheck, struct reads *reads,
                     const struct config_target *target, enum measurement_status status)
@@ -125,7 +172,8 @@ static void add_all(struct recheck *recheck, struct reads *reads,
 	for (size_t i = 0; i < list.count; i++) {
 		struct asked *asked = &recheck->asked[recheck->count];
 		struct registry_call call;
-		if (registry_call_for(&call, target, list.items[i].kind) != 0)
+		if (registry_call_for(&call, target, list.items[i].kind) != 0 ||
+		    (!recheck->due && !is_upgraded(recheck, &call.contract)))
 			continue;
 		asked->measurement = list.items[i];
 		check_add(&asked->slot, reads, target->check, &call, &list.items[i].value);
@@ -139,11 +187,16 @@ void recheck_run(struct recheck *recheck)
 	const struct config *config = lane->parts->config;
 	struct reads reads = {.arena = &recheck->arena};
 
-	if (!recheck->due || recheck->op != NULL || !lane->have_head)
+	if (recheck->op != NULL || !lane->have_head || lane->stopped)
 		return;
 	arena_free(&recheck->arena);
 	recheck->asked = NULL;
 	recheck->count = 0;
+	store_log_unacted(lane->parts->store, &recheck->arena, lane->config->chain_id,
+	                  event_topic0(EVENT_UPGRADED), 1, lane->final.number, &recheck->upgrades);
+	/* What an event explains is acted on first, and then asked for no more. */
+	if (!recheck->due && (recheck->upgrades.count == 0 || lane_looks_at_others(lane)))
+		return;
 	for (size_t i = 0; i < config->target_count; i++) {
 		if (config->targets[i].chain != lane->config)
 			continue;

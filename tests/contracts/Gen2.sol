@@ -88,6 +88,11 @@ contract Gen2KmsForgetting is Gen2Kms {
     function addOsImageHash(bytes32 h) external override onlyOwner {
         emit OsImageHashAdded(h);
     }
+
+    /// What an upgrade may do on its way: no event tells of it.
+    function forget(bytes32 h) external onlyOwner {
+        allowedOsImages[h] = false;
+    }
 }
 
 contract Gen2App is Policy, AppDecision {

@@ -83,7 +83,7 @@ describe('model safe', { concurrency: 3 }, () => {
     await authorized(world, daemon, eif)
   }))
 
-  test('executed, and the contract has forgotten it at finality: failed; repaired, its one command brings it there', inWorld({ model: 'safe', app: false, kmsContract: 'Gen2KmsForgetting' }, async (world) => {
+  test('executed, and the contract has forgotten it at finality: failed; repaired, its one command brings it there; forgotten later, too', inWorld({ model: 'safe', app: false, kmsContract: 'Gen2KmsForgetting' }, async (world) => {
     const daemon = world.daemon()
     await daemon.start()
     const eif = world.drop()
@@ -99,20 +99,36 @@ describe('model safe', { concurrency: 3 }, () => {
     const { chain } = world
     await chain.rpc('anvil_impersonateAccount', world.safe.address)
     await chain.rpc('anvil_setBalance', world.safe.address, '0xde0b6b3a7640000')
-    await chain.write(world.safe.address, world.registry.kms, 'function upgradeToAndCall(address,bytes)', await chain.deploy(chain.contracts.Gen2Kms.bytecode), '0x')
-    await chain.mine(3)
+    const upgrade = async (name, then = '0x') => {
+      await chain.write(world.safe.address, world.registry.kms, 'function upgradeToAndCall(address,bytes)', await chain.deploy(chain.contracts[name].bytecode), then)
+      await chain.mine(3)
+    }
+    const approved = async ({ text }, id) => {
+      const known = (await daemon.proposals()).map((x) => x.id)
+      const command = text.match(/`registrarctl ([^`]+)`/)[1]
+      assert.equal(command, `approve ${id}`)
+      assert.equal((await daemon.ctl(command.split(' '))).code, 0)
+      const next = await daemon.untilProposal(eif.value, { where: (x) => !known.includes(x.id) })
+      await world.owners.approve((await daemon.untilQueued(next.id, 'apply')).safe_tx_hash)
+      await daemon.untilState(next.id, ['executed', 'confirmed'])
+      await chain.mine(3)
+      await daemon.untilState(next.id, 'confirmed')
+      await authorized(world, daemon, eif)
+    }
+    await upgrade('Gen2Kms')
     await daemon.untilAlarm('implementation-changed')
     assert.deepEqual((await daemon.proposals()).map((x) => x.id), [p.id], 'nothing comes back by itself')
-    const command = alarm.text.match(/`registrarctl ([^`]+)`/)[1]
-    assert.equal(command, `approve ${p.id}`)
-    assert.equal((await daemon.ctl(command.split(' '))).code, 0)
-    const second = await daemon.untilProposal(eif.value, { where: (x) => x.id !== p.id })
-    await world.owners.approve((await daemon.untilQueued(second.id, 'apply')).safe_tx_hash)
-    await daemon.untilState(second.id, ['executed', 'confirmed'])
-    await chain.mine(3)
-    await daemon.untilState(second.id, 'confirmed')
-    await authorized(world, daemon, eif)
+    await approved(alarm, p.id)
     assert.equal((await daemon.proposal(p.id)).state, 'failed')
+    // What other code forgets without an event is asked for, and not called authorized any more.
+    await upgrade('Gen2KmsForgetting', encodeFunctionData({ abi: parseAbi(['function forget(bytes32)']), functionName: 'forget', args: [eif.value] }))
+    const [m] = await daemon.measurements(eif.value)
+    const lost = await daemon.untilAlarm('code-contradicts', { subject: m.id })
+    await daemon.untilMeasurement(eif.value, (x) => x.status === 'held')
+    await again(daemon)
+    await upgrade('Gen2Kms')
+    await approved(lost, m.id)
+    assert.equal((await daemon.alarms('code-contradicts')).length, 1)
   }))
 
   test('a reorganisation takes the execution back: multisig again, and executed again', inWorld({ model: 'safe' }, async (world) => {
