@@ -387,7 +387,8 @@ static void release_measurement(struct store *store, const struct served *served
 	if (measurement->status != MEASUREMENT_PROPOSED || is_carried(store, measurement->id))
 		return;
 	if (served->action == ACTION_ADD)
-		status = decided_otherwise(served) || store_measurement_is_ours(store, measurement->id)
+		status = decided_otherwise(served) ||
+		                         store_measurement_is_ours(store, measurement->id)
 		                 ? MEASUREMENT_NEW
 		                 : MEASUREMENT_HELD;
 	store_measurement_change(store, measurement, status, measurement->wanted, reason);
@@ -435,8 +436,8 @@ static void end_proposal(struct store *store, struct proposal_id id, enum propos
 	arena_free(&arena);
 }
 
-static int check_move(struct store *store, struct proposal_id id, enum proposal_state from,
-                      enum proposal_state to, struct error *error)
+static int check_move(struct store *store, struct proposal_id id, const struct state_move *move,
+                      struct error *error)
 {
 	struct query *query = db_query(store->db, "SELECT state, model FROM proposal WHERE id = ?");
 
@@ -446,43 +447,42 @@ static int check_move(struct store *store, struct proposal_id id, enum proposal_
 	enum proposal_state stored = (enum proposal_state)db_int(query);
 	enum model model = (enum model)db_int(query);
 	db_done(query);
-	if (stored != from)
+	if (stored != move->from)
 		return error_set(error, ERR_CONFLICT, "p%lld is %s, not %s", (long long)id.n,
-		                 proposal_state_name(stored), proposal_state_name(from));
-	if (!lifecycle_allows(model, from, to))
+		                 proposal_state_name(stored), proposal_state_name(move->from));
+	if (!lifecycle_allows(model, move->from, move->to))
 		return error_set(error, ERR_CONFLICT, "p%lld (%s) cannot go from %s to %s",
-		                 (long long)id.n, model_name(model), proposal_state_name(from),
-		                 proposal_state_name(to));
+		                 (long long)id.n, model_name(model),
+		                 proposal_state_name(move->from), proposal_state_name(move->to));
 	return 0;
 }
 
-static int enter_state(struct store *store, struct proposal_id id, enum proposal_state from,
-                       enum proposal_state to, const char *reason, const struct hash32 *tx,
+static int enter_state(struct store *store, struct proposal_id id, const struct state_move *move,
                        struct error *error)
 {
 	char name[STORE_NAME_SIZE];
-	int rc = check_move(store, id, from, to, error);
+	int rc = check_move(store, id, move, error);
 
 	if (rc != 0)
 		return rc;
 	struct query *query = db_query(store->db, "UPDATE proposal SET state = ? WHERE id = ?");
-	db_bind_int(query, to);
+	db_bind_int(query, move->to);
 	db_bind_int(query, id.n);
 	db_run(query);
-	insert_history(store, id.n, from, to, reason, tx);
+	insert_history(store, id.n, move->from, move->to, move->reason, move->tx);
 	store_event_add(store, "proposal", store_name(name, 'p', id.n), "%s -> %s: %s",
-	                proposal_state_name(from), proposal_state_name(to), reason);
+	                proposal_state_name(move->from), proposal_state_name(move->to),
+	                move->reason);
 	return 0;
 }
 
-int store_proposal_move(struct store *store, struct proposal_id id, enum proposal_state from,
-                        enum proposal_state to, const char *reason, const struct hash32 *tx,
+int store_proposal_move(struct store *store, struct proposal_id id, const struct state_move *move,
                         struct error *error)
 {
-	int rc = enter_state(store, id, from, to, reason, tx, error);
+	int rc = enter_state(store, id, move, error);
 
-	if (rc == 0 && lifecycle_is_terminal(to))
-		end_proposal(store, id, to, reason);
+	if (rc == 0 && lifecycle_is_terminal(move->to))
+		end_proposal(store, id, move->to, move->reason);
 	return rc;
 }
 
@@ -491,7 +491,8 @@ int store_proposal_give_way(struct store *store, struct proposal_id id, const ch
 {
 	struct arena arena = {0};
 	struct served *served;
-	int rc = enter_state(store, id, STATE_DRAFTED, STATE_CANCELLED, reason, NULL, error);
+	const struct state_move move = {STATE_DRAFTED, STATE_CANCELLED, reason, NULL};
+	int rc = enter_state(store, id, &move, error);
 
 	if (rc != 0)
 		return rc;

@@ -78,7 +78,6 @@ void store_call_serve(struct store *store, uint64_t chain_id, const struct addre
 /* The live proposal that carries this call, ERR_NOT_FOUND if none. */
 int store_call_live(struct store *store, uint64_t chain_id, const struct address *to,
                     struct bytes data, struct proposal_id *out) MUST_USE;
-
 /* Every proposal that carries or carried this call, ids only, oldest first. */
 size_t store_call_proposals(struct store *store, struct arena *arena, uint64_t chain_id,
                             const struct address *to, struct bytes data, struct proposal_id **out);
@@ -94,27 +93,28 @@ void store_proposal_measurements(struct store *store, struct arena *arena, struc
 /* The proposals whose calls serve(d) a measurement, ids only. */
 size_t store_measurement_proposals(struct store *store, struct arena *arena,
                                    struct measurement_id id, struct proposal_id **out);
-
 /* The live proposals whose call of this action serves the measurement. */
 size_t store_measurement_carriers(struct store *store, struct arena *arena,
                                   struct measurement_id id, enum action action,
                                   struct proposal_id **out);
-
 /* What a live proposal is about to do with the measurement; ERR_NOT_FOUND if none is. */
 int store_measurement_pending(struct store *store, struct measurement_id id,
                               enum action *out) MUST_USE;
 
+struct state_move {
+	enum proposal_state from, to;
+	const char *reason;
+	const struct hash32 *tx; /* or NULL */
+};
 /* THE function that changes a state. Refuses (ERR_CONFLICT) when the stored state is not `from` or
  * lifecycle_allows says no. Writes row, history row and event; a terminal state frees the calls and
  * withdraws the Safe transactions that were never posted or can do nothing any more; rejected,
  * cancelled, failed and expired put new and proposed measurements on held with the reason, unless
  * another live call carries them, and on new those that a person decided otherwise about meanwhile
- * or that share the batch with such a one;
- * confirmed sets them authorized / revoked by action, unless the opposite was seen after it was
- * executed. */
-int store_proposal_move(struct store *store, struct proposal_id id, enum proposal_state from,
-                        enum proposal_state to, const char *reason,
-                        const struct hash32 *tx /* or NULL */, struct error *error) MUST_USE;
+ * or that share the batch with such a one; confirmed sets them authorized / revoked by action,
+ * unless the opposite was seen after it was executed. */
+int store_proposal_move(struct store *store, struct proposal_id id, const struct state_move *move,
+                        struct error *error) MUST_USE;
 /* A draft that nobody outside has seen, or something external that a reorganisation took back,
  * gives way: drafted -> cancelled, and its measurements are new again, since nobody has refused
  * them. Those whose only evidence is that others asked for them are held. */

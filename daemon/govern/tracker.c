@@ -313,8 +313,9 @@ static bool move(struct tracker *tracker, const struct observed *observed)
 		if (!next.moves || (!moved && !is_where_it_was(tracker, proposal)))
 			break;
 		const char *reason = reason_of(tracker, &next, next.to < state);
-		if (store_proposal_move(store, proposal->id, state, next.to, reason,
-		                        tx_of(tracker, observed, state, next.to), &error) != 0) {
+		const struct state_move move = {state, next.to, reason,
+		                                tx_of(tracker, observed, state, next.to)};
+		if (store_proposal_move(store, proposal->id, &move, &error) != 0) {
 			log_broken(subject, "%s", error.text);
 			break;
 		}

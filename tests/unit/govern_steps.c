@@ -96,11 +96,10 @@ void world_enqueue(struct govern_world *w, struct safe_tx_id tx, uint64_t nonce,
 
 void world_move(struct govern_world *w, struct proposal_id id, enum proposal_state to)
 {
-	enum proposal_state from = world_proposal(w, id).state;
+	const struct state_move move = {world_proposal(w, id).state, to, "for the test", NULL};
 
 	store_begin(w->store);
-	assert_int_equal(
-	        store_proposal_move(w->store, id, from, to, "for the test", NULL, &w->error), 0);
+	assert_int_equal(store_proposal_move(w->store, id, &move, &w->error), 0);
 	store_commit(w->store);
 }
 

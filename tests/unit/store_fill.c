@@ -161,10 +161,11 @@ static void walk(struct fill *fill, struct proposal_id id, const enum proposal_s
 	enum proposal_state at = STATE_DRAFTED;
 	struct error error = {0};
 
-	for (; *way != 0; at = *way++)
-		if (store_proposal_move(fill->store, id, at, *way, "seen on chain", NULL, &error) !=
-		    0)
+	for (; *way != 0; at = *way++) {
+		const struct state_move move = {at, *way, "seen on chain", NULL};
+		if (store_proposal_move(fill->store, id, &move, &error) != 0)
 			die("%s", error.text);
+	}
 }
 
 /* The calls of the next measurements of one target, and those measurements. */

@@ -168,8 +168,10 @@ struct proposal_id store_fixture_propose(struct store_fixture *f, enum action ac
 void store_fixture_move(struct store_fixture *f, struct proposal_id id, enum proposal_state from,
                         enum proposal_state to, const char *reason)
 {
+	const struct state_move move = {from, to, reason, NULL};
+
 	store_begin(f->store);
-	if (store_proposal_move(f->store, id, from, to, reason, NULL, &f->error) != 0)
+	if (store_proposal_move(f->store, id, &move, &f->error) != 0)
 		fail_msg("%s", f->error.text);
 	store_commit(f->store);
 }

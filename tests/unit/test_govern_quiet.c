@@ -400,9 +400,9 @@ static bool move(struct world *w, const struct observed *observed)
 		struct transition next = lifecycle_next(proposal->model, state, &observed->seen);
 		if (!next.moves)
 			break;
-		assert_int_equal(store_proposal_move(w->f->store, proposal->id, state, next.to,
-		                                     next.reason, NULL, &w->f->error),
-		                 0);
+		const struct state_move move = {state, next.to, next.reason, NULL};
+		assert_int_equal(
+		        store_proposal_move(w->f->store, proposal->id, &move, &w->f->error), 0);
 		state = next.to;
 	}
 	return state != proposal->state;

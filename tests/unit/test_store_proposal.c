@@ -171,9 +171,8 @@ static void a_move_is_one_row_one_history_row_one_event(void **state)
 	assert_string_equal(store_fixture_last_event(f),
 	                    "proposal p1: drafted -> multisig: posted to the service");
 	store_begin(f->store);
-	assert_int_equal(store_proposal_move(f->store, id, STATE_MULTISIG, STATE_TIMELOCK,
-	                                     "scheduled", &tx, &f->error),
-	                 0);
+	const struct state_move move = {STATE_MULTISIG, STATE_TIMELOCK, "scheduled", &tx};
+	assert_int_equal(store_proposal_move(f->store, id, &move, &f->error), 0);
 	store_commit(f->store);
 	assert_int_equal(get(f, id).state, STATE_TIMELOCK);
 	store_history_list(f->store, &f->arena, id, &history);
@@ -211,10 +210,11 @@ static void only_the_table_moves(void **state)
 				                lifecycle_allows(MODEL_SAFE_TIMELOCK,
 				                                 (enum proposal_state)from,
 				                                 (enum proposal_state)to);
+				const struct state_move move = {(enum proposal_state)from,
+				                                (enum proposal_state)to, "because",
+				                                NULL};
 				store_begin(f->store);
-				int rc = store_proposal_move(
-				        f->store, id, (enum proposal_state)from,
-				        (enum proposal_state)to, "because", NULL, &f->error);
+				int rc = store_proposal_move(f->store, id, &move, &f->error);
 				assert_int_equal(rc, expected ? 0 : ERR_CONFLICT);
 				assert_int_equal(get(f, id).state, expected ? to : stored);
 				moved += expected;
@@ -223,9 +223,9 @@ static void only_the_table_moves(void **state)
 		}
 	}
 	assert_true(moved >= 15);
+	const struct state_move move = {STATE_DRAFTED, STATE_MULTISIG, "because", NULL};
 	store_begin(f->store);
-	assert_int_equal(store_proposal_move(f->store, (struct proposal_id){9}, STATE_DRAFTED,
-	                                     STATE_MULTISIG, "because", NULL, &f->error),
+	assert_int_equal(store_proposal_move(f->store, (struct proposal_id){9}, &move, &f->error),
 	                 ERR_NOT_FOUND);
 	store_rollback(f->store);
 }
@@ -234,15 +234,14 @@ static void a_refused_move_says_why(void **state)
 {
 	struct store_fixture *f = *state;
 	struct proposal_id id = store_fixture_propose(f, ACTION_ADD, 1, store_fixture_record(f, 1));
+	const struct state_move from_elsewhere = {STATE_MULTISIG, STATE_TIMELOCK, "x", NULL};
+	const struct state_move too_far = {STATE_DRAFTED, STATE_CONFIRMED, "x", NULL};
 
 	store_begin(f->store);
-	assert_int_equal(store_proposal_move(f->store, id, STATE_MULTISIG, STATE_TIMELOCK, "x",
-	                                     NULL, &f->error),
+	assert_int_equal(store_proposal_move(f->store, id, &from_elsewhere, &f->error),
 	                 ERR_CONFLICT);
 	assert_string_equal(f->error.text, "p1 is drafted, not multisig");
-	assert_int_equal(store_proposal_move(f->store, id, STATE_DRAFTED, STATE_CONFIRMED, "x",
-	                                     NULL, &f->error),
-	                 ERR_CONFLICT);
+	assert_int_equal(store_proposal_move(f->store, id, &too_far, &f->error), ERR_CONFLICT);
 	assert_string_equal(f->error.text,
 	                    "p1 (safe+timelock) cannot go from drafted to confirmed");
 	store_commit(f->store);

@@ -362,9 +362,8 @@ static void what_is_left_in_a_queue(void **state)
 	store_safe_tx_left(f->store, &f->arena, CHAIN, &left);
 	assert_int_equal(left.count, 0);
 	store_begin(f->store);
-	assert_int_equal(store_proposal_move(f->store, p, STATE_DRAFTED, STATE_CANCELLED, "over",
-	                                     NULL, &f->error),
-	                 0);
+	const struct state_move move = {STATE_DRAFTED, STATE_CANCELLED, "over", NULL};
+	assert_int_equal(store_proposal_move(f->store, p, &move, &f->error), 0);
 	store_commit(f->store);
 	store_safe_tx_left(f->store, &f->arena, CHAIN, &left);
 	assert_int_equal(left.count, 1);
