@@ -169,7 +169,9 @@ describe('the Safe service on a bad day', { concurrency: 3 }, () => {
     await someTicks(world, 4)
     assert.equal((await daemon.proposal(p.id)).state, 'drafted', 'the fields did not give the hash')
     world.service.clearFaults()
-    const untrusted = world.service.fault({ match: /^GET .*\/v2\/multisig-transactions\/0x/, times: Infinity, mutate: (b) => ({ ...b, trusted: false }) })
+    // Wherever it is read: by its hash and in the queue.
+    const lie = (t) => ({ ...t, trusted: false })
+    const untrusted = world.service.fault({ match: /^GET .*multisig-transactions/, times: Infinity, mutate: (b) => (b.results ? { ...b, results: b.results.map(lie) } : lie(b)) })
     await until(() => untrusted.hits > 1, { what: 'it was read back again', timeout: 30_000 })
     assert.equal((await daemon.proposal(p.id)).state, 'drafted', 'not trusted')
     world.service.clearFaults()
