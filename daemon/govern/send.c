@@ -23,6 +23,7 @@ struct send {
 	struct sent_tx_list lost; /* of our key with the nonce that something used, while their
 	                             fate is asked for */
 	size_t lost_at;
+	const char *refused; /* why it reverts now; NULL: it does not */
 };
 
 static void send_free(struct send *send)
@@ -481,6 +482,17 @@ static void tell_lost(struct send *send, const struct sent_tx *mined)
 	store_commit(store);
 }
 
+/* The way on, once it is known that ours was not what was done. */
+static void lost_to(struct send *send, const struct sent_tx *mined)
+{
+	if (send->refused != NULL) {
+		finish(send, ERR_DENIED, send->refused);
+		return;
+	}
+	tell_lost(send, mined);
+	estimate(send);
+}
+
 static void ask_receipt(struct send *send);
 
 static void receipt_answered(const struct error *error, enum chain_receipt receipt, void *arg)
@@ -503,12 +515,10 @@ static void receipt_answered(const struct error *error, enum chain_receipt recei
 			finish(send, ERR_UNAVAILABLE, "it was mined since the last look");
 			return;
 		}
-		tell_lost(send, asked);
-		estimate(send);
+		lost_to(send, asked);
 		return;
 	case RECEIPT_REVERTED:
-		tell_lost(send, asked);
-		estimate(send);
+		lost_to(send, asked);
 		return;
 	}
 }
@@ -516,8 +526,7 @@ static void receipt_answered(const struct error *error, enum chain_receipt recei
 static void ask_receipt(struct send *send)
 {
 	if (send->lost_at == send->lost.count) {
-		tell_lost(send, NULL);
-		estimate(send);
+		lost_to(send, NULL);
 		return;
 	}
 	send->op = chain_receipt(send->lane->chain, &send->lost.items[send->lost_at].tx_hash,
@@ -570,9 +579,14 @@ static void simulated(const struct error *error, const struct chain_read_result 
 		return;
 	}
 	if (!result->success) {
-		finish(send, ERR_DENIED,
-		       arena_printf(&send->arena, "%s reverts: %s", function_name(send),
-		                    revert_text(&send->arena, result->returned)));
+		send->refused = arena_printf(&send->arena, "%s reverts: %s", function_name(send),
+		                             revert_text(&send->arena, result->returned));
+		/* Of what is done already, too: what was sent before may have been mined since the
+		 * tracker looked. */
+		if (send->request.has_previous)
+			look_for_lost(send);
+		else
+			finish(send, ERR_DENIED, send->refused);
 		return;
 	}
 	struct jval *params = jval_array();
