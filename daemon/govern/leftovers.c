@@ -230,6 +230,7 @@ static void finals_answered(const struct error *error, const struct chain_read_r
 	(void)count;
 	leftovers->op = NULL;
 	if (error != NULL) {
+		leftovers->final_block = 0; /* still to be read */
 		backoff_failed(&leftovers->backoff, clock_mono(), chain_retry_max_ms(lane->config));
 		loop_timer_set(leftovers->timer,
 		               backoff_wait_ms(&leftovers->backoff, clock_mono()));
@@ -380,6 +381,8 @@ static void decide(struct leftovers *leftovers, struct arena *arena,
 	bool fresh = there != NULL && there->confirmation_count == 0 && !above;
 	if (fresh && row->deleted)
 		return; /* while the queue was being read: the next look does not show it */
+	if (there == NULL && !above && view->partial)
+		return; /* it may be what could not be read */
 	if (there == NULL && !above)
 		set_gone(leftovers, row);
 	else if (!fresh || !proposer_forget(leftovers->lane->proposer, proposal, row, true))

@@ -98,10 +98,12 @@ static void page_answered(const struct service_result *result, void *arg)
 	else
 		lane_alarm_clear(look->ask.lane, ALARM_SERVICE_CONTRADICTS, "service");
 	keep(look, &page);
+	look->view.partial |= page.refused > 0;
 	if (page.more && ++look->pages < MAX_PAGES) {
 		ask_page(look);
 		return;
 	}
+	look->view.partial |= page.more;
 	if (page.more)
 		log_unusual("service",
 		            "the Safe's queue is longer than %d entries: only the "

@@ -13,6 +13,7 @@ struct queue_view {
 	struct safe_view safe;     /* at the chain's head */
 	struct proposal_tx *items; /* trusted, not executed, from safe.nonce on */
 	size_t count;
+	bool partial; /* something in it could not be read, or it is too long: more may be there */
 };
 
 /* The view lives in the arena, which must outlive the look. Exactly one callback unless cancelled.
