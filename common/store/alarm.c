@@ -98,6 +98,7 @@ static const struct remedy {
         {ALARM_CONFIRMATIONS_LOST, "have other owners sign it as it is: registrarctl proposals %s"},
         {ALARM_CONFIRMATIONS_UNREADABLE, "registrarctl doctor"},
         {ALARM_CONFIRMATION_DENIED, "registrarctl doctor"},
+        {ALARM_CONTESTED, "have the other one rejected in the Safe or cancelled in the timelock"},
         {ALARM_DELAY_BLOCKED, "send the file that it names"},
         {ALARM_DELAY_EXPIRED, "send the file that it names, then registrarctl approve %s"},
         {ALARM_DRAFT_FILE, "free the space, or repair the rights of drafts/"},

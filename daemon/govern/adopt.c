@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/store/store_chain.h"
 #include "common/store/store_event.h"
+#include "daemon/govern/contested.h"
 
 #include <string.h>
 
@@ -186,17 +187,16 @@ static struct proposal_id contested_by(struct lane *lane, struct arena *arena,
                                        const struct adopt_offer *offer,
                                        const struct proposal *holders, size_t count)
 {
-	char subject[SUBJECT_SIZE];
-
 	for (size_t i = 0; i < count; i++) {
 		if (can_give_way(lane->parts->store, arena, &holders[i]))
 			continue;
 		if (offer->run != NULL)
 			return holders[i].id;
-		lane_alarm(lane, ALARM_CONTESTED, proposal_subject(subject, holders[i].id),
-		           "%s makes one of its calls, too (%s): one of the two has to be rejected "
-		           "or cancelled",
-		           offer->where, offer->found->text);
+		contested_tell(lane->contested, holders[i].id,
+		               arena_printf(arena,
+		                            "%s makes one of its calls, too (%s): one of the two "
+		                            "has to be rejected or cancelled",
+		                            offer->where, offer->found->text));
 		return holders[i].id;
 	}
 	return (struct proposal_id){0};
@@ -446,9 +446,10 @@ struct proposal_id adopt_take(struct lane *lane, struct arena *arena,
 	if (rivals.competes && offer->run != NULL)
 		return rivals.first;
 	if (rivals.competes) {
-		lane_alarm(lane, ALARM_CONTESTED, proposal_subject(subject, rivals.first),
-		           "%s is a further transaction with its nonce (%s)", offer->where,
-		           offer->found->text);
+		contested_tell(lane->contested, rivals.first,
+		               arena_printf(arena,
+		                            "%s is a further transaction with its nonce (%s)",
+		                            offer->where, offer->found->text));
 		return rivals.first;
 	}
 	store_begin(store);

@@ -4,6 +4,7 @@
 #include "common/governance/events.h"
 #include "common/governance/multisend.h"
 #include "daemon/govern/adopt.h"
+#include "daemon/govern/contested.h"
 #include "daemon/govern/delay_log.h"
 
 #include <stdlib.h>
@@ -254,10 +255,13 @@ static void look_at_all(struct enqueued *enqueued)
 	logs_to_look_at(&logs, &arena, enqueued);
 	bool *done = arena_array(&arena, logs.count, sizeof(*done));
 	enqueued->left = 0;
+	/* All that is contested is among them. */
+	contested_begin(enqueued->lane->contested, enqueued);
 	for (size_t i = 0; i < logs.count; i++) {
 		done[i] = look_at(enqueued, &arena, &logs.items[i]);
 		enqueued->left += !done[i];
 	}
+	contested_end(enqueued->lane->contested);
 	uint64_t chain_id = enqueued->lane->config->chain_id;
 	store_begin(store);
 	for (size_t i = 0; i < logs.count; i++)
@@ -369,10 +373,13 @@ void enqueued_run(struct enqueued *enqueued)
 	/* What is contested is looked at again with each block, not in between. */
 	bool again = hash32_equal(&enqueued->looked_at, &lane->head.hash) &&
 	             logs.count <= enqueued->left;
-	if (logs.count == 0)
+	if (logs.count == 0) {
 		enqueued->everything = false;
-	else if (!again)
+		contested_begin(lane->contested, enqueued);
+		contested_end(lane->contested);
+	} else if (!again) {
 		ask(enqueued, &logs);
+	}
 	enqueued->looked_at = lane->head.hash;
 	arena_free(&arena);
 }

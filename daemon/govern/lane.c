@@ -5,6 +5,7 @@
 #include "daemon/chain/follower.h"
 #include "daemon/govern/change_watch.h"
 #include "daemon/govern/blockage.h"
+#include "daemon/govern/contested.h"
 #include "daemon/govern/drafter.h"
 #include "daemon/govern/endpoint_preflight.h"
 #include "daemon/govern/enqueued.h"
@@ -251,6 +252,7 @@ struct lane *lane_new(struct govern *govern, const struct govern_parts *parts,
 	lane->withdraw = withdraw_new(lane);
 	lane->leftovers = leftovers_new(lane);
 	lane->recheck = recheck_new(lane);
+	lane->contested = contested_new(lane);
 	block_watch_begin(&lane->blocks, clock_mono());
 	lane->follower = follower_new(parts->loop, lane->chain, parts->store,
 	                              &(struct follower_callbacks){.ticked = ticked,
@@ -274,6 +276,7 @@ void lane_free(struct lane *lane)
 	blockage_free(lane->blockage);
 	trials_free(lane->trials);
 	recheck_free(lane->recheck);
+	contested_free(lane->contested);
 	executor_free(lane->executor);
 	tracker_free(lane->tracker);
 	executions_free(lane->executions);

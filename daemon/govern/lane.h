@@ -24,6 +24,7 @@ struct change_watch;
 struct endpoint_preflight;
 struct withdraw;
 struct recheck;
+struct contested;
 struct queue_watch;
 struct enqueued;
 struct executions;
@@ -47,6 +48,7 @@ struct lane {
 	struct withdraw *withdraw;
 	struct leftovers *leftovers;
 	struct recheck *recheck;
+	struct contested *contested;
 	struct queue_watch *queue_watch;
 	struct enqueued *enqueued;
 	struct executions *executions;

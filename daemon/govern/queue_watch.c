@@ -6,6 +6,7 @@
 #include "common/store/store_event.h"
 #include "daemon/govern/adopt.h"
 #include "daemon/govern/blockage.h"
+#include "daemon/govern/contested.h"
 #include "daemon/govern/proposer.h"
 
 #include <stdlib.h>
@@ -249,11 +250,13 @@ void queue_watch_seen(struct queue_watch *watch, const struct queue_view *view)
 		watched->due &= watched->look != NULL;
 		watched->awaited = (struct proposal_id){0};
 	}
+	contested_begin(watch->lane->contested, watched);
 	for (size_t i = 0; i < view->count; i++) {
 		struct proposal_id contested = look_at(watch->lane, &arena, &view->items[i]);
 		if (watched != NULL && contested.n != 0)
 			watched->awaited = contested;
 	}
+	contested_end(watch->lane->contested);
 	arena_free(&arena);
 }
 

@@ -4,6 +4,7 @@
 #include "common/governance/events.h"
 #include "common/store/store_chain.h"
 #include "daemon/govern/adopt.h"
+#include "daemon/govern/contested.h"
 #include "daemon/govern/live.h"
 
 #include <string.h>
@@ -307,11 +308,14 @@ static void look_at_new(struct lane *lane)
 
 	logs_to_look_at(&logs, &arena, lane);
 	bool *done = arena_array(&arena, logs.count, sizeof(*done));
+	/* All that is contested is among them. */
+	contested_begin(lane->contested, &lane->scheduled_looked);
 	for (size_t i = 0; i < logs.count; i++) {
 		/* The calls of one operation stand beside each other: one look at all. */
 		bool same = i > 0 && same_operation(&logs.items[i - 1], &logs.items[i]);
 		done[i] = same ? done[i - 1] : look_at(lane, &arena, &logs.items[i]);
 	}
+	contested_end(lane->contested);
 	if (logs.count > 0) {
 		store_begin(store);
 		for (size_t i = 0; i < logs.count; i++)

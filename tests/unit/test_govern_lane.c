@@ -1,5 +1,6 @@
 /* What every stage of a lane leans on: waiting after failures, alarms told once, names, the order
  * of a batch, how often a service is asked. */
+#include "daemon/govern/contested.h"
 #include "daemon/govern/lane.h"
 
 #include "common/base/clock.h"
@@ -219,7 +220,7 @@ static void test_trouble_is_shown_until_it_is_over(void **state)
 	lane_alarm(bench->lane, ALARM_EXECUTOR_FUNDS, "0xabc", "no money");
 	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "it reverts");
 	lane_alarm(bench->lane, ALARM_CANNOT_RUN, "p1", "a guard refuses it");
-	lane_alarm(bench->lane, ALARM_CONTESTED, "p1", "nothing that is known to last");
+	lane_alarm(bench->lane, ALARM_FOREIGN, "p1", "nothing that lasts");
 	struct jval *list = shown(bench, 2);
 	assert_string_equal(jval_get_string(jval_at(list, 0), "alarm"), "executor-funds");
 	assert_string_equal(jval_get_string(jval_at(list, 0), "do"), "send coin to 0xabc");
@@ -287,6 +288,41 @@ static void test_what_has_no_cause_any_more_is_over(void **state)
 	assert_int_equal(store_fixture_number(bench->f, "SELECT count(*) FROM trouble"), 1);
 }
 
+static void test_contested_is_over_when_no_place_tells_of_it(void **state)
+{
+	const struct proposal_id one = {1}, two = {2};
+	struct bench *bench = *state;
+	struct contested *contested = contested_new(bench->lane);
+	const int queue = 0, timelock = 0;
+
+	contested_begin(contested, &queue);
+	contested_tell(contested, one, "a transaction makes its call, too");
+	contested_tell(contested, two, "so does another");
+	contested_end(contested);
+	contested_begin(contested, &timelock);
+	contested_tell(contested, one, "an operation makes its call, too");
+	contested_end(contested);
+	struct jval *list = shown(bench, 2);
+	assert_string_equal(jval_get_string(jval_at(list, 0), "alarm"), "contested");
+	assert_non_null(strstr(jval_get_string(jval_at(list, 0), "do"), "rejected"));
+	jval_free(list);
+	/* What the timelock holds still stands against the first. */
+	contested_begin(contested, &queue);
+	contested_end(contested);
+	list = shown(bench, 1);
+	assert_string_equal(jval_get_string(jval_at(list, 0), "subject"), "p1");
+	jval_free(list);
+	contested_begin(contested, &timelock);
+	contested_tell(contested, one, "an operation makes its call, too");
+	contested_end(contested);
+	jval_free(shown(bench, 1));
+	contested_begin(contested, &timelock);
+	contested_end(contested);
+	jval_free(shown(bench, 0));
+	assert_int_equal(store_fixture_number(bench->f, "SELECT count(*) FROM trouble"), 0);
+	contested_free(contested);
+}
+
 /* --- names and batches ------------------------------------------------------------------------ */
 
 static void test_subjects(void **state)
@@ -346,6 +382,8 @@ int main(void)
 	                test_after_a_restart_it_is_told_again_with_its_beginning, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_what_has_no_cause_any_more_is_over, setup,
 	                                        teardown),
+	        cmocka_unit_test_setup_teardown(test_contested_is_over_when_no_place_tells_of_it,
+	                                        setup, teardown),
 	        cmocka_unit_test(test_subjects),
 	        cmocka_unit_test(test_batches_are_as_stored),
 	};
