@@ -242,36 +242,37 @@ static void read_logs(struct query *query, struct arena *arena, struct seen_log_
 	}
 }
 
-void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
-                    const struct address *address, const struct hash32 *topic0,
-                    const struct hash32 *key, struct seen_log_list *out)
+struct seen_log_list store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
+                                    const struct address *address, const struct hash32 *topic0,
+                                    const struct hash32 *key)
 {
+	struct seen_log_list list = {0};
 	struct query *query = db_query(
 	        store->db, "SELECT" LOG_COLUMNS "FROM seen_log WHERE chain_id = ? AND contract = ?"
 	                   " AND topic0 = ? AND key = ?"
 	                   " ORDER BY block_number, log_index");
 
-	*out = (struct seen_log_list){0};
 	db_bind_u64(query, chain_id);
 	db_bind_blob(query, address->b, sizeof(address->b));
 	db_bind_blob(query, topic0->b, sizeof(topic0->b));
 	db_bind_blob(query, key->b, sizeof(key->b));
-	read_logs(query, arena, out);
+	read_logs(query, arena, &list);
+	return list;
 }
 
-void store_log_list(struct store *store, struct arena *arena, uint64_t chain_id,
-                    const struct address *address, const struct hash32 *topic0,
-                    struct seen_log_list *out)
+struct seen_log_list store_log_list(struct store *store, struct arena *arena, uint64_t chain_id,
+                                    const struct address *address, const struct hash32 *topic0)
 {
+	struct seen_log_list list = {0};
 	struct query *query = db_query(
 	        store->db, "SELECT" LOG_COLUMNS "FROM seen_log WHERE chain_id = ? AND contract = ?"
 	                   " AND topic0 = ? ORDER BY block_number, log_index");
 
-	*out = (struct seen_log_list){0};
 	db_bind_u64(query, chain_id);
 	db_bind_blob(query, address->b, sizeof(address->b));
 	db_bind_blob(query, topic0->b, sizeof(topic0->b));
-	read_logs(query, arena, out);
+	read_logs(query, arena, &list);
+	return list;
 }
 
 static int chain_order(const void *a, const void *b)
@@ -283,11 +284,12 @@ static int chain_order(const void *a, const void *b)
 	return (x->log_index > y->log_index) - (x->log_index < y->log_index);
 }
 
-void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id,
-                       const struct hash32 *topic0s, size_t topic_count, uint64_t upto,
-                       struct seen_log_list *out)
+struct seen_log_list store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id,
+                                       const struct hash32 *topic0s, size_t topic_count,
+                                       uint64_t upto)
 {
-	*out = (struct seen_log_list){0};
+	struct seen_log_list list = {0};
+
 	for (size_t i = 0; i < topic_count; i++) {
 		struct query *query =
 		        db_query(store->db, "SELECT" LOG_COLUMNS
@@ -296,10 +298,11 @@ void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_
 		db_bind_u64(query, chain_id);
 		db_bind_blob(query, topic0s[i].b, sizeof(topic0s[i].b));
 		db_bind_u64(query, upto);
-		read_logs(query, arena, out);
+		read_logs(query, arena, &list);
 	}
-	if (out->count > 1)
-		qsort(out->items, out->count, sizeof(*out->items), chain_order);
+	if (list.count > 1)
+		qsort(list.items, list.count, sizeof(*list.items), chain_order);
+	return list;
 }
 
 static void set_acted(struct store *store, uint64_t chain_id, const struct seen_log *log, int acted)
@@ -384,9 +387,10 @@ int store_watched_since(struct store *store, uint64_t chain_id, const struct add
 	return 0;
 }
 
-void store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id, uint64_t upto,
-                      size_t limit, struct seen_log_list *out)
+struct seen_log_list store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id,
+                                      uint64_t upto, size_t limit)
 {
+	struct seen_log_list list = {0};
 	struct query *query = db_query(
 	        store->db,
 	        "SELECT l.block_hash, l.log_index, l.block_number, l.tx_hash, l.contract, l.topic0,"
@@ -395,11 +399,11 @@ void store_log_untold(struct store *store, struct arena *arena, uint64_t chain_i
 	        " AND w.chain_id = ?1 AND w.contract = l.contract AND l.block_number >= w.since"
 	        " ORDER BY l.block_number, l.log_index LIMIT ?3");
 
-	*out = (struct seen_log_list){0};
 	db_bind_u64(query, chain_id);
 	db_bind_u64(query, upto);
 	db_bind_int(query, (int64_t)limit);
-	read_logs(query, arena, out);
+	read_logs(query, arena, &list);
+	return list;
 }
 
 void store_log_told(struct store *store, uint64_t chain_id, const struct seen_log *log)
@@ -413,18 +417,19 @@ void store_log_told(struct store *store, uint64_t chain_id, const struct seen_lo
 	db_run(query);
 }
 
-void store_log_of_tx(struct store *store, struct arena *arena, uint64_t chain_id,
-                     const struct seen_log *one, struct seen_log_list *out)
+struct seen_log_list store_log_of_tx(struct store *store, struct arena *arena, uint64_t chain_id,
+                                     const struct seen_log *one)
 {
+	struct seen_log_list list = {0};
 	struct query *query =
 	        db_query(store->db, "SELECT" LOG_COLUMNS "FROM seen_log WHERE chain_id = ?"
 	                            " AND block_hash = ? AND tx_hash = ? ORDER BY log_index");
 
-	*out = (struct seen_log_list){0};
 	db_bind_u64(query, chain_id);
 	db_bind_blob(query, one->block_hash.b, sizeof(one->block_hash.b));
 	db_bind_blob(query, one->tx_hash.b, sizeof(one->tx_hash.b));
-	read_logs(query, arena, out);
+	read_logs(query, arena, &list);
+	return list;
 }
 
 /* Logs from before their contract was watched. One of a contract that is not watched at all (yet)

@@ -55,20 +55,19 @@ void store_follow_add(struct store *store, uint64_t chain_id, const struct addre
  * goes: a chain has one. */
 bool store_log_put(struct store *store, uint64_t chain_id, const struct seen_log *log);
 /* Logs with this address, topic0 and key in chain order. */
-void store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
-                    const struct address *address, const struct hash32 *topic0,
-                    const struct hash32 *key, struct seen_log_list *out);
+struct seen_log_list store_log_find(struct store *store, struct arena *arena, uint64_t chain_id,
+                                    const struct address *address, const struct hash32 *topic0,
+                                    const struct hash32 *key);
 
 /* The same for every key. */
-void store_log_list(struct store *store, struct arena *arena, uint64_t chain_id,
-                    const struct address *address, const struct hash32 *topic0,
-                    struct seen_log_list *out);
+struct seen_log_list store_log_list(struct store *store, struct arena *arena, uint64_t chain_id,
+                                    const struct address *address, const struct hash32 *topic0);
 
 /* Logs of these topic0s at or below block upto that nobody has acted on yet, in chain order; and
  * the mark that somebody has. A log that arrives late (backfill) is unacted, too. */
-void store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id,
-                       const struct hash32 *topic0s, size_t topic_count, uint64_t upto,
-                       struct seen_log_list *out);
+struct seen_log_list store_log_unacted(struct store *store, struct arena *arena, uint64_t chain_id,
+                                       const struct hash32 *topic0s, size_t topic_count,
+                                       uint64_t upto);
 void store_log_acted(struct store *store, uint64_t chain_id, const struct seen_log *log);
 /* What had been done about it is to be done anew. */
 void store_log_act_again(struct store *store, uint64_t chain_id, const struct seen_log *log);
@@ -83,12 +82,12 @@ void store_watched_add(struct store *store, uint64_t chain_id, const struct addr
 int store_watched_since(struct store *store, uint64_t chain_id, const struct address *contract,
                         uint64_t *since) MUST_USE;
 /* Up to limit news at or below block upto that nobody was told about yet, in chain order. */
-void store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id, uint64_t upto,
-                      size_t limit, struct seen_log_list *out);
+struct seen_log_list store_log_untold(struct store *store, struct arena *arena, uint64_t chain_id,
+                                      uint64_t upto, size_t limit);
 void store_log_told(struct store *store, uint64_t chain_id, const struct seen_log *log);
 /* Every log of the transaction in that block, in chain order. */
-void store_log_of_tx(struct store *store, struct arena *arena, uint64_t chain_id,
-                     const struct seen_log *one, struct seen_log_list *out);
+struct seen_log_list store_log_of_tx(struct store *store, struct arena *arena, uint64_t chain_id,
+                                     const struct seen_log *one);
 
 /* History that nobody was told about: how many logs of each contract and topic0; and the mark that
  * somebody was. */

@@ -13,8 +13,8 @@ static bool last_of(struct store *store, struct arena *arena, const struct propo
 {
 	struct seen_log_list logs;
 
-	store_log_find(store, arena, proposal->chain_id, &call->to,
-	               event_registry_topic0(call->kind, action), &call->value, &logs);
+	logs = store_log_find(store, arena, proposal->chain_id, &call->to,
+	                      event_registry_topic0(call->kind, action), &call->value);
 	if (logs.count == 0)
 		return false;
 	*out = logs.items[logs.count - 1];

@@ -269,8 +269,8 @@ static void read_upgrade(struct reading *r)
 	struct seen_log_list logs;
 	const char *before = "another one";
 
-	store_log_list(r->lane->parts->store, r->arena, r->lane->config->chain_id, &r->log->address,
-	               &r->log->topic0, &logs);
+	logs = store_log_list(r->lane->parts->store, r->arena, r->lane->config->chain_id,
+	                      &r->log->address, &r->log->topic0);
 	for (size_t i = 0; i < logs.count; i++) {
 		const struct seen_log *log = &logs.items[i];
 		struct event event;

@@ -165,8 +165,8 @@ static void take_group(struct group *group, struct lane *lane, struct arena *are
 	while (end < logs->count && same_transaction(&logs->items[from], &logs->items[end]))
 		end++;
 	group->untold = (struct seen_log_list){&logs->items[from], end - from};
-	store_log_of_tx(lane->parts->store, arena, lane->config->chain_id, &logs->items[from],
-	                &group->all);
+	group->all = store_log_of_tx(lane->parts->store, arena, lane->config->chain_id,
+	                             &logs->items[from]);
 }
 
 /* An alarm names who sent the transaction; for the rest it is not worth a question. */
@@ -221,8 +221,8 @@ static bool tell_some(struct change_watch *watch)
 	struct seen_log_list logs;
 
 	arena_free(&watch->arena);
-	store_log_untold(store, &watch->arena, lane->config->chain_id, lane->final.number,
-	                 LOGS_AT_ONCE, &logs);
+	logs = store_log_untold(store, &watch->arena, lane->config->chain_id, lane->final.number,
+	                        LOGS_AT_ONCE);
 	store_begin(store);
 	for (size_t i = 0; i < logs.count; i += watch->group.untold.count) {
 		take_group(&watch->group, lane, &watch->arena, &logs, i);

@@ -125,9 +125,9 @@ static struct seen_log_list approvals_of(const struct question *question, struct
 {
 	struct seen_log_list logs;
 
-	store_log_find(question->owner->lane->parts->store, arena, question->chain_id,
-	               &question->safe, event_topic0(EVENT_HASH_APPROVED), &question->safe_tx_hash,
-	               &logs);
+	logs = store_log_find(question->owner->lane->parts->store, arena, question->chain_id,
+	                      &question->safe, event_topic0(EVENT_HASH_APPROVED),
+	                      &question->safe_tx_hash);
 	return logs;
 }
 

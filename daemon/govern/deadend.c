@@ -86,7 +86,7 @@ static const char *module_of(struct lane *lane, struct arena *arena,
 	struct seen_log_list logs;
 	char module[ADDRESS_TEXT_SIZE];
 
-	store_log_of_tx(lane->parts->store, arena, lane->config->chain_id, log, &logs);
+	logs = store_log_of_tx(lane->parts->store, arena, lane->config->chain_id, log);
 	for (size_t i = 0; i < logs.count; i++) {
 		const struct seen_log *one = &logs.items[i];
 		struct event event;
@@ -108,9 +108,9 @@ static const char *who_did_it(struct lane *lane, struct arena *arena,
 	for (size_t i = 0; i < proposal->call_count; i++) {
 		const struct call *call = &proposal->calls[i];
 		struct seen_log_list logs;
-		store_log_find(lane->parts->store, arena, lane->config->chain_id, &call->to,
-		               event_registry_topic0(call->kind, call->action), &call->value,
-		               &logs);
+		logs = store_log_find(lane->parts->store, arena, lane->config->chain_id, &call->to,
+		                      event_registry_topic0(call->kind, call->action),
+		                      &call->value);
 		if (logs.count == 0)
 			continue;
 		const struct seen_log *last = &logs.items[logs.count - 1];

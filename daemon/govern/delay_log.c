@@ -55,8 +55,8 @@ size_t delay_added_list(struct delay_added **out, const struct delay_log *of, st
 {
 	struct seen_log_list logs;
 
-	store_log_list(of->store, arena, of->chain_id, of->module, event_topic0(EVENT_DELAY_ADDED),
-	               &logs);
+	logs = store_log_list(of->store, arena, of->chain_id, of->module,
+	                      event_topic0(EVENT_DELAY_ADDED));
 	return take_list(out, arena, &logs);
 }
 
@@ -65,8 +65,8 @@ size_t delay_added_same(struct delay_added **out, const struct delay_log *of, st
 {
 	struct seen_log_list logs;
 
-	store_log_find(of->store, arena, of->chain_id, of->module, event_topic0(EVENT_DELAY_ADDED),
-	               hash, &logs);
+	logs = store_log_find(of->store, arena, of->chain_id, of->module,
+	                      event_topic0(EVENT_DELAY_ADDED), hash);
 	while (logs.count > 0 && logs.items[0].block_number <= after) {
 		logs.items++;
 		logs.count--;
@@ -91,8 +91,8 @@ int delay_veto_find(struct seen_log *out, struct store *store, struct arena *are
 	struct event event;
 
 	*out = (struct seen_log){0};
-	store_log_list(store, arena, chain_id, &added->log.address, event_topic0(EVENT_DELAY_NONCE),
-	               &logs);
+	logs = store_log_list(store, arena, chain_id, &added->log.address,
+	                      event_topic0(EVENT_DELAY_NONCE));
 	for (size_t i = 0; i < logs.count; i++) {
 		const struct seen_log *log = &logs.items[i];
 		if (seen_log_is_later(log, &added->log) &&
@@ -187,10 +187,10 @@ int delay_run_find(struct seen_log *out, struct store *store, struct arena *aren
 	struct seen_log_list made, logs;
 
 	*out = (struct seen_log){0};
-	store_log_find(store, arena, proposal->chain_id, &first->to,
-	               event_registry_topic0(first->kind, first->action), &first->value, &made);
+	made = store_log_find(store, arena, proposal->chain_id, &first->to,
+	                      event_registry_topic0(first->kind, first->action), &first->value);
 	for (size_t i = made.count; i-- > 0 && seen_log_is_later(&made.items[i], &added->log);) {
-		store_log_of_tx(store, arena, proposal->chain_id, &made.items[i], &logs);
+		logs = store_log_of_tx(store, arena, proposal->chain_id, &made.items[i]);
 		if (is_run(out, &logs, proposal, &added->log.address))
 			return 0;
 	}

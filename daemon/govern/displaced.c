@@ -12,8 +12,8 @@ static bool was_rejected(struct store *store, struct arena *arena, const struct 
 	struct hash32 hash = safe_tx_hash(&rejection);
 	struct seen_log_list logs;
 
-	store_log_find(store, arena, row->chain_id, &row->safe, event_topic0(EVENT_SAFE_SUCCESS),
-	               &hash, &logs);
+	logs = store_log_find(store, arena, row->chain_id, &row->safe,
+	                      event_topic0(EVENT_SAFE_SUCCESS), &hash);
 	return logs.count > 0;
 }
 

@@ -96,8 +96,8 @@ static void add_logs(struct drift_op *op, struct lane *lane, const struct entry 
 	struct arena arena = {0};
 	struct seen_log_list logs;
 
-	store_log_list(lane->parts->store, &arena, lane->config->chain_id, &like->row.contract,
-	               event_registry_topic0(like->row.kind, action), &logs);
+	logs = store_log_list(lane->parts->store, &arena, lane->config->chain_id,
+	                      &like->row.contract, event_registry_topic0(like->row.kind, action));
 	for (size_t i = 0; i < logs.count; i++) {
 		const struct seen_log *log = &logs.items[i];
 		struct entry entry = *like;

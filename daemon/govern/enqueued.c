@@ -231,8 +231,8 @@ static void logs_to_look_at(struct seen_log_list *out, struct arena *arena,
 
 	*out = (struct seen_log_list){0};
 	if (!enqueued->everything) {
-		store_log_unacted(store, arena, lane->config->chain_id, topic0, 1,
-		                  lane->head.number, out);
+		*out = store_log_unacted(store, arena, lane->config->chain_id, topic0, 1,
+		                         lane->head.number);
 		return;
 	}
 	size_t count = ways_list(&ways, arena, lane);
@@ -240,8 +240,8 @@ static void logs_to_look_at(struct seen_log_list *out, struct arena *arena,
 		struct seen_log_list more;
 		if (ways[i].way.model != MODEL_DELAY)
 			continue;
-		store_log_list(store, arena, lane->config->chain_id, &ways[i].way.timelock, topic0,
-		               &more);
+		more = store_log_list(store, arena, lane->config->chain_id, &ways[i].way.timelock,
+		                      topic0);
 		append_logs(out, arena, &more);
 	}
 }

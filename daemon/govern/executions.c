@@ -116,8 +116,8 @@ static bool explains(struct store *store, struct arena *arena, const struct prop
 		struct seen_log_list undone;
 		if (!address_equal(&own->to, &call->to) || !bytes_equal(own->data, call->data))
 			continue;
-		store_log_find(store, arena, proposal->chain_id, &own->to,
-		               event_registry_topic0(own->kind, opposite), &own->value, &undone);
+		undone = store_log_find(store, arena, proposal->chain_id, &own->to,
+		                        event_registry_topic0(own->kind, opposite), &own->value);
 		for (size_t k = 0; k < undone.count; k++)
 			if (undone.items[k].block_number > proposal->drafted_after &&
 			    seen_log_is_later(log, &undone.items[k]))
@@ -251,7 +251,7 @@ static bool read_execution(struct execution *out, const struct executions *execu
 	*out = (struct execution){.log = log};
 	if (was_looked_at(executions, &log->tx_hash))
 		return false;
-	store_log_of_tx(lane->parts->store, arena, lane->config->chain_id, log, &out->all);
+	out->all = store_log_of_tx(lane->parts->store, arena, lane->config->chain_id, log);
 	if (!change_read(&change, lane, arena, log, &out->all) || !change.is_call)
 		return false;
 	out->way = way_of(lane, arena, &log->address);
@@ -550,8 +550,8 @@ void executions_run(struct executions *executions)
 	    !any_at_once(lane))
 		return;
 	arena_free(&executions->arena);
-	store_log_untold(lane->parts->store, &executions->arena, lane->config->chain_id,
-	                 lane->head.number, LOGS_AT_ONCE, &logs);
+	logs = store_log_untold(lane->parts->store, &executions->arena, lane->config->chain_id,
+	                        lane->head.number, LOGS_AT_ONCE);
 	forget_told(executions, &logs);
 	for (size_t i = 0; i < logs.count; i++)
 		if (read_execution(&executions->at_hand, executions, &executions->arena,

@@ -17,8 +17,8 @@ static bool latest_log(struct lane *lane, struct arena *arena, const struct cand
 	struct seen_log_list logs;
 	const struct call *call = &candidate->call;
 
-	store_log_find(lane->parts->store, arena, lane->config->chain_id, &call->to,
-	               event_registry_topic0(call->kind, action), &call->value, &logs);
+	logs = store_log_find(lane->parts->store, arena, lane->config->chain_id, &call->to,
+	                      event_registry_topic0(call->kind, action), &call->value);
 	if (logs.count == 0)
 		return false;
 	*out = logs.items[logs.count - 1];

@@ -121,8 +121,8 @@ static uint64_t scheduled_block(struct lane *lane, struct arena *arena,
 		               ? added.log.block_number
 		               : 0;
 	}
-	store_log_find(store, arena, proposal->chain_id, &proposal->timelock,
-	               event_topic0(EVENT_CALL_SCHEDULED), &proposal->operation_id, &logs);
+	logs = store_log_find(store, arena, proposal->chain_id, &proposal->timelock,
+	                      event_topic0(EVENT_CALL_SCHEDULED), &proposal->operation_id);
 	return logs.count > 0 ? logs.items[logs.count - 1].block_number : 0;
 }
 
@@ -185,8 +185,8 @@ static bool ran(struct lane *lane, struct arena *arena, const struct safe_tx_row
 {
 	struct seen_log_list logs;
 
-	store_log_find(lane->parts->store, arena, row->chain_id, &row->safe, event_topic0(type),
-	               &row->safe_tx_hash, &logs);
+	logs = store_log_find(lane->parts->store, arena, row->chain_id, &row->safe,
+	                      event_topic0(type), &row->safe_tx_hash);
 	if (logs.count > 0)
 		*out = logs.items[logs.count - 1];
 	return logs.count > 0;

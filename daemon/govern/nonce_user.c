@@ -38,10 +38,10 @@ int nonce_user_find(struct lane *lane, struct arena *arena, const struct address
 	*out = (struct nonce_user){0};
 	if (tracker_safe(lane->tracker, safe, &view) != 0 || nonce >= view->nonce)
 		return ERR_NOT_FOUND;
-	store_log_list(store, arena, lane->config->chain_id, safe, event_topic0(EVENT_SAFE_SUCCESS),
-	               &succeeded);
-	store_log_list(store, arena, lane->config->chain_id, safe, event_topic0(EVENT_SAFE_FAILURE),
-	               &failed);
+	succeeded = store_log_list(store, arena, lane->config->chain_id, safe,
+	                           event_topic0(EVENT_SAFE_SUCCESS));
+	failed = store_log_list(store, arena, lane->config->chain_id, safe,
+	                        event_topic0(EVENT_SAFE_FAILURE));
 	for (uint64_t at = view->nonce; at > nonce; at--) {
 		log = take_last(&succeeded, &failed);
 		if (log == NULL)

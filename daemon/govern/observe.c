@@ -17,8 +17,8 @@ static bool last_log(const struct observe_context *context, const struct proposa
 {
 	struct seen_log_list logs;
 
-	store_log_find(context->store, context->arena, proposal->chain_id, address, topic0, key,
-	               &logs);
+	logs = store_log_find(context->store, context->arena, proposal->chain_id, address, topic0,
+	                      key);
 	if (logs.count == 0)
 		return false;
 	*out = logs.items[logs.count - 1];

@@ -38,10 +38,10 @@ struct address role_holder_of(struct store *store, uint64_t chain_id,
 	struct arena arena = {0};
 	struct address found = {0}, account;
 
-	store_log_find(store, &arena, chain_id, timelock, event_topic0(EVENT_ROLE_GRANTED), role,
-	               &granted);
-	store_log_find(store, &arena, chain_id, timelock, event_topic0(EVENT_ROLE_REVOKED), role,
-	               &revoked);
+	granted = store_log_find(store, &arena, chain_id, timelock,
+	                         event_topic0(EVENT_ROLE_GRANTED), role);
+	revoked = store_log_find(store, &arena, chain_id, timelock,
+	                         event_topic0(EVENT_ROLE_REVOKED), role);
 	for (size_t i = 0; i < granted.count; i++)
 		if (account_of(&account, &granted.items[i]) &&
 		    !revoked_since(&revoked, &granted.items[i], &account))

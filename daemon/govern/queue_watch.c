@@ -397,8 +397,8 @@ void queue_watch_ticked(struct queue_watch *watch)
 	if (!watch->started)
 		watch->fresh_from = lane->head.number;
 	watch->started = true;
-	store_log_unacted(store, &arena, lane->config->chain_id, topics, ARRAY_LEN(topics),
-	                  lane->head.number, &logs);
+	logs = store_log_unacted(store, &arena, lane->config->chain_id, topics, ARRAY_LEN(topics),
+	                         lane->head.number);
 	if (logs.count > 0) {
 		store_begin(store);
 		for (size_t i = 0; i < logs.count; i++) {

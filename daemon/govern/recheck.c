@@ -192,8 +192,9 @@ void recheck_run(struct recheck *recheck)
 	arena_free(&recheck->arena);
 	recheck->asked = NULL;
 	recheck->count = 0;
-	store_log_unacted(lane->parts->store, &recheck->arena, lane->config->chain_id,
-	                  event_topic0(EVENT_UPGRADED), 1, lane->final.number, &recheck->upgrades);
+	recheck->upgrades =
+	        store_log_unacted(lane->parts->store, &recheck->arena, lane->config->chain_id,
+	                          event_topic0(EVENT_UPGRADED), 1, lane->final.number);
 	/* What an event explains is acted on first, and then asked for no more. */
 	if (!recheck->due && (recheck->upgrades.count == 0 || lane_looks_at_others(lane)))
 		return;

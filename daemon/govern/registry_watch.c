@@ -47,8 +47,8 @@ static bool followed_by(const struct spoken *spoken, const struct address *contr
 	const struct lane *lane = spoken->lane;
 	struct seen_log_list logs;
 
-	store_log_find(lane->parts->store, spoken->arena, lane->config->chain_id, contract, topic0,
-	               key, &logs);
+	logs = store_log_find(lane->parts->store, spoken->arena, lane->config->chain_id, contract,
+	                      topic0, key);
 	while (logs.count > 0 && logs.items[logs.count - 1].block_number > lane->final.number)
 		logs.count--;
 	return logs.count > 0 && is_later(&logs.items[logs.count - 1], spoken->log);
@@ -153,8 +153,8 @@ void registry_watch_run(struct lane *lane)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		for (enum action action = ACTION_ADD; action <= ACTION_REMOVE; action++)
 			topics[count++] = *event_registry_topic0(kinds[i], action);
-	store_log_unacted(lane->parts->store, &arena, lane->config->chain_id, topics, count,
-	                  lane->final.number, &logs);
+	logs = store_log_unacted(lane->parts->store, &arena, lane->config->chain_id, topics, count,
+	                         lane->final.number);
 	if (logs.count > 0) {
 		store_begin(lane->parts->store);
 		for (size_t i = 0; i < logs.count; i++) {
@@ -182,8 +182,9 @@ static bool last_event(struct lane *lane, struct arena *arena, const struct regi
 	bool found = false;
 
 	for (enum action action = ACTION_ADD; action <= ACTION_REMOVE; action++) {
-		store_log_find(lane->parts->store, arena, lane->config->chain_id, &call->contract,
-		               event_registry_topic0(call->as, action), &m->value, &logs);
+		logs = store_log_find(lane->parts->store, arena, lane->config->chain_id,
+		                      &call->contract, event_registry_topic0(call->as, action),
+		                      &m->value);
 		for (size_t i = 0; i < logs.count; i++) {
 			if (logs.items[i].block_number > lane->final.number ||
 			    (found && !is_later(&logs.items[i], last)))

@@ -130,8 +130,8 @@ static void tell(const struct told *told, const struct event *event)
 	char safe[ADDRESS_TEXT_SIZE], account[ADDRESS_TEXT_SIZE];
 	struct seen_log_list logs;
 
-	store_log_of_tx(told->lane->parts->store, told->arena, told->lane->config->chain_id,
-	                told->log, &logs);
+	logs = store_log_of_tx(told->lane->parts->store, told->arena, told->lane->config->chain_id,
+	                       told->log);
 	const char *cause = cause_of(told, &logs);
 	address_text(safe, &told->log->address);
 	if (is_signers(event->type)) {
@@ -198,8 +198,8 @@ void safe_watch_run(struct lane *lane)
 
 	for (size_t i = 0; i < ARRAY_LEN(watched); i++)
 		topics[i] = *event_topic0(watched[i]);
-	store_log_unacted(store, &arena, lane->config->chain_id, topics, ARRAY_LEN(topics),
-	                  lane->head.number, &logs);
+	logs = store_log_unacted(store, &arena, lane->config->chain_id, topics, ARRAY_LEN(topics),
+	                         lane->head.number);
 	if (logs.count > 0) {
 		store_begin(store);
 		for (size_t i = 0; i < logs.count; i++) {

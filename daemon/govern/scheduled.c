@@ -51,8 +51,8 @@ static bool ended_by(struct seen_log *out, struct lane *lane, struct arena *aren
 {
 	struct seen_log_list logs;
 
-	store_log_find(lane->parts->store, arena, lane->config->chain_id, &scheduled->address,
-	               event_topic0(type), &scheduled->key, &logs);
+	logs = store_log_find(lane->parts->store, arena, lane->config->chain_id,
+	                      &scheduled->address, event_topic0(type), &scheduled->key);
 	if (logs.count == 0 || !is_later(&logs.items[logs.count - 1], scheduled))
 		return false;
 	*out = logs.items[logs.count - 1];
@@ -74,8 +74,8 @@ bool scheduled_elsewhere(struct lane *lane, struct arena *arena, const struct ad
 	struct store *store = lane->parts->store;
 	struct seen_log_list logs;
 
-	store_log_list(store, arena, lane->config->chain_id, timelock,
-	               event_topic0(EVENT_CALL_SCHEDULED), &logs);
+	logs = store_log_list(store, arena, lane->config->chain_id, timelock,
+	                      event_topic0(EVENT_CALL_SCHEDULED));
 	for (size_t i = 0; i < logs.count; i++) {
 		const struct seen_log *log = &logs.items[i];
 		if ((but != NULL && hash32_equal(&log->key, but)) || !makes_call(log, call) ||
@@ -95,8 +95,9 @@ bool scheduled_predecessor_done(struct lane *lane, const struct proposal *propos
 
 	if (hash32_is_zero(&proposal->predecessor))
 		return true;
-	store_log_find(lane->parts->store, &arena, lane->config->chain_id, &proposal->timelock,
-	               event_topic0(EVENT_CALL_EXECUTED), &proposal->predecessor, &logs);
+	logs = store_log_find(lane->parts->store, &arena, lane->config->chain_id,
+	                      &proposal->timelock, event_topic0(EVENT_CALL_EXECUTED),
+	                      &proposal->predecessor);
 	bool done = logs.count > 0;
 	arena_free(&arena);
 	return done;
@@ -120,8 +121,8 @@ static struct hash32 salt_of(struct lane *lane, struct arena *arena, const struc
 	struct seen_log_list logs;
 	struct event event;
 
-	store_log_find(lane->parts->store, arena, lane->config->chain_id, &log->address,
-	               event_topic0(EVENT_CALL_SALT), &log->key, &logs);
+	logs = store_log_find(lane->parts->store, arena, lane->config->chain_id, &log->address,
+	                      event_topic0(EVENT_CALL_SALT), &log->key);
 	if (logs.count > 0 && decode(&event, &logs.items[logs.count - 1], 1) &&
 	    event.type == EVENT_CALL_SALT)
 		salt = event.salt.salt;
@@ -169,8 +170,8 @@ static bool read_operation(struct operation *out, struct lane *lane, struct aren
 {
 	struct seen_log_list logs;
 
-	store_log_find(lane->parts->store, arena, lane->config->chain_id, &log->address,
-	               event_topic0(EVENT_CALL_SCHEDULED), &log->key, &logs);
+	logs = store_log_find(lane->parts->store, arena, lane->config->chain_id, &log->address,
+	                      event_topic0(EVENT_CALL_SCHEDULED), &log->key);
 	if (!read_calls(out, arena, &logs))
 		return false;
 	out->batch.salt = salt_of(lane, arena, log);
@@ -285,16 +286,16 @@ static void logs_to_look_at(struct seen_log_list *out, struct arena *arena, stru
 
 	*out = (struct seen_log_list){0};
 	if (lane->scheduled_looked) {
-		store_log_unacted(store, arena, lane->config->chain_id, topic0, 1,
-		                  lane->head.number, out);
+		*out = store_log_unacted(store, arena, lane->config->chain_id, topic0, 1,
+		                         lane->head.number);
 		return;
 	}
 	lane->scheduled_looked = true;
 	size_t count = ways_list(&ways, arena, lane);
 	for (size_t i = 0; i < count; i++) {
 		struct seen_log_list more;
-		store_log_list(store, arena, lane->config->chain_id, &ways[i].way.timelock, topic0,
-		               &more);
+		more = store_log_list(store, arena, lane->config->chain_id, &ways[i].way.timelock,
+		                      topic0);
 		append_logs(out, arena, &more);
 	}
 }
@@ -344,10 +345,11 @@ static bool is_gone(struct lane *lane, struct arena *arena, const struct proposa
 	    proposal->drafted_after == 0 || !lifecycle_has_timelock(proposal->model))
 		return false;
 	store_safe_tx_list(lane->parts->store, arena, proposal->id, &txs);
-	store_log_find(lane->parts->store, arena, lane->config->chain_id, &proposal->timelock,
-	               event_topic0(proposal->model == MODEL_DELAY ? EVENT_DELAY_ADDED
-	                                                           : EVENT_CALL_SCHEDULED),
-	               &proposal->operation_id, &logs);
+	logs = store_log_find(lane->parts->store, arena, lane->config->chain_id,
+	                      &proposal->timelock,
+	                      event_topic0(proposal->model == MODEL_DELAY ? EVENT_DELAY_ADDED
+	                                                                  : EVENT_CALL_SCHEDULED),
+	                      &proposal->operation_id);
 	return txs.count == 0 && logs.count == 0;
 }
 

@@ -116,8 +116,8 @@ static bool last_log(struct lane *lane, struct arena *arena, const struct propos
 {
 	struct seen_log_list logs;
 
-	store_log_find(lane->parts->store, arena, proposal->chain_id, &proposal->timelock,
-	               event_topic0(type), &proposal->operation_id, &logs);
+	logs = store_log_find(lane->parts->store, arena, proposal->chain_id, &proposal->timelock,
+	                      event_topic0(type), &proposal->operation_id);
 	if (logs.count == 0)
 		return false;
 	*out = logs.items[logs.count - 1];

@@ -161,8 +161,8 @@ size_t follower_world_stored(struct follower_world *world, size_t i)
 	struct arena arena = {0};
 	struct seen_log_list list;
 
-	store_log_find(world->store, &arena, CHAIN, &follower_kms,
-	               event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD), &world->values[i], &list);
+	list = store_log_find(world->store, &arena, CHAIN, &follower_kms,
+	                      event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD), &world->values[i]);
 	for (size_t k = 0; k < list.count; k++) {
 		struct hash32 hash = node_hash(&world->node, list.items[k].block_number);
 		assert_true(hash32_equal(&list.items[k].block_hash, &hash));

@@ -474,7 +474,7 @@ static size_t untold(struct follower_world *world, uint64_t upto)
 	struct arena arena = {0};
 	struct seen_log_list list;
 
-	store_log_untold(world->store, &arena, CHAIN, upto, 1000, &list);
+	list = store_log_untold(world->store, &arena, CHAIN, upto, 1000);
 	arena_free(&arena);
 	return list.count;
 }

@@ -246,8 +246,8 @@ static void live_with(struct follower_world *world, uint32_t seed)
 	follower_world_backfill(world);
 	follower_world_expect_cursor(world, world->node.head);
 	follower_world_expect(world, 0, (size_t)(world->node.head / 100));
-	store_log_find(world->store, &arena, CHAIN, &follower_kms,
-	               event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD), &nobodys, &list);
+	list = store_log_find(world->store, &arena, CHAIN, &follower_kms,
+	                      event_registry_topic0(KIND_OS_IMAGE, ACTION_ADD), &nobodys);
 	assert_int_equal(list.count, 0);
 	arena_free(&arena);
 	close_three(world, others, urls);

@@ -194,7 +194,7 @@ static bool is_settled(struct bench *b)
 	struct arena arena = {0};
 	struct seen_log_list logs;
 
-	store_log_untold(b->w->store, &arena, WORLD_CHAIN, b->lane->final.number, 1, &logs);
+	logs = store_log_untold(b->w->store, &arena, WORLD_CHAIN, b->lane->final.number, 1);
 	arena_free(&arena);
 	return logs.count == 0;
 }

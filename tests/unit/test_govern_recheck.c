@@ -62,8 +62,8 @@ static size_t open_upgrades(struct govern_world *w)
 {
 	struct seen_log_list logs;
 
-	store_log_unacted(w->store, &w->arena, WORLD_CHAIN, event_topic0(EVENT_UPGRADED), 1,
-	                  UINT32_MAX, &logs);
+	logs = store_log_unacted(w->store, &w->arena, WORLD_CHAIN, event_topic0(EVENT_UPGRADED), 1,
+	                         UINT32_MAX);
 	return logs.count;
 }
 

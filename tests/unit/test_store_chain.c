@@ -83,7 +83,7 @@ static size_t find(struct store_fixture *f, unsigned key, struct seen_log_list *
 	struct address address = store_fixture_address(1);
 	struct hash32 topic0 = store_fixture_hash(7), hash = store_fixture_hash(key);
 
-	store_log_find(f->store, &f->arena, CHAIN, &address, &topic0, &hash, out);
+	*out = store_log_find(f->store, &f->arena, CHAIN, &address, &topic0, &hash);
 	return out->count;
 }
 
@@ -227,7 +227,7 @@ static void logs_wait_until_somebody_acted(void **state)
 	logs[4].topic0 = store_fixture_hash(9); /* not asked for */
 	for (size_t i = 0; i < ARRAY_LEN(logs); i++)
 		put(f, &logs[i]);
-	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 14, &list);
+	list = store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 14);
 	assert_int_equal(list.count, 3);
 	assert_int_equal(list.items[0].log_index, 2);
 	assert_int_equal(list.items[1].log_index, 5);
@@ -238,7 +238,7 @@ static void logs_wait_until_somebody_acted(void **state)
 	store_log_acted(f->store, CHAIN, &list.items[2]);
 	store_commit(f->store);
 	put(f, &logs[0]); /* seen again: still acted on */
-	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15, &list);
+	list = store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(list.items[0].log_index, 5);
 	assert_int_equal(list.items[1].block_number, 15);
@@ -246,19 +246,19 @@ static void logs_wait_until_somebody_acted(void **state)
 	store_begin(f->store);
 	store_log_act_again(f->store, CHAIN, &logs[0]);
 	store_commit(f->store);
-	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15, &list);
+	list = store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15);
 	assert_int_equal(list.count, 3);
 	store_begin(f->store);
 	store_log_acted(f->store, CHAIN, &logs[0]);
 	store_commit(f->store);
-	store_log_unacted(f->store, &f->arena, CHAIN, topics, 0, 15, &list);
+	list = store_log_unacted(f->store, &f->arena, CHAIN, topics, 0, 15);
 	assert_int_equal(list.count, 0);
 
 	/* gone in a reorganisation and back in another block: to be acted on again */
 	rewind_to(f, 11);
 	logs[0].block_hash = store_fixture_hash(1012);
 	put(f, &logs[0]);
-	store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15, &list);
+	list = store_log_unacted(f->store, &f->arena, CHAIN, topics, 2, 15);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(list.items[1].block_number, 12);
 }
@@ -266,7 +266,7 @@ static void logs_wait_until_somebody_acted(void **state)
 static size_t untold(struct store_fixture *f, uint64_t upto, size_t limit,
                      struct seen_log_list *out)
 {
-	store_log_untold(f->store, &f->arena, CHAIN, upto, limit, out);
+	*out = store_log_untold(f->store, &f->arena, CHAIN, upto, limit);
 	return out->count;
 }
 
@@ -294,7 +294,7 @@ static void changes_are_news_or_history_and_told_once(void **state)
 	assert_int_equal(list.items[0].log_index, 0);
 	assert_int_equal(untold(f, 21, 100, &list), 3);
 	assert_int_equal(untold(f, 21, 1, &list), 1);
-	store_log_of_tx(f->store, &f->arena, CHAIN, &logs[0], &list);
+	list = store_log_of_tx(f->store, &f->arena, CHAIN, &logs[0]);
 	assert_int_equal(list.count, 2);
 	store_history_untold(f->store, &f->arena, CHAIN, &history);
 	assert_int_equal(history.count, 1);
