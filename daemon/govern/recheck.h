@@ -1,6 +1,6 @@
-/* After a chain was stopped and resumed: what was authorized or removed on the chain that is gone is
- * asked for on the one that is there. After a registry's implementation changed, at finality: what
- * was authorized or removed by the code before is asked of the code that is there. */
+/* After a chain was stopped and resumed: what was authorized or removed on the chain that is gone
+ * is asked for on the one that is there. After a registry's implementation changed, at finality:
+ * what was authorized or removed by the code before is asked of the code that is there. */
 #ifndef GOVERN_RECHECK_H
 #define GOVERN_RECHECK_H
 
