@@ -14,9 +14,7 @@ static void safe_tx_event(struct store *store, const struct safe_tx_row *row, co
 	                purpose_name(row->purpose), row->attempt, text);
 }
 
-struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id proposal,
-                                    enum purpose purpose, const struct address *safe,
-                                    const struct address *to, struct bytes data, uint8_t operation)
+struct safe_tx_id store_safe_tx_add(struct store *store, const struct safe_tx_row *row)
 {
 	struct query *query = db_query(
 	        store->db, "INSERT INTO safe_tx (proposal_id, purpose, attempt, chain_id, safe, "
@@ -27,15 +25,16 @@ struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id prop
 	                   " AND purpose = ?2), 0), p.chain_id, ?3, ?4, ?5, ?6, 1, 0, 0, 0, 0"
 	                   " FROM proposal p WHERE p.id = ?1");
 
-	db_bind_int(query, proposal.n);
-	db_bind_int(query, purpose);
-	db_bind_blob(query, safe->b, sizeof(safe->b));
-	db_bind_blob(query, to->b, sizeof(to->b));
-	db_bind_blob(query, data.data, data.len);
-	db_bind_int(query, operation);
+	db_bind_int(query, row->proposal.n);
+	db_bind_int(query, row->purpose);
+	db_bind_blob(query, row->safe.b, sizeof(row->safe.b));
+	db_bind_blob(query, row->to.b, sizeof(row->to.b));
+	db_bind_blob(query, row->data.data, row->data.len);
+	db_bind_int(query, row->operation);
 	db_run(query);
 	if (db_changes(store->db) != 1)
-		die("a Safe transaction for p%lld, which does not exist", (long long)proposal.n);
+		die("a Safe transaction for p%lld, which does not exist",
+		    (long long)row->proposal.n);
 	return (struct safe_tx_id){db_last_id(store->db)};
 }
 

@@ -37,10 +37,9 @@ struct safe_tx_list {
 	size_t count;
 };
 
-/* attempt is 1 + the highest of that purpose; returned row id. */
-struct safe_tx_id store_safe_tx_add(struct store *store, struct proposal_id proposal,
-                                    enum purpose purpose, const struct address *safe,
-                                    const struct address *to, struct bytes data, uint8_t operation);
+/* A draft: of the row only proposal, purpose, safe, to, data and operation are looked at. attempt
+ * is 1 + the highest of that purpose; returned row id. */
+struct safe_tx_id store_safe_tx_add(struct store *store, const struct safe_tx_row *row);
 /* For a rejection: it stays drafted, but this nonce is the only one it will ever have. */
 void store_safe_tx_pin(struct store *store, struct safe_tx_id id, uint64_t nonce,
                        const struct hash32 *safe_tx_hash);

@@ -397,8 +397,15 @@ static void add_queued(struct lane *lane, struct proposal_id id, const struct ad
 	const struct hash32 *hash = &offer->tx->safe_tx_hash;
 	char subject[SUBJECT_SIZE];
 	struct error error;
-	struct safe_tx_id row = store_safe_tx_add(store, id, offer->found->purpose, &tx->safe,
-	                                          &tx->to, tx->data, tx->operation);
+	const struct safe_tx_row fresh = {
+	        .proposal = id,
+	        .purpose = offer->found->purpose,
+	        .safe = tx->safe,
+	        .to = tx->to,
+	        .data = tx->data,
+	        .operation = tx->operation,
+	};
+	struct safe_tx_id row = store_safe_tx_add(store, &fresh);
 	int rc = rivals->first.n == 0 ? store_safe_tx_assign(store, row, tx->nonce, hash, &error)
 	                              : store_safe_tx_compete(store, row, tx->nonce, hash, &error);
 

@@ -70,8 +70,15 @@ static bool reschedule(struct lane *lane, struct arena *arena, const struct obse
 	if (last != NULL) {
 		if (last->status == SAFE_TX_DRAFTED)
 			store_safe_tx_set_status(store, last->id, SAFE_TX_WITHDRAWN, NULL, 0);
-		store_safe_tx_add(store, proposal->id, PURPOSE_SCHEDULE, &proposal->safe,
-		                  &steps[0].to, steps[0].data, steps[0].operation);
+		const struct safe_tx_row fresh = {
+		        .proposal = proposal->id,
+		        .purpose = PURPOSE_SCHEDULE,
+		        .safe = proposal->safe,
+		        .to = steps[0].to,
+		        .data = steps[0].data,
+		        .operation = steps[0].operation,
+		};
+		store_safe_tx_add(store, &fresh);
 	}
 	return true;
 }

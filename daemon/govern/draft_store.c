@@ -42,9 +42,15 @@ static void store_steps(struct draft *draft, struct proposal_id id, bool schedul
 		const struct path_step *step = &draft->steps[i];
 		if (step->sender != PATH_SAFE)
 			continue;
-		struct safe_tx_id tx =
-		        store_safe_tx_add(store, id, step->purpose, &draft->path.safe, &step->to,
-		                          step->data, step->operation);
+		const struct safe_tx_row fresh = {
+		        .proposal = id,
+		        .purpose = step->purpose,
+		        .safe = draft->path.safe,
+		        .to = step->to,
+		        .data = step->data,
+		        .operation = step->operation,
+		};
+		struct safe_tx_id tx = store_safe_tx_add(store, &fresh);
 		if (scheduled)
 			store_safe_tx_set_status(store, tx, SAFE_TX_EXECUTED, NULL, 0);
 	}

@@ -124,8 +124,15 @@ static void execute_by_safe(struct executor *executor, struct arena *arena,
 	store_begin(store);
 	if (last != NULL && last->status != SAFE_TX_WITHDRAWN)
 		tell_displaced(lane, arena, last);
-	store_safe_tx_add(store, proposal->id, step.purpose, &proposal->safe, &step.to, step.data,
-	                  step.operation);
+	const struct safe_tx_row fresh = {
+	        .proposal = proposal->id,
+	        .purpose = step.purpose,
+	        .safe = proposal->safe,
+	        .to = step.to,
+	        .data = step.data,
+	        .operation = step.operation,
+	};
+	store_safe_tx_add(store, &fresh);
 	store_commit(store);
 	draft_file_write(lane, proposal->id);
 	lane_wake(lane);

@@ -58,8 +58,15 @@ static void add(struct lane *lane, const struct safe_tx_row *above, uint64_t non
 
 	proposal_subject(subject, above->proposal);
 	store_begin(store);
-	struct safe_tx_id id = store_safe_tx_add(store, above->proposal, PURPOSE_REJECT,
-	                                         &above->safe, &tx.to, tx.data, tx.operation);
+	const struct safe_tx_row fresh = {
+	        .proposal = above->proposal,
+	        .purpose = PURPOSE_REJECT,
+	        .safe = above->safe,
+	        .to = tx.to,
+	        .data = tx.data,
+	        .operation = tx.operation,
+	};
+	struct safe_tx_id id = store_safe_tx_add(store, &fresh);
 	store_safe_tx_pin(store, id, nonce, &hash);
 	store_event_add(store, "operator", subject, "nonce %" PRIu64 " to be filled, said %s",
 	                nonce, who);

@@ -50,8 +50,7 @@ void hurry_run(struct lane *lane)
 		if (row == NULL)
 			continue;
 		store_begin(store);
-		store_safe_tx_add(store, row->proposal, row->purpose, &row->safe, &row->to,
-		                  row->data, row->operation);
+		store_safe_tx_add(store, row);
 		store_commit(store);
 		log_info(proposal_subject(subject, row->proposal),
 		         "urgent: drafted again, to compete for the lowest nonce");

@@ -623,8 +623,7 @@ static void draft_again(struct observed *observed, const struct observe_context 
 	    operation == OPERATION_DONE || !displaced_only(context->store, context->arena, lost))
 		return;
 	store_safe_tx_set_displaced(context->store, lost->id);
-	store_safe_tx_add(context->store, lost->proposal, lost->purpose, &lost->safe, &lost->to,
-	                  lost->data, lost->operation);
+	store_safe_tx_add(context->store, lost);
 	store_safe_tx_list(context->store, context->arena, lost->proposal, &observed->txs);
 }
 

@@ -164,8 +164,15 @@ static void take_execution(const struct looked *looked)
 	    !nonce_is_free(lane, looked->arena, tx))
 		return;
 	store_begin(store);
-	struct safe_tx_id row = store_safe_tx_add(store, proposal.id, PURPOSE_EXECUTE, &tx->safe,
-	                                          &tx->to, tx->data, tx->operation);
+	const struct safe_tx_row fresh = {
+	        .proposal = proposal.id,
+	        .purpose = PURPOSE_EXECUTE,
+	        .safe = tx->safe,
+	        .to = tx->to,
+	        .data = tx->data,
+	        .operation = tx->operation,
+	};
+	struct safe_tx_id row = store_safe_tx_add(store, &fresh);
 	if (store_safe_tx_assign(store, row, tx->nonce, &looked->tx->safe_tx_hash, &error) != 0)
 		die("a free nonce is taken: %s", error.text);
 	store_safe_tx_set_status(store, row, SAFE_TX_QUEUED, NULL, 0);

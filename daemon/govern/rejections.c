@@ -19,7 +19,14 @@ void rejections_add(struct store *store, const struct safe_tx_row *row)
 	struct safe_tx tx = safe_tx_rejection(row->chain_id, &row->safe, row->nonce);
 	struct hash32 hash = safe_tx_hash(&tx);
 
-	struct safe_tx_id id = store_safe_tx_add(store, row->proposal, PURPOSE_REJECT, &row->safe,
-	                                         &tx.to, tx.data, tx.operation);
+	const struct safe_tx_row fresh = {
+	        .proposal = row->proposal,
+	        .purpose = PURPOSE_REJECT,
+	        .safe = row->safe,
+	        .to = tx.to,
+	        .data = tx.data,
+	        .operation = tx.operation,
+	};
+	struct safe_tx_id id = store_safe_tx_add(store, &fresh);
 	store_safe_tx_pin(store, id, row->nonce, &hash);
 }

@@ -165,8 +165,14 @@ static void add_cancellation(struct withdraw *withdraw)
 	    wants_cancellation(withdraw, &arena, &proposal)) {
 		timelock_encode_cancel(&data, &proposal.operation_id);
 		store_begin(store);
-		store_safe_tx_add(store, proposal.id, PURPOSE_CANCEL, &proposal.safe,
-		                  &proposal.timelock, buf_bytes(&data), 0);
+		const struct safe_tx_row fresh = {
+		        .proposal = proposal.id,
+		        .purpose = PURPOSE_CANCEL,
+		        .safe = proposal.safe,
+		        .to = proposal.timelock,
+		        .data = buf_bytes(&data),
+		};
+		store_safe_tx_add(store, &fresh);
 		store_commit(store);
 		buf_free(&data);
 		drafted(withdraw, proposal.id, PURPOSE_CANCEL);

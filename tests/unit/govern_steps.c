@@ -79,8 +79,14 @@ struct safe_tx_id world_add_schedule(struct govern_world *w, struct proposal_id 
                                      struct bytes data)
 {
 	store_begin(w->store);
-	struct safe_tx_id tx =
-	        store_safe_tx_add(w->store, id, PURPOSE_SCHEDULE, &w->safe, &w->timelock, data, 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = id,
+	        .purpose = PURPOSE_SCHEDULE,
+	        .safe = w->safe,
+	        .to = w->timelock,
+	        .data = data,
+	};
+	struct safe_tx_id tx = store_safe_tx_add(w->store, &fresh);
 	store_commit(w->store);
 	return tx;
 }

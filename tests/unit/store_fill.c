@@ -126,8 +126,14 @@ static void add_safe_txs(struct fill *fill, struct proposal_id proposal, size_t 
 	struct address to = number_address('t', n % ARRAY_LEN(targets));
 	struct hash32 hash = number_hash('h', n), tx = number_hash('x', n);
 	uint8_t data[1000] = {0x8f, 0x2a, 0x0b, 0xb0};
-	struct safe_tx_id id = store_safe_tx_add(fill->store, proposal, PURPOSE_SCHEDULE, &safe,
-	                                         &to, bytes_of(data, sizeof(data)), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = proposal,
+	        .purpose = PURPOSE_SCHEDULE,
+	        .safe = safe,
+	        .to = to,
+	        .data = bytes_of(data, sizeof(data)),
+	};
+	struct safe_tx_id id = store_safe_tx_add(fill->store, &fresh);
 
 	if (states == 0)
 		return;

@@ -179,8 +179,14 @@ static void propose(struct bench *b, const struct proposing *how)
 	struct proposal_id id = world_propose(w, &draft, m);
 	store_begin(w->store);
 	enum purpose purpose = how->model == MODEL_SAFE_TIMELOCK ? PURPOSE_SCHEDULE : PURPOSE_APPLY;
-	struct safe_tx_id row =
-	        store_safe_tx_add(w->store, id, purpose, &w->safe, &w->kms, call.data, 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = id,
+	        .purpose = purpose,
+	        .safe = w->safe,
+	        .to = w->kms,
+	        .data = call.data,
+	};
+	struct safe_tx_id row = store_safe_tx_add(w->store, &fresh);
 	if (how->with_hash)
 		assert_int_equal(store_safe_tx_assign(w->store, row, 7, &safe_hash, &w->error), 0);
 	store_commit(w->store);

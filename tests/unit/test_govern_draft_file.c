@@ -35,8 +35,14 @@ static void add_schedule(struct world *w)
 	buf_clear(&w->schedule);
 	timelock_encode_schedule(&w->schedule, &batch, 3600);
 	store_begin(w->f->store);
-	store_safe_tx_add(w->f->store, w->id, PURPOSE_SCHEDULE, &w->proposal.safe,
-	                  &w->proposal.timelock, buf_bytes(&w->schedule), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = w->id,
+	        .purpose = PURPOSE_SCHEDULE,
+	        .safe = w->proposal.safe,
+	        .to = w->proposal.timelock,
+	        .data = buf_bytes(&w->schedule),
+	};
+	store_safe_tx_add(w->f->store, &fresh);
 	store_commit(w->f->store);
 }
 

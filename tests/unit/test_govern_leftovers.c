@@ -447,9 +447,15 @@ static void reject_it(struct desk *desk)
 	struct hash32 hash = safe_tx_hash(&rejection);
 
 	store_begin(desk->w->store);
-	struct safe_tx_id id =
-	        store_safe_tx_add(desk->w->store, desk->proposal, PURPOSE_REJECT, &desk->w->safe,
-	                          &rejection.to, rejection.data, rejection.operation);
+	const struct safe_tx_row fresh = {
+	        .proposal = desk->proposal,
+	        .purpose = PURPOSE_REJECT,
+	        .safe = desk->w->safe,
+	        .to = rejection.to,
+	        .data = rejection.data,
+	        .operation = rejection.operation,
+	};
+	struct safe_tx_id id = store_safe_tx_add(desk->w->store, &fresh);
 	store_safe_tx_pin(desk->w->store, id, NONCE, &hash);
 	store_commit(desk->w->store);
 }

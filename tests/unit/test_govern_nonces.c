@@ -93,8 +93,14 @@ static struct safe_tx_id add(struct world *w, struct proposal_id id, enum purpos
 	struct error error;
 
 	store_begin(w->f->store);
-	struct safe_tx_id row =
-	        store_safe_tx_add(w->f->store, id, purpose, &w->safe, &tx.to, tx.data, 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = id,
+	        .purpose = purpose,
+	        .safe = w->safe,
+	        .to = tx.to,
+	        .data = tx.data,
+	};
+	struct safe_tx_id row = store_safe_tx_add(w->f->store, &fresh);
 	int rc = nonces_held(w->lane, &w->f->arena, &w->safe, nonce)
 	                 ? store_safe_tx_compete(w->f->store, row, nonce, &hash, &error)
 	                 : store_safe_tx_assign(w->f->store, row, nonce, &hash, &error);

@@ -185,8 +185,14 @@ static void reorganise(struct world *w, uint64_t common)
 static struct safe_tx_id add_row(struct world *w, enum purpose purpose)
 {
 	store_begin(w->f->store);
-	struct safe_tx_id id = store_safe_tx_add(w->f->store, w->id, purpose, &w->target.safe,
-	                                         &w->target.timelock, bytes_text("data"), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = w->id,
+	        .purpose = purpose,
+	        .safe = w->target.safe,
+	        .to = w->target.timelock,
+	        .data = bytes_text("data"),
+	};
+	struct safe_tx_id id = store_safe_tx_add(w->f->store, &fresh);
 	store_commit(w->f->store);
 	return id;
 }

@@ -237,8 +237,14 @@ static void propose(struct world *w, unsigned n)
 	assert_int_equal(store_proposal_create(w->f->store, &proposal, &w->ids[n], &w->f->error),
 	                 0);
 	store_call_serve(w->f->store, STORE_FIXTURE_CHAIN, &call.to, call.data, measurement);
-	store_safe_tx_add(w->f->store, w->ids[n], PURPOSE_SCHEDULE, &w->target.safe,
-	                  &w->target.timelock, bytes_text("data"), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = w->ids[n],
+	        .purpose = PURPOSE_SCHEDULE,
+	        .safe = w->target.safe,
+	        .to = w->target.timelock,
+	        .data = bytes_text("data"),
+	};
+	store_safe_tx_add(w->f->store, &fresh);
 	store_commit(w->f->store);
 }
 

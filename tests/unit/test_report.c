@@ -147,8 +147,14 @@ static struct safe_tx_id queue(struct store_fixture *f, struct proposal_id p, en
 	struct hash32 hash = store_fixture_hash((unsigned)nonce);
 
 	store_begin(f->store);
-	struct safe_tx_id id =
-	        store_safe_tx_add(f->store, p, purpose, &safe, &to, bytes_text("data"), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = p,
+	        .purpose = purpose,
+	        .safe = safe,
+	        .to = to,
+	        .data = bytes_text("data"),
+	};
+	struct safe_tx_id id = store_safe_tx_add(f->store, &fresh);
 	assert_int_equal(store_safe_tx_assign(f->store, id, nonce, &hash, &f->error), 0);
 	store_safe_tx_set_status(f->store, id, SAFE_TX_QUEUED, NULL, 0);
 	store_safe_tx_set_confirmations(f->store, id, 1, 2);

@@ -317,8 +317,14 @@ static struct safe_tx_id add(struct store_fixture *f, struct proposal_id id, enu
 	struct address safe = store_fixture_address(3), to = store_fixture_address(4);
 
 	store_begin(f->store);
-	struct safe_tx_id tx =
-	        store_safe_tx_add(f->store, id, purpose, &safe, &to, bytes_of(data, 4), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = id,
+	        .purpose = purpose,
+	        .safe = safe,
+	        .to = to,
+	        .data = bytes_of(data, 4),
+	};
+	struct safe_tx_id tx = store_safe_tx_add(f->store, &fresh);
 	store_commit(f->store);
 	return tx;
 }

@@ -21,8 +21,15 @@ static struct safe_tx_id add(struct store_fixture *f, struct proposal_id proposa
 	struct address safe = store_fixture_address(3), to = store_fixture_address(4);
 
 	store_begin(f->store);
-	struct safe_tx_id id = store_safe_tx_add(f->store, proposal, purpose, &safe, &to,
-	                                         bytes_of("\x01\x02\x03\x04", 4), 1);
+	const struct safe_tx_row fresh = {
+	        .proposal = proposal,
+	        .purpose = purpose,
+	        .safe = safe,
+	        .to = to,
+	        .data = bytes_of("\x01\x02\x03\x04", 4),
+	        .operation = 1,
+	};
+	struct safe_tx_id id = store_safe_tx_add(f->store, &fresh);
 	store_commit(f->store);
 	return id;
 }
@@ -180,8 +187,14 @@ static void the_same_nonce_of_another_safe_is_free(void **state)
 
 	assert_int_equal(assign(f, add(f, p, PURPOSE_SCHEDULE), 3), 0);
 	store_begin(f->store);
-	struct safe_tx_id id =
-	        store_safe_tx_add(f->store, p, PURPOSE_EXECUTE, &other, &other, bytes_of("", 0), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = p,
+	        .purpose = PURPOSE_EXECUTE,
+	        .safe = other,
+	        .to = other,
+	        .data = bytes_of("", 0),
+	};
+	struct safe_tx_id id = store_safe_tx_add(f->store, &fresh);
 	store_commit(f->store);
 	assert_int_equal(assign(f, id, 3), 0);
 	assert_int_equal(get(f, p, 1).data.len, 0);

@@ -141,8 +141,14 @@ static void the_database_refuses(void **state)
 	store_fixture_record(f, 2);
 	struct proposal_id proposal = store_fixture_propose(f, ACTION_ADD, 1, id);
 	store_begin(f->store);
-	struct safe_tx_id tx = store_safe_tx_add(f->store, proposal, PURPOSE_SCHEDULE, &address,
-	                                         &address, bytes_of("", 0), 0);
+	const struct safe_tx_row fresh = {
+	        .proposal = proposal,
+	        .purpose = PURPOSE_SCHEDULE,
+	        .safe = address,
+	        .to = address,
+	        .data = bytes_of("", 0),
+	};
+	struct safe_tx_id tx = store_safe_tx_add(f->store, &fresh);
 	assert_int_equal(store_safe_tx_assign(f->store, tx, 3, &hash, &f->error), 0);
 	store_commit(f->store);
 
