@@ -80,6 +80,7 @@ FNR == 1 {
 	guard_state = 0
 	long_reason = 0
 	function_start = 0
+	depth = 0
 	last_file = FILENAME
 	room = room_of(FILENAME)
 	if (room != "" && !(room in rank))
@@ -94,6 +95,7 @@ FNR == 1 {
 	else if (code !~ /^#/) {
 		check_banned()
 		check_state()
+		check_parameters()
 	}
 	if (FILENAME ~ /\.h$/)
 		check_guard()
@@ -258,6 +260,29 @@ function check_function() {
 		function_start = 0
 		long_reason = 0
 	}
+}
+
+# What opens a list at the start of a line is a function of this file or the type of one, and not a call.
+function check_parameters(    i, c) {
+	i = 1
+	if (depth == 0) {
+		if (code !~ /^[a-z]/ || !match(code, /^[^(=;{]*[a-z0-9_]\(/))
+			return
+		i = RLENGTH + 1
+		depth = parameters = 1
+		parameters_at = FNR
+	}
+	for (; i <= length(code) && depth > 0; i++) {
+		c = substr(code, i, 1)
+		if (c == "(")
+			depth++
+		else if (c == ")")
+			depth--
+		else if (c == "," && depth == 1)
+			parameters++
+	}
+	if (depth == 0 && parameters > 6)
+		printf "%s:%d: a function of %d parameters; at most 6\n", FILENAME, parameters_at, parameters
 }
 
 function end_of_file(    limit) {

@@ -163,6 +163,11 @@ expect long_h "common/eth/abi.h:151: 151 lines; at most 150" common/eth/abi.h \
 	"#ifndef ETH_ABI_H\n#define ETH_ABI_H\n$(repeat 148 '/* line */')#endif"
 expect long_function "$abi:2: a function of 82 lines; at most 80" $abi "int f(void)\n{\n$(repeat 81 '	f();')}"
 expect long_with_reason '' $abi "/* long: a table in disguise */\nint f(void)\n{\n$(repeat 81 '	f();')}"
+expect six_parameters '' $abi 'int f(int a, int b, int c, int (*visit)(int x, int y), int e,\n      int g)\n{\n\treturn h(1, 2, 3, 4, 5, 6, 7);\n}'
+expect seven_parameters "$abi:2: a function of 7 parameters; at most 6" $abi \
+	'\nstatic int f(int a, int b, int c, int d, /* one, two */ int e,\n             int g, int h)\n{\n}'
+expect seven_declared "common/eth/abi.h:3: a function of 7 parameters; at most 6" common/eth/abi.h \
+	'#ifndef ETH_ABI_H\n#define ETH_ABI_H\ntypedef void f(int a, int b, int c, int d, int e, int g, int h);\n#endif'
 expect reason_is_for_one "$abi:6: a function of 82 lines; at most 80" $abi \
 	"/* long: one only */\nint g(void)\n{\n}\nint f(void)\n{\n$(repeat 81 '	f();')}"
 
