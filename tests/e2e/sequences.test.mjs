@@ -173,11 +173,12 @@ class Sequence {
     return (await this.live()).filter((p) => p.origin === 'external' && p.calls.some((c) => this.values.get(c.value) === (c.action === 'add' ? 'absent' : 'present')))
   }
 
-  /// What others asked for is neither withdrawn nor helped on once it is in effect: a person withdraws it, as the alarm says.
+  /// What others asked for and is in effect already, or is in no queue any more, nobody here withdraws: people do, as the alarm says.
   async withdrawSuperfluous() {
     for (const p of await this.live())
-      if (p.origin === 'external' && !p.flags.includes('withdrawing') && (await this.daemon.alarms('already-in-effect', p.id)).length > 0)
-        await this.daemon.ctl(['withdraw', p.id], { ok: false })
+      if (p.origin === 'external' && !p.flags.includes('withdrawing'))
+        for (const alarm of ['already-in-effect', 'queue-lost'])
+          if ((await this.daemon.alarms(alarm, p.id)).length > 0) await this.daemon.ctl(['withdraw', p.id], { ok: false })
   }
 
   /// What is drafted and cannot go out beside the same call of others: people cancel the other, as the alarm says.
@@ -194,7 +195,8 @@ class Sequence {
     for (const m of await this.daemon.measurements()) {
       const wish = this.values.get(m.value)
       if (wish === 'present' && (m.status === 'held' || m.wanted === 'absent')) await this.daemon.ctl(['approve', m.id], { ok: false })
-      if (wish === 'absent' && (m.status === 'held' || m.wanted === 'present')) await this.daemon.ctl(['revoke', m.value, '--target', 'payments'], { ok: false })
+      // A removal that people refused leaves it authorized, with nothing under way.
+      if (wish === 'absent' && (m.status === 'held' || m.wanted === 'present' || (m.status === 'authorized' && !m.pending))) await this.daemon.ctl(['revoke', m.value, '--target', 'payments'], { ok: false })
     }
   }
 

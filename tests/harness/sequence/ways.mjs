@@ -4,6 +4,7 @@ import { decodeAbiParameters, decodeFunctionData, encodeAbiParameters, encodeFun
 import { people } from '../chain.mjs'
 import { delayAbi, DelayModule } from '../delay.mjs'
 import { timelockAbi } from '../deploy.mjs'
+import { STATES } from './snapshot.mjs'
 
 const SUCCESS = toEventSelector('ExecutionSuccess(bytes32,uint256)')
 const FAILURE = toEventSelector('ExecutionFailure(bytes32,uint256)')
@@ -44,7 +45,9 @@ class Way {
   inQueue(p, facts) {
     // A rejection is there once for its nonce, whoever shares it; what was withdrawn waits for that.
     const rejected = p.flags & WITHDRAWING ? first(p).some((t) => t.nonce !== null && facts.nonces.has(BigInt(t.nonce))) : false
-    return rejected || p.safe_txs.some((t) => (t.status === 3 && facts.known.has(t.hash)) || facts.ran.has(t.hash))
+    // Owners signed what a reorganisation took back, and everybody has seen it: only its execution is missing.
+    const takenBack = p.history.some((h) => STATES[h.from] === 'executed' && STATES[h.to] === 'multisig')
+    return rejected || takenBack || p.safe_txs.some((t) => (t.status === 3 && facts.known.has(t.hash)) || facts.ran.has(t.hash))
   }
 
   async failedOnChain(p, final) { return (await this.#runs(FAILURE, p)).some((r) => r.block <= final) }
