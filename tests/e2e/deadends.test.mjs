@@ -288,11 +288,11 @@ describe('dead ends', { concurrency: 2 }, () => {
 
   test('minDelay raised, and the owners reject: rejected, nothing comes back by itself', inWorld({ open: true, minDelay: 600 }, async (world, daemon) => {
     const raise = await scheduleRaise(world, 7200)
-    const { eif, id, row } = await queued(world, daemon)
+    const { eif, id } = await queued(world, daemon)
     await world.timelock.executeByHand(raise, { from: people.relayer.address })
     await world.chain.mine(3)
-    await until(async () => (await daemon.untilQueued(id, 'schedule')).attempt === 2, { what: 'the second attempt' })
-    await world.owners.reject(row.safe_tx_hash)
+    const row = await until(async () => [await daemon.untilQueued(id, 'schedule')].find((t) => t.attempt === 2), { what: 'the second attempt' })
+    await world.owners.reject(row.safe_tx_hash) // and so the first, which has the same nonce
     await world.chain.mine(3)
     await daemon.untilAlarm('rejected', { subject: id })
     await again(world, daemon, eif, id)
