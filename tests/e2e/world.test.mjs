@@ -123,8 +123,9 @@ describe('three endpoints, two of which must agree', { concurrency: 2 }, () => {
     const follow = async (other) => other.rpc('anvil_reset', { forking: { jsonRpcUrl: world.chain.url, blockNumber: Number(await world.chain.blockNumber()) } })
     const other = await forkChain(world.chain, await world.chain.blockNumber())
     try {
-      // A node that has stopped: the others go on without it.
+      // A node that has stopped: the others go on without it. For a minute, so that it is not just a moment late.
       odd.chain = other
+      await world.chain.advance(60)
       await world.chain.mine(40)
       await carrySafe(world, daemon, world.drop().value)
       // On its fork, longer than the true chain, the owners' transaction was executed and is final.
