@@ -333,12 +333,13 @@ describe('what others made', { concurrency: 3 }, () => {
 
   test('an idle target costs the service one look after the start, and none until its Safe runs something', inWorld({ minDelay: 60 }, async (world, daemon) => {
     await daemon.start()
-    await until(() => world.service.requests.length === 1, { what: 'the first look' })
+    const looks = () => world.service.requests.filter((r) => r.method === 'GET').length // the delegation was the harness's
+    await until(() => looks() === 1, { what: 'the first look' })
     for (let i = 0; i < 5; i++) await world.chain.mine(1)
     await until(async () => (await daemon.ctl(['status', '--json'])).json, { what: 'an answer' })
-    assert.equal(world.service.requests.length, 1)
+    assert.equal(looks(), 1)
     await world.safe.burnNonce()
-    await until(() => world.service.requests.length === 2, { what: 'a look after what the Safe ran' })
+    await until(() => looks() === 2, { what: 'a look after what the Safe ran' })
   }))
 
   test('kill -9 at every commit on the way', async () => {
